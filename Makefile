@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONPATH := $(CURDIR)
+PYTEST := $(BIN)/python -m pytest -q
+
+##@ Using it
+demo: setup ## Start a demo city on this machine; Ctrl-C stops everything
+	@$(BIN)/python -m backend demo
+
+replay: setup ## Live a recorded day: make replay FILE=path FORMAT=hhcrsp|mdrp
+	@$(BIN)/python -m backend replay $(FILE) --format $(FORMAT)
+
+##@ Working on it
+setup: .venv/ready ## Make the virtual environment from the hash-locked requirements
+
+.venv/ready: requirements-dev.lock
+	@test -d .venv || $(PYTHON) -m venv .venv
+	@echo "Installing the locked requirements (once) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch .venv/ready
+
+lock: ## Write the requirement files anew, with hashes and without hosts
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.lock
+
+format: setup ## Format and mend what can be mended
+	@$(BIN)/ruff check -q --fix backend dispatch migrations tests; $(BIN)/ruff format -q backend dispatch migrations tests
+
+##@ Checking it
+check: setup ## Format, lint, types, import directions, unit and property tests
+	@$(BIN)/ruff format --check -q backend dispatch migrations tests
+	@$(BIN)/ruff check -q backend dispatch migrations tests
+	@$(BIN)/basedpyright --level error & types=$$!; \
+	  $(BIN)/lint-imports && $(PYTEST) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
+
+integration: setup ## Slices against a real database
+	@$(PYTEST) tests/integration
+
+e2e: setup ## Stories through HTTP and sockets
+	@$(PYTEST) tests/e2e
+
+chaos: setup ## Processes killed in the middle
+	@$(PYTEST) tests/chaos
+
+test: check integration e2e chaos ## Everything
+
+.PHONY: help demo replay setup lock format check integration e2e chaos test
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,92 @@
+"""What is asked for and how it was answered."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class Channel(StrEnum):
+    """The door a booking came through."""
+
+    APP = "app"
+    PHONE = "phone"
+    WALK_IN = "walk_in"
+
+
+class Wish(Struct, frozen=True):
+    """The window asked for. A soft wish may be served late, but not after `latest_at`."""
+
+    from_at: datetime
+    to_at: datetime
+    soft: bool = False
+    latest_at: datetime | None = None
+
+
+class Pickup(Struct, frozen=True):
+    """Where a meal is fetched and when it is ready; ride and pick-up times in seconds."""
+
+    facility_id: UUID
+    ready_at: datetime
+    max_ride_s: int | None = None
+    pickup_s: int = 120
+
+
+class After(Struct, frozen=True):
+    """The order must start between two gaps after another of the same day, in seconds."""
+
+    order_id: UUID
+    min_gap_s: int
+    max_gap_s: int | None = None
+    gap_from: str = "end"
+
+
+class QuoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A service for a resident: in a wished window, or any time over the coming days."""
+
+    resident_id: UUID
+    item_code: str
+    wish: Wish | None = None
+    from_on: date | None = None
+    days: int = 3
+    pickup: Pickup | None = None
+    after: After | None = None
+
+
+class QuotedSlot(Struct, frozen=True, kw_only=True):
+    """One start window on offer; `token` takes it up for ten minutes."""
+
+    token: str
+    starts_from: datetime
+    starts_to: datetime
+    expected_at: datetime | None
+    late_s: int
+    price_fen: int
+    price_lines: list[dict[str, Any]]
+    crew_size: int
+
+
+class QuoteReason(Struct, frozen=True):
+    """Why a day offers nothing."""
+
+    on: date
+    code: str
+
+
+class Quote(Struct, frozen=True):
+    """The slots offered, and the reasons of the days that offer none."""
+
+    slots: list[QuotedSlot]
+    reasons: list[QuoteReason]
+
+
+class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Take up a slot: hold and place in one step, or hold only and confirm later."""
+
+    slot: str
+    channel: Channel
+    asked_by: UUID | None = None
+    note: str = ""
+    hold_only: bool = False

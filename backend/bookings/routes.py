@@ -1,0 +1,58 @@
+"""Quotes and bookings over HTTP."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response, post
+from litestar.datastructures import State
+from msgspec import Struct
+
+from backend.accounts.guards import requires
+from backend.accounts.requests import write_once
+from backend.bookings import actions
+from backend.bookings.model import BookingRequest, Quote, QuoteRequest
+from backend.core.principal import Principal, Role
+from backend.orders.routes import OrderView, shown
+
+_CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
+_EXTEND_S, _EXTEND_LIMIT_S = 180, 420  # design 5: a call's eight minutes may grow to fifteen
+
+
+class HoldView(Struct, frozen=True):
+    """A hold and until when it is kept."""
+
+    order: OrderView
+    hold_expires_at: datetime | None
+
+
+@post("/v1/quotes", guards=[_CLIENTS], status_code=200)
+async def quote(request: Request[Principal, Any, State], data: QuoteRequest) -> Quote:
+    """Feasible start slots for a service and a resident, each with its price."""
+    state = request.app.state
+    async with state.database.unit_of_work(request.user) as connection:
+        return await actions.ask(connection, request.user, state.planner, state.settings.secret_key, data)
+
+
+@post("/v1/bookings", guards=[_CLIENTS], status_code=201)
+async def book(request: Request[Principal, Any, State], data: BookingRequest) -> Response[bytes]:
+    """Take up a slot: hold its crew and place the order, or hold only."""
+    state = request.app.state
+
+    async def action(connection: Any) -> OrderView:
+        return shown(await actions.book(connection, request.user, state.planner, state.settings.secret_key, data))
+
+    return await write_once(request, 201, action)
+
+
+@post("/v1/orders/{order_id:uuid}/extend", guards=[_CLIENTS], status_code=200)
+async def extend(request: Request[Principal, Any, State], order_id: UUID) -> Response[bytes]:
+    """Keep a hold three minutes longer."""
+
+    async def action(connection: Any) -> OrderView:
+        return shown(await actions.extend(connection, request.user, order_id, _EXTEND_S, _EXTEND_LIMIT_S))
+
+    return await write_once(request, 200, action)
+
+
+route_handlers = [quote, book, extend]

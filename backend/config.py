@@ -1,0 +1,61 @@
+"""Settings, read once from the environment (`YINLING_*`, or `YINLING_*_FILE` for secrets)."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+_SECRET_LENGTH = 32
+
+
+class SettingsError(ValueError):
+    """A setting is missing, malformed or unsafe; the message names the variable."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a process may be told from outside."""
+
+    database_url: str
+    owner_database_url: str | None = None
+    redis_url: str | None = None
+    host: str = "127.0.0.1"
+    web_port: int = 8000
+    gateway_port: int = 8001
+    gateway_url: str = "ws://127.0.0.1:8001/v1/live"
+    allowed_origins: str = "http://127.0.0.1:8000,http://localhost:8000"
+    city: str = "银龄市"
+    time_zone: str = "Asia/Shanghai"
+    secret_key: str = ""
+    demo: bool = False
+    board_public: bool = False
+    policy: str = "best"
+    dispatcher_improve_seconds: float = 2.0
+    log_level: str = "info"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins a browser's websocket may come from."""
+        return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises SettingsError with one plain line naming the variable."""
+    source = os.environ if environment is None else environment
+    found: dict[str, str] = {}
+    for field in Settings.__struct_fields__:
+        name = f"YINLING_{field.upper()}"
+        if f"{name}_FILE" in source:
+            found[field] = Path(source[f"{name}_FILE"]).read_text().strip()
+        elif source.get(name, "") != "":
+            found[field] = source[name]
+    try:
+        settings = msgspec.convert(found, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"the YINLING_* settings do not fit: {error}") from error
+    if not settings.demo and len(settings.secret_key) < _SECRET_LENGTH:
+        raise SettingsError(f"YINLING_SECRET_KEY must be at least {_SECRET_LENGTH} characters outside the demo")
+    if settings.demo and settings.host not in {"127.0.0.1", "localhost", "::1"}:
+        raise SettingsError("the demo listens on loopback only; unset YINLING_HOST")
+    return settings

@@ -1,0 +1,54 @@
+"""Every way a request can be refused: a stable code, its HTTP status and a plain sentence.
+
+The codes are part of the public interface (RFC 9457 `type`); clients branch on them, so a code is never renamed.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+CODES: Final[Mapping[str, tuple[int, str]]] = {
+    "invalid_request": (400, "The request could not be read."),
+    "invalid_json": (400, "The body is not valid JSON."),
+    "invalid_phone": (400, "This is not a telephone number we can call."),
+    "invalid_window": (400, "The window ends before it starts."),
+    "idempotency_key_required": (400, "This request needs an Idempotency-Key header."),
+    "not_signed_in": (401, "Please sign in."),
+    "sign_in_failed": (401, "The code or password is not right, or it has expired."),
+    "not_allowed": (403, "Your role may not do this."),
+    "not_found": (404, "There is nothing here under this address."),
+    "method_not_allowed": (405, "This address does not answer that method."),
+    "unknown_resident": (404, "This resident is not known."),
+    "unknown_item": (404, "The catalogue has no such service."),
+    "unknown_order": (404, "This order is not known."),
+    "unknown_offer": (404, "This offer is not known."),
+    "unknown_facility": (404, "This facility is not known."),
+    "illegal_transition": (409, "The order cannot do that from its present state."),
+    "stale_version": (409, "Somebody else changed this meanwhile; read it again."),
+    "slot_taken": (409, "The slot was taken meanwhile; ask for new ones."),
+    "offer_closed": (409, "The offer is no longer open."),
+    "already_registered": (409, "This telephone number is already registered."),
+    "request_in_progress": (409, "The same request is still being worked on."),
+    "hold_expired": (410, "The hold has expired; ask for new slots."),
+    "body_too_large": (413, "The body is larger than we accept."),
+    "unsupported_media_type": (415, "Send the body as application/json."),
+    "slot_in_past": (422, "The slot lies in the past."),
+    "slot_invalid": (422, "The slot is not one of ours or is older than ten minutes."),
+    "no_shift": (422, "Nobody is on shift for this service at that time."),
+    "consent_missing": (403, "The resident has not agreed to this."),
+    "not_entitled": (422, "The resident may not book this service."),
+    "idempotency_key_reused": (422, "This Idempotency-Key was used for another request."),
+    "too_many_requests": (429, "Too many attempts; please wait."),
+    "internal_error": (500, "Something failed on our side; nothing was changed."),
+    "unavailable": (503, "The service is restarting; please try again."),
+}
+
+
+class DomainError(Exception):
+    """A refusal with one of the stable codes; `detail` says what, in a sentence without personal data."""
+
+    def __init__(self, code: str, detail: str | None = None, **extra: str | int | None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status, self.title = CODES[code]
+        self.detail = detail or self.title
+        self.extra = extra

@@ -1,0 +1,129 @@
+"""Every event the platform tells, as a closed type that knows its audience.
+
+Events hold ids and states only: who may read one is decided when it is delivered, never stored in it.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import ClassVar, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class OrderChanged(Struct, frozen=True, kw_only=True):
+    """An order entered a state; the wire type is `order.<status>`."""
+
+    PREFIX: ClassVar[str] = "order"
+    order_id: UUID
+    code: str
+    kind: str
+    status: str
+    before: str | None
+    version: int
+    resident_id: UUID
+    zone_id: UUID
+    provider_id: UUID | None
+    worker_ids: tuple[UUID, ...]
+    reason: str | None = None
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return f"{self.PREFIX}.{self.status}"
+
+    def audience(self) -> Iterable[str]:
+        """The resident with family, the provider, the crew, the zone's board and the console."""
+        yield f"order:{self.order_id}"
+        yield f"resident:{self.resident_id}"
+        yield f"zone:{self.zone_id}"
+        yield "console"
+        if self.provider_id:
+            yield f"provider:{self.provider_id}"
+        for worker_id in self.worker_ids:
+            yield f"worker:{worker_id}"
+
+
+class OfferChanged(Struct, frozen=True, kw_only=True):
+    """An offer was made to a provider or closed; the wire type is `offer.<status>`."""
+
+    PREFIX: ClassVar[str] = "offer"
+    offer_id: UUID
+    order_id: UUID
+    provider_id: UUID
+    status: str
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return f"{self.PREFIX}.{self.status}"
+
+    def audience(self) -> Iterable[str]:
+        """The provider asked, and the console."""
+        yield f"provider:{self.provider_id}"
+        yield "console"
+
+
+class AssignmentChanged(Struct, frozen=True, kw_only=True):
+    """One worker's part in an order changed; the wire type is `assignment.<status>`."""
+
+    PREFIX: ClassVar[str] = "assignment"
+    order_id: UUID
+    seat: int
+    worker_id: UUID
+    resident_id: UUID
+    zone_id: UUID
+    status: str
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return f"{self.PREFIX}.{self.status}"
+
+    def audience(self) -> Iterable[str]:
+        """The worker, the resident with family, and the zone's board."""
+        yield f"worker:{self.worker_id}"
+        yield f"resident:{self.resident_id}"
+        yield f"zone:{self.zone_id}"
+        yield "console"
+
+
+class RouteChanged(Struct, frozen=True, kw_only=True):
+    """A worker's day was planned anew; the phone fetches the route again."""
+
+    worker_id: UUID
+    zone_id: UUID
+    plan_on: date
+    plan_version: int
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return "route.changed"
+
+    def audience(self) -> Iterable[str]:
+        """The worker and the zone's board."""
+        yield f"worker:{self.worker_id}"
+        yield f"zone:{self.zone_id}"
+
+
+class ConsentChanged(Struct, frozen=True, kw_only=True):
+    """A resident gave or withdrew consent; sockets of that account look up their audience again."""
+
+    resident_id: UUID
+    account_id: UUID
+    purpose: str
+    given: bool
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return "consent.changed"
+
+    def audience(self) -> Iterable[str]:
+        """The resident and the account concerned."""
+        yield f"resident:{self.resident_id}"
+        yield f"account:{self.account_id}"
+
+
+Event: TypeAlias = OrderChanged | OfferChanged | AssignmentChanged | RouteChanged | ConsentChanged

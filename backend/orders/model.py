@@ -1,0 +1,175 @@
+"""The order and what belongs to it, as frozen rows."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class OrderStatus(StrEnum):
+    """The states of an order; what leads from one to the next stands in lifecycle.py."""
+
+    HELD = "held"  # 占位: a slot kept for minutes
+    LAPSED = "lapsed"  # the hold ran out or was given back
+    PLACED = "placed"  # 待派单: promised to the resident, not yet offered
+    OFFERED = "offered"  # 待接单: a provider is asked, with a clock running
+    ACCEPTED = "accepted"  # 已接单: who comes is promised too
+    MANUAL = "manual"  # 人工派单: an operator owns it
+    UNSERVED = "unserved"  # 未能安排: nobody could come
+    EN_ROUTE = "en_route"  # 已出发
+    ARRIVED = "arrived"  # 已到达
+    IN_SERVICE = "in_service"  # 服务中
+    ABORTED = "aborted"  # 已中止
+    NO_ACCESS = "no_access"  # 无人应答: nobody opens the door
+    MISSED = "missed"  # 缺服: nobody came
+    AWAITING_ACCEPTANCE = "awaiting_acceptance"  # 待确认
+    COMPLETED = "completed"  # 已完成
+    DISPUTED = "disputed"  # 有异议
+    EXCEPTION = "exception"  # 待核实
+    REJECTED = "rejected"  # 不予结算
+    VERIFIED = "verified"  # 已核验
+    SETTLED = "settled"  # 已结算
+    CLAWED_BACK = "clawed_back"  # 追回
+    CANCELLED = "cancelled"  # 已取消
+
+
+class Actor(StrEnum):
+    """Who moves an order."""
+
+    SYSTEM = "system"
+    DISPATCHER = "dispatcher"
+    RESIDENT = "resident"
+    FAMILY = "family"
+    OPERATOR = "operator"
+    PROVIDER = "provider"
+    WORKER = "worker"
+    MEAL_POINT = "meal_point"
+    NURSE = "nurse"
+    REVIEWER = "reviewer"
+    FINANCE = "finance"
+    SUPERVISOR = "supervisor"
+
+
+class AssignmentStatus(StrEnum):
+    """One worker's part in an order."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    EN_ROUTE = "en_route"
+    CHECKED_IN = "checked_in"
+    CHECKED_OUT = "checked_out"
+    DECLINED = "declined"
+    REPLACED = "replaced"
+    NO_SHOW = "no_show"
+    WITHDRAWN = "withdrawn"
+
+
+class Order(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One dated occurrence of a booking, as stored."""
+
+    id: UUID
+    code: str
+    booking_id: UUID
+    resident_id: UUID
+    zone_id: UUID
+    plan_on: date
+    item_code: str
+    kind: str
+    status: OrderStatus
+    version: int
+    flags: list[str]
+    place_id: UUID
+    pickup_place_id: UUID | None
+    ready_at: datetime | None
+    window_from: datetime
+    window_to: datetime
+    window_soft: bool
+    latest_at: datetime
+    hold_expires_at: datetime | None
+    hold_extended_s: int
+    price_fen: int
+    price_lines: list[dict[str, Any]]
+    provider_id: UUID | None
+    acceptance: bool
+    declined_by: list[UUID]
+    expired_by: list[UUID]
+    reason: str | None
+    reasons: list[dict[str, Any]]
+    created_at: datetime
+    placed_at: datetime | None
+
+
+class NewOrder(Struct, frozen=True, kw_only=True):
+    """Everything an order copies when it is held, so that later changes of home or catalogue leave it alone."""
+
+    booking_id: UUID
+    resident_id: UUID
+    zone_id: UUID
+    plan_on: date
+    catalogue_version_id: UUID
+    item_code: str
+    kind: str
+    home_id: UUID
+    place_id: UUID
+    district_code: str
+    street_code: str
+    community_code: str
+    pickup_facility_id: UUID | None
+    pickup_place_id: UUID | None
+    ready_at: datetime | None
+    pickup_s: int
+    max_ride_s: int | None
+    gender_wish: str
+    wish_from: datetime
+    wish_to: datetime
+    window_from: datetime
+    window_to: datetime
+    window_soft: bool
+    latest_at: datetime
+    hold_s: int
+    price_fen: int
+    price_lines: list[dict[str, Any]]
+    acceptance: bool
+
+
+class NewSeat(Struct, frozen=True):
+    """One place in the crew."""
+
+    number: int
+    skills: list[str]
+    duration_s: int
+    gender_rule: str
+
+
+class NewLink(Struct, frozen=True):
+    """The order must start between two gaps after another one of the same day, in seconds."""
+
+    before_id: UUID
+    min_gap_s: int
+    max_gap_s: int | None
+    gap_from: str
+
+
+class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
+    """One worker bound to one seat."""
+
+    id: UUID
+    order_id: UUID
+    seat: int
+    worker_id: UUID
+    status: AssignmentStatus
+
+
+class Offer(Struct, frozen=True, forbid_unknown_fields=True):
+    """An order put to a provider, with an expiry in care time."""
+
+    id: UUID
+    order_id: UUID
+    provider_id: UUID
+    kind: str
+    status: str
+    version: int
+    made_at: datetime
+    expires_at: datetime

@@ -1,0 +1,319 @@
+"""All SQL of orders, their seats, links, assignments and timers."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+from msgspec import Struct
+
+from backend.core.errors import DomainError
+from backend.database.pool import Connection
+from backend.database.rows import execute, execute_many, many, maybe_one, one, value
+from backend.scheduling.queries import lock_plan_of
+from backend.orders.model import Assignment, AssignmentStatus, NewLink, NewOrder, NewSeat, Offer, Order, OrderStatus
+
+ORDER_COLUMNS: Final[LiteralString] = """id, code, booking_id, resident_id, zone_id, plan_on, item_code, kind, status, version, flags, place_id,
+    pickup_place_id, ready_at, window_from, window_to, window_soft, latest_at, hold_expires_at, hold_extended_s, price_fen,
+    price_lines, provider_id, acceptance, declined_by, expired_by, reason, reasons, created_at, placed_at"""
+
+
+async def order(connection: Connection, order_id: UUID) -> Order:
+    """One order the principal may see. Raises DomainError unknown_order (404)."""
+    found = await maybe_one(
+        connection,
+        Order,
+        "SELECT " + ORDER_COLUMNS + """ FROM orders WHERE id = $1""",
+        order_id,
+    )
+    if found is None:
+        raise DomainError("unknown_order")
+    return found
+
+
+async def order_for_update(connection: Connection, order_id: UUID) -> Order:
+    """The same, locked with its plan until the transaction ends; the plan first, as everywhere."""
+    await lock_plan_of(connection, order_id)
+    await value(connection, "SELECT id FROM orders WHERE id = $1 FOR NO KEY UPDATE", order_id)
+    return await order(connection, order_id)
+
+
+async def orders_page(
+    connection: Connection, statuses: Sequence[str] | None, after: UUID | None, limit: int
+) -> list[Order]:
+    """The newest orders the principal may see, by descending id."""
+    return await many(
+        connection,
+        Order,
+        "SELECT " + ORDER_COLUMNS + """ FROM orders WHERE ($1::text[] IS NULL OR status = ANY ($1)) AND ($2::uuid IS NULL OR id < $2)
+           ORDER BY id DESC LIMIT $3""",
+        list(statuses) if statuses else None,
+        after,
+        limit,
+    )
+
+
+async def insert_order(connection: Connection, new: NewOrder) -> UUID:
+    """Store a held order; its code is ten digits' worth of the id, short enough to read aloud."""
+    return await value(
+        connection,
+        """INSERT INTO orders (@@""",
+        current.id, current.version, status.value, provider_id, reason, reasons, flag, declined_by, expired_by,
+    )  # fmt: skip
+    if moved is None:
+        raise DomainError("stale_version", current=current.status.value)
+    return moved
+
+
+async def note_reasons(connection: Connection, order_id: UUID, reasons: list[dict[str, Any]]) -> None:
+    """Remember why no crew was found at the last try; the order's state stays."""
+    await execute(connection, "UPDATE orders SET reasons = $2 WHERE id = $1", order_id, reasons)
+
+
+async def extend_hold(connection: Connection, order_id: UUID, seconds: int, limit_s: int) -> int:
+    """Keep a hold longer, up to a limit in all; returns rows changed."""
+    return await execute(
+        connection,
+        """UPDATE orders SET hold_expires_at = hold_expires_at + make_interval(secs => $2), version = version + 1,
+                  hold_extended_s = hold_extended_s + $3
+           WHERE id = $1 AND status = 'held' AND hold_expires_at > yinling_now() AND hold_extended_s + $3 <= $4""",
+        order_id, float(seconds), seconds, limit_s,
+    )  # fmt: skip
+
+
+async def assignments_of(connection: Connection, order_id: UUID) -> list[Assignment]:
+    """The crew as it stands, by seat."""
+    return await many(
+        connection,
+        Assignment,
+        """SELECT id, order_id, seat, worker_id, status FROM assignments
+           WHERE order_id = $1 AND status IN ('proposed', 'accepted', 'en_route', 'checked_in', 'checked_out')
+           ORDER BY seat""",
+        order_id,
+    )
+
+
+async def insert_assignment(
+    connection: Connection, order_id: UUID, seat: int, worker_id: UUID, status: AssignmentStatus
+) -> None:
+    """Bind a worker to a seat."""
+    await execute(
+        connection,
+        "INSERT INTO assignments (order_id, seat, worker_id, status) VALUES ($1, $2, $3, $4)",
+        order_id, seat, worker_id, status.value,
+    )  # fmt: skip
+
+
+async def set_assignments(
+    connection: Connection, order_id: UUID, before: Sequence[AssignmentStatus], after: AssignmentStatus
+) -> list[Assignment]:
+    """Move every seat of an order that is in one of the states before; returns those moved."""
+    return await many(
+        connection,
+        Assignment,
+        """UPDATE assignments SET status = $3, version = version + 1, changed_at = yinling_now()
+           WHERE order_id = $1 AND status = ANY ($2) RETURNING id, order_id, seat, worker_id, status""",
+        order_id, [state.value for state in before], after.value,
+    )  # fmt: skip
+
+
+async def set_assignment(connection: Connection, assignment: Assignment, after: AssignmentStatus) -> Assignment:
+    """Move one seat from the state read. Raises DomainError stale_version when somebody was quicker."""
+    moved = await maybe_one(
+        connection,
+        Assignment,
+        """UPDATE assignments SET status = $3, version = version + 1, changed_at = yinling_now()
+           WHERE id = $1 AND status = $2 RETURNING id, order_id, seat, worker_id, status""",
+        assignment.id, assignment.status.value, after.value,
+    )  # fmt: skip
+    if moved is None:
+        raise DomainError("stale_version")
+    return moved
+
+
+async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at: datetime) -> None:
+    """Ask for something to happen at a care time; asking again moves it."""
+    await execute(
+        connection,
+        """INSERT INTO timers (kind, subject_id, due_at) VALUES ($1, $2, $3)
+           ON CONFLICT (kind, subject_id) DO UPDATE SET due_at = excluded.due_at, fired_at = NULL, tries = 0""",
+        kind, subject_id, due_at,
+    )  # fmt: skip
+
+
+async def care_now(connection: Connection) -> datetime:
+    """The present instant of care time."""
+    return await value(connection, "SELECT yinling_now()")
+
+
+async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID]) -> list[Order]:
+    """Placed orders of these zones, the oldest first."""
+    return await many(
+        connection,
+        Order,
+        "SELECT " + ORDER_COLUMNS + """ FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) ORDER BY placed_at, id LIMIT 200""",
+        list(zone_ids),
+    )
+
+
+async def audit(connection: Connection, actor: UUID | None, role: str, action: str, order_id: UUID, reason: str) -> None:
+    """Leave an indelible note of an override."""
+    await execute(
+        connection,
+        "INSERT INTO audit (actor_id, role, action, subject, subject_id, reason) VALUES ($1, $2, $3, 'order', $4, $5)",
+        actor, role, action, order_id, reason,
+    )  # fmt: skip
+
+
+
+async def insert_offer(
+    connection: Connection, order_id: UUID, provider_id: UUID, seats: Mapping[int, UUID], expires_at: datetime
+) -> Offer:
+    """Ask a provider, naming the crew it would send."""
+    offer = await one(
+        connection,
+        Offer,
+        """INSERT INTO offers (order_id, provider_id, expires_at) VALUES ($1, $2, $3)
+           RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
+        order_id, provider_id, expires_at,
+    )  # fmt: skip
+    await execute_many(
+        connection,
+        "INSERT INTO offer_seats (offer_id, seat, worker_id) VALUES ($1, $2, $3)",
+        [(offer.id, seat, worker_id) for seat, worker_id in seats.items()],
+    )
+    return offer
+
+
+async def offer(connection: Connection, offer_id: UUID) -> Offer:
+    """One offer the principal may see. Raises DomainError unknown_offer (404)."""
+    found = await maybe_one(
+        connection,
+        Offer,
+        "SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers WHERE id = $1",
+        offer_id,
+    )
+    if found is None:
+        raise DomainError("unknown_offer")
+    return found
+
+
+async def open_offers(connection: Connection) -> list[Offer]:
+    """The offers that wait for the principal's provider, the most urgent first."""
+    return await many(
+        connection,
+        Offer,
+        """SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers
+           WHERE status = 'open' ORDER BY expires_at LIMIT 200""",
+    )
+
+
+async def close_offer(connection: Connection, offer_id: UUID, status: str, reason: str | None) -> Offer | None:
+    """Close an open offer; None when somebody closed it before. This statement alone decides who wins."""
+    return await maybe_one(
+        connection,
+        Offer,
+        """UPDATE offers SET status = $2, version = version + 1, closed_at = yinling_now(), reason = $3
+           WHERE id = $1 AND status = 'open'
+           RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
+        offer_id, status, reason,
+    )  # fmt: skip
+
+
+async def withdraw_offers(connection: Connection, order_id: UUID) -> list[Offer]:
+    """Close what is still open for an order."""
+    return await many(
+        connection,
+        Offer,
+        """UPDATE offers SET status = 'withdrawn', version = version + 1, closed_at = yinling_now()
+           WHERE order_id = $1 AND status = 'open'
+           RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
+        order_id,
+    )
+
+
+class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
+    """One stop as the worker's phone shows it; times are the planned handling time."""
+
+    order_id: UUID | None
+    order_code: str | None
+    order_version: int | None
+    order_status: str | None
+    assignment_status: str | None
+    seat: int
+    kind: str
+    place_id: UUID
+    x: float
+    y: float
+    from_at: datetime
+    to_at: datetime
+    started: bool
+    done: bool
+
+
+class RouteView(Struct, frozen=True):
+    """One worker's day."""
+
+    plan_on: date
+    stops: list[RouteStop]
+
+
+async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[RouteStop]:
+    """The stops of accepted orders of one worker and day, in planned order."""
+    return await many(
+        connection,
+        RouteStop,
+        """SELECT s.order_id, o.code AS order_code, o.version AS order_version, o.status AS order_status,
+                  a.status AS assignment_status, s.seat, s.kind, s.place_id, p.x, p.y, lower(s.during) AS from_at,
+                  upper(s.during) AS to_at, s.started,
+                  EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
+                          AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
+                                       ELSE 'hand_over' END) AS done
+           FROM stops s JOIN plans d ON d.id = s.plan_id JOIN places p ON p.id = s.place_id
+           JOIN orders o ON o.id = s.order_id
+           JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
+                AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
+           WHERE s.worker_id = $1 AND d.plan_on = $2 AND s.active ORDER BY lower(s.during)""",
+        worker_id, plan_on,
+    )  # fmt: skip
+
+
+class Timer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Something to happen at a care time."""
+
+    id: UUID
+    kind: str
+    subject_id: UUID
+
+
+async def due(connection: Connection, tries: int) -> list[Timer]:
+    """Timers whose time has come, the oldest first; one that failed too often waits for a person."""
+    return await many(
+        connection,
+        Timer,
+        """SELECT id, kind, subject_id FROM timers
+           WHERE fired_at IS NULL AND due_at <= yinling_now() AND tries < $1 ORDER BY due_at LIMIT 100""",
+        tries,
+    )
+
+
+async def claim(connection: Connection, timer_id: UUID) -> bool:
+    """Take a timer in this transaction; false when another process has it or it was moved."""
+    claimed = await value(
+        connection,
+        """UPDATE timers SET fired_at = now() WHERE id = (
+               SELECT id FROM timers WHERE id = $1 AND fired_at IS NULL AND due_at <= yinling_now()
+               FOR UPDATE SKIP LOCKED) RETURNING id""",
+        timer_id,
+    )
+    return claimed is not None
+
+
+async def failed(connection: Connection, timer_id: UUID, error: str) -> None:
+    """Count a failed try."""
+    await execute(connection, "UPDATE timers SET tries = tries + 1, last_error = $2 WHERE id = $1", timer_id, error)
+
+
+async def tidy(connection: Connection) -> None:
+    """Prepare the coming months' partitions."""
+    await execute(connection, "SELECT prepare_partitions(3)")

@@ -1,0 +1,230 @@
+"""Orders over HTTP: reading them, and every step of their life."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.params import Parameter
+from msgspec import Struct
+
+from backend.accounts.guards import requires
+from backend.accounts.requests import write_once
+from backend.core.errors import DomainError
+from backend.core.principal import Principal, Role
+from backend.database.pool import Connection, as_the_platform
+from backend.orders import actions, desk, offering, queries, visiting
+from backend.orders.model import Offer, Order, OrderStatus
+from backend.visits.queries import Report
+
+Asked = Request[Principal, Any, State]
+_CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
+_WORKERS = requires(Role.WORKER)
+_PROVIDERS = requires(Role.PROVIDER)
+_DESK = requires(Role.OPERATOR)
+_ANYBODY = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.PROVIDER, Role.SUPERVISOR)
+
+
+class OrderView(Struct, frozen=True, kw_only=True):
+    """An order as its parties see it."""
+
+    id: UUID
+    code: str
+    booking_id: UUID
+    resident_id: UUID
+    zone_id: UUID
+    plan_on: date
+    item_code: str
+    kind: str
+    status: OrderStatus
+    version: int
+    flags: list[str]
+    window_from: datetime
+    window_to: datetime
+    window_soft: bool
+    latest_at: datetime
+    hold_expires_at: datetime | None
+    price_fen: int
+    price_lines: list[dict[str, Any]]
+    provider_id: UUID | None
+    reason: str | None
+    reasons: list[dict[str, Any]]
+    placed_at: datetime | None
+
+
+class OrderPage(Struct, frozen=True):
+    """Orders, the newest first; `cursor` asks for the next page and is empty on the last."""
+
+    orders: list[OrderView]
+    cursor: UUID | None
+
+
+class Reason(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why, in the words of whoever decided."""
+
+    reason: str = ""
+
+
+class Cancellation(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an order is called off, and from whose side."""
+
+    reason: str
+    side: str = "resident"
+
+
+class ManualAssignment(Struct, frozen=True, forbid_unknown_fields=True):
+    """An operator's own choice of crew, by seat, and the start; the override needs a reason."""
+
+    worker_ids: list[UUID]
+    start_at: datetime
+    reason: str
+
+
+def shown(order: Order) -> OrderView:
+    """The order without what only the platform needs."""
+    return OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
+
+
+async def _write(
+    request: Asked, act: Callable[[Connection], Awaitable[Order]], status: int = 200
+) -> Response[bytes]:
+    async def action(connection: Connection) -> OrderView:
+        return shown(await act(connection))
+
+    return await write_once(request, status, action)
+
+
+@get("/v1/orders", guards=[_ANYBODY])
+async def list_orders(
+    request: Asked,
+    status: OrderStatus | None = None,
+    cursor: UUID | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=100)] = 50,
+) -> OrderPage:
+    """The orders the reader may see."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        page = await queries.orders_page(connection, [status] if status else None, cursor, limit)
+    return OrderPage([shown(order) for order in page], page[-1].id if len(page) == limit else None)
+
+
+@get("/v1/orders/{order_id:uuid}", guards=[_ANYBODY])
+async def read_order(request: Asked, order_id: UUID) -> OrderView:
+    """One order."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return shown(await queries.order(connection, order_id))
+
+
+@post("/v1/orders/{order_id:uuid}/confirm", guards=[_CLIENTS], status_code=200)
+async def confirm(request: Asked, order_id: UUID) -> Response[bytes]:
+    """Place a held order."""
+    return await _write(request, lambda c: actions.confirm(c, request.user, order_id))
+
+
+@post("/v1/orders/{order_id:uuid}/release", guards=[_CLIENTS], status_code=200)
+async def release(request: Asked, order_id: UUID) -> Response[bytes]:
+    """Give a hold back."""
+    return await _write(request, lambda c: actions.release(c, request.user, order_id))
+
+
+@post(
+    "/v1/orders/{order_id:uuid}/cancel",
+    guards=[requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.PROVIDER)],
+    status_code=200,
+)
+async def cancel(request: Asked, order_id: UUID, data: Cancellation) -> Response[bytes]:
+    """Call an order off."""
+    return await _write(request, lambda c: actions.cancel(c, request.user, order_id, data.reason, data.side))
+
+
+@post("/v1/orders/{order_id:uuid}/en-route", guards=[_WORKERS], status_code=200)
+async def en_route(request: Asked, order_id: UUID, data: Report) -> Response[bytes]:
+    """The worker sets out."""
+    return await _write(request, lambda c: visiting.en_route(c, request.user, order_id, data))
+
+
+@post("/v1/orders/{order_id:uuid}/check-in", guards=[_WORKERS], status_code=200)
+async def check_in(request: Asked, order_id: UUID, data: Report) -> Response[bytes]:
+    """The worker is at the door."""
+    return await _write(request, lambda c: visiting.check_in(c, request.user, order_id, data))
+
+
+@post("/v1/orders/{order_id:uuid}/check-out", guards=[_WORKERS], status_code=200)
+async def check_out(request: Asked, order_id: UUID, data: Report) -> Response[bytes]:
+    """The worker is done."""
+    return await _write(request, lambda c: visiting.check_out(c, request.user, order_id, data))
+
+
+@post("/v1/orders/{order_id:uuid}/pick-up", guards=[_WORKERS], status_code=200)
+async def pick_up(request: Asked, order_id: UUID, data: Report) -> Response[bytes]:
+    """The meal is in the box."""
+    return await _write(request, lambda c: visiting.pick_up(c, request.user, order_id, data))
+
+
+@post("/v1/orders/{order_id:uuid}/hand-over", guards=[_WORKERS], status_code=200)
+async def hand_over(request: Asked, order_id: UUID, data: Report) -> Response[bytes]:
+    """The meal is at the door."""
+    return await _write(request, lambda c: visiting.hand_over(c, request.user, order_id, data))
+
+
+@post("/v1/orders/{order_id:uuid}/accept-service", guards=[_CLIENTS], status_code=200)
+async def accept_service(request: Asked, order_id: UUID) -> Response[bytes]:
+    """The resident confirms what was done."""
+    return await _write(request, lambda c: actions.accept_service(c, request.user, order_id))
+
+
+@post("/v1/orders/{order_id:uuid}/dispute", guards=[_CLIENTS], status_code=200)
+async def dispute(request: Asked, order_id: UUID, data: Reason) -> Response[bytes]:
+    """The resident does not agree."""
+    return await _write(request, lambda c: actions.dispute(c, request.user, order_id, data.reason))
+
+
+@post("/v1/orders/{order_id:uuid}/assign", guards=[_DESK], status_code=200)
+async def assign(request: Asked, order_id: UUID, data: ManualAssignment) -> Response[bytes]:
+    """An operator names the crew."""
+    planner = request.app.state.planner
+    return await _write(
+        request,
+        lambda c: desk.assign(c, request.user, planner, order_id, data.worker_ids, data.start_at, data.reason),
+    )
+
+
+@post("/v1/orders/{order_id:uuid}/unserved", guards=[_DESK], status_code=200)
+async def unserved(request: Asked, order_id: UUID, data: Reason) -> Response[bytes]:
+    """An operator ends the search."""
+    return await _write(request, lambda c: actions.unserved_by_operator(c, request.user, order_id, data.reason))
+
+
+@get("/v1/offers", guards=[_PROVIDERS])
+async def list_offers(request: Asked) -> list[Offer]:
+    """The offers that wait for this provider."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await queries.open_offers(connection)
+
+
+@post("/v1/offers/{offer_id:uuid}/accept", guards=[_PROVIDERS], status_code=200)
+async def accept(request: Asked, offer_id: UUID) -> Response[bytes]:
+    """The provider takes the order."""
+    return await _write(request, lambda c: offering.accept(c, request.user, offer_id))
+
+
+@post("/v1/offers/{offer_id:uuid}/decline", guards=[_PROVIDERS], status_code=200)
+async def decline(request: Asked, offer_id: UUID, data: Reason) -> Response[bytes]:
+    """The provider cannot."""
+    return await _write(request, lambda c: offering.decline(c, request.user, offer_id, data.reason))
+
+
+@get("/v1/workers/me/route", guards=[_WORKERS])
+async def my_route(request: Asked, on: date) -> queries.RouteView:
+    """The worker's day: stops in order with their planned times."""
+    if request.user.worker_id is None:
+        raise DomainError("not_allowed")
+    async with request.app.state.database.unit_of_work(request.user) as connection, as_the_platform(connection):
+        return queries.RouteView(on, await queries.route(connection, request.user.worker_id, on))
+
+
+route_handlers = [
+    list_orders, read_order, confirm, release, cancel, en_route, check_in, check_out, pick_up, hand_over,
+    accept_service, dispute, assign, unserved, list_offers, accept, decline, my_route,
+]  # fmt: skip

@@ -1,0 +1,154 @@
+"""The visit as the crew reports it: on the way, at the door, done; meals picked up and handed over."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from backend.core.errors import DomainError
+from backend.core.principal import Principal
+from backend.database.pool import Connection, as_the_platform
+from backend.orders import queries
+from backend.orders.actions import move, tell_crew
+from backend.orders.model import Actor, Assignment, AssignmentStatus, Order, OrderStatus
+from backend.rules.queries import parameter_value
+from backend.scheduling import queries as scheduling
+from backend.visits.queries import Report, distance_to_place_m, insert_record
+
+S = OrderStatus
+W = AssignmentStatus
+
+
+async def en_route(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
+    """The worker sets out; the first of a crew moves the order, each moves its own seat."""
+    order, mine, crew = await _mine(connection, principal, order_id)
+    async with as_the_platform(connection):
+        await insert_record(connection, order_id, mine.worker_id, "en_route", report, [])
+        if order.kind == "meal" and mine.status is W.EN_ROUTE:
+            await _start(connection, order, mine, ["drop"])
+            return order
+        if mine.status is W.EN_ROUTE:
+            raise DomainError("illegal_transition", current=order.status.value)
+        await _seat(connection, order, mine, W.EN_ROUTE)
+        await _start(connection, order, mine, ["pickup"] if order.pickup_place_id else ["visit"])
+        if order.status is S.ACCEPTED:
+            return await _step(connection, order, S.EN_ROUTE, crew)
+        if order.status not in {S.EN_ROUTE, S.ARRIVED}:
+            raise DomainError("illegal_transition", current=order.status.value)
+        return order
+
+
+async def check_in(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
+    """The worker is at the door; out of range is flagged, never blocked. Service starts when all the crew is there."""
+    order, mine, crew = await _mine(connection, principal, order_id)
+    async with as_the_platform(connection):
+        flags = await _range_flags(connection, order, report)
+        await insert_record(connection, order_id, mine.worker_id, "check_in", report, flags)
+        if order.status in {S.ACCEPTED, S.EN_ROUTE}:
+            order = await _step(connection, order, S.ARRIVED, crew, flag=flags[0] if flags else None)
+        elif order.status is not S.ARRIVED:
+            raise DomainError("illegal_transition", current=order.status.value)
+        await _seat(connection, order, mine, W.CHECKED_IN)
+        await _start(connection, order, mine, ["visit"])
+        crew = await queries.assignments_of(connection, order_id)
+        if all(a.status is W.CHECKED_IN for a in crew):
+            order = await _step(connection, order, S.IN_SERVICE, crew)
+            planned = await scheduling.start_of(connection, order_id)
+            if planned is not None:
+                await queries.set_timer(connection, "missing_out", order_id, planned[1] + timedelta(hours=2))
+        return order
+
+
+async def check_out(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
+    """The worker is done; when the last of the crew is, the resident is asked to confirm."""
+    order, mine, _ = await _mine(connection, principal, order_id)
+    if order.status is not S.IN_SERVICE:
+        raise DomainError("illegal_transition", current=order.status.value)
+    async with as_the_platform(connection):
+        await insert_record(connection, order_id, mine.worker_id, "check_out", report, [])
+        await _seat(connection, order, mine, W.CHECKED_OUT)
+        await _touch_plan(connection, order)
+        crew = await queries.assignments_of(connection, order_id)
+        if any(a.status is not W.CHECKED_OUT for a in crew):
+            return order
+        order = await _step(connection, order, S.AWAITING_ACCEPTANCE, crew)
+        if not order.acceptance:
+            return await move(
+                connection, order, S.COMPLETED, Actor.SYSTEM, provider_id=order.provider_id,
+                workers=[a.worker_id for a in crew],
+            )  # fmt: skip
+        silence = await queries.care_now(connection) + timedelta(hours=24)
+        await queries.set_timer(connection, "acceptance_due", order_id, silence)
+        return order
+
+
+async def pick_up(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
+    """The meal is in the box."""
+    order, mine, _ = await _mine(connection, principal, order_id)
+    if order.pickup_place_id is None or order.status is not S.EN_ROUTE:
+        raise DomainError("illegal_transition", current=order.status.value)
+    async with as_the_platform(connection):
+        await insert_record(connection, order_id, mine.worker_id, "pick_up", report, [])
+        await _start(connection, order, mine, ["pickup"])
+        return order
+
+
+async def hand_over(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
+    """The meal is at the door: one tap completes the order."""
+    order, mine, crew = await _mine(connection, principal, order_id)
+    async with as_the_platform(connection):
+        await insert_record(connection, order_id, mine.worker_id, "hand_over", report, [])
+        if order.status is S.ACCEPTED:
+            raise DomainError("illegal_transition", current=order.status.value)
+        order = await _step(connection, order, S.COMPLETED, crew)
+        mine = await _seat(connection, order, mine, W.CHECKED_IN)
+        await _seat(connection, order, mine, W.CHECKED_OUT)
+        await _start(connection, order, mine, ["drop"])
+        return order
+
+
+async def _mine(
+    connection: Connection, principal: Principal, order_id: UUID
+) -> tuple[Order, Assignment, list[Assignment]]:
+    """The order, the asking worker's seat and the whole crew; somebody else's order is unknown to them."""
+    if principal.worker_id is None:
+        raise DomainError("not_allowed")
+    async with as_the_platform(connection):
+        order = await queries.order_for_update(connection, order_id)
+        crew = await queries.assignments_of(connection, order_id)
+    mine = next((a for a in crew if a.worker_id == principal.worker_id), None)
+    if mine is None:
+        raise DomainError("unknown_order")
+    return order, mine, crew
+
+
+async def _step(
+    connection: Connection, order: Order, after: OrderStatus, crew: Sequence[Assignment], flag: str | None = None
+) -> Order:
+    return await move(
+        connection, order, after, Actor.WORKER, provider_id=order.provider_id, workers=[a.worker_id for a in crew],
+        flag=flag,
+    )  # fmt: skip
+
+
+async def _seat(connection: Connection, order: Order, mine: Assignment, after: AssignmentStatus) -> Assignment:
+    moved = await queries.set_assignment(connection, mine, after)
+    await tell_crew(connection, order, [moved])
+    return moved
+
+
+async def _start(connection: Connection, order: Order, mine: Assignment, kinds: Sequence[str]) -> None:
+    await scheduling.start_stops(connection, order.id, mine.worker_id, kinds)
+    await _touch_plan(connection, order)
+
+
+async def _touch_plan(connection: Connection, order: Order) -> None:
+    plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
+    await scheduling.raise_version(connection, plan.id, improved=False)
+
+
+async def _range_flags(connection: Connection, order: Order, report: Report) -> list[str]:
+    if report.x is None or report.y is None:
+        return ["NO_POSITION"]
+    distance = await distance_to_place_m(connection, order.place_id, report.x, report.y)
+    radius = await parameter_value(connection, "check_in_radius_m")
+    return ["OUT_OF_RANGE"] if distance is not None and radius is not None and distance > radius else []

@@ -1,0 +1,1 @@
+"""Every long-running thing is one file here."""

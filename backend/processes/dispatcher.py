@@ -1,0 +1,233 @@
+"""The live dispatcher: owns zones by lease, finds crews, makes offers, keeps plans true to the day and improves them."""
+
+import asyncio
+import uuid
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from backend.config import Settings
+from backend.core.clock import city_date
+from backend.core.principal import SYSTEM
+from backend.database.pool import Connection, Database
+from backend.orders import queries as orders
+from backend.orders.actions import change_crew
+from backend.orders.model import Actor, Order, OrderStatus
+from backend.orders.offering import offer_order, to_the_desk
+from backend.processes.solving import SolverPool
+from backend.scheduling import queries as scheduling
+from backend.scheduling.actions import StalePlanError, lock_day, write_plan
+from backend.scheduling.quotes import settled
+from backend.scheduling.rebase import carry_over
+from backend.scheduling.snapshots import Day, Planner
+from dispatch import Plan, Refusal, check, cost
+
+LEASE_S = 10.0
+_RENEW_S = 3.0
+_POLL_S = 0.25
+_RETRY_CARE_S = 60.0  # a meal nobody can bring now is tried again every minute of care time
+_DRIFT_S = 30  # a plan is written anew when reality has moved a stop by more than this
+_OFFERED = frozenset({OrderStatus.OFFERED, OrderStatus.ACCEPTED})
+log = structlog.get_logger()
+
+
+class LostZoneError(Exception):
+    """Another dispatcher owns the zone by now; nothing was written."""
+
+
+class Dispatcher:
+    """One dispatcher process; any number may run, each zone obeys one of them at a time."""
+
+    def __init__(self, settings: Settings, database: Database, solver: SolverPool) -> None:
+        self._settings = settings
+        self._database = database
+        self._planner = Planner(settings.time_zone, settings.policy)
+        self._solver = solver
+        self._owner = uuid.uuid4().hex
+        self._epochs: dict[UUID, int] = {}
+        self._tried: dict[UUID, tuple[int, datetime]] = {}
+        self._kept_true: dict[tuple[UUID, date], tuple[int, datetime]] = {}
+        self._improving: dict[tuple[UUID, date], asyncio.Task[None]] = {}
+        self.wake = asyncio.Event()
+
+    async def renew(self) -> None:
+        """Take or keep every zone that is free; a zone lost is dropped at once."""
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            for zone_id in await scheduling.zone_ids(connection):
+                epoch = await scheduling.take_lease(connection, zone_id, self._owner, LEASE_S)
+                if epoch is None:
+                    self._epochs.pop(zone_id, None)
+                else:
+                    self._epochs[zone_id] = epoch
+
+    async def cycle(self) -> None:
+        """Place what waits, keep the running days true, and start improvements that are due."""
+        if not self._epochs:
+            return
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            waiting = await orders.waiting_orders(connection, list(self._epochs))
+            now = await orders.care_now(connection)
+            today = city_date(now, self._planner.zone_info)
+            days = await scheduling.plan_days(connection, list(self._epochs), today)
+        versions = {(day.zone_id, day.plan_on): day.version for day in days}
+        for order in waiting:
+            version = versions.get((order.zone_id, order.plan_on), 0)
+            tried = self._tried.get(order.id)
+            if tried and (now - tried[1]).total_seconds() < _RETRY_CARE_S:
+                continue
+            self._tried[order.id] = (version, now)
+            await self._guarded("place", self._place(order))
+        for day in days:
+            key = (day.zone_id, day.plan_on)
+            if day.plan_on == today:
+                seen = self._kept_true.get(key)
+                if seen is None or seen[0] != day.version or (now - seen[1]).total_seconds() >= _DRIFT_S:
+                    self._kept_true[key] = (day.version, now)
+                    await self._guarded("keep_true", self._keep_true(day.zone_id, day.plan_on))
+            running = self._improving.get(key)
+            due = day.version != day.improved_version and self._settings.policy == "best"
+            if due and (running is None or running.done()):
+                self._improving[key] = asyncio.create_task(
+                    self._guarded("improve", self._improve(day.zone_id, day.plan_on))
+                )
+
+    async def _guarded(self, what: str, work: Any) -> None:
+        """Run one piece of work; a stale plan or a lost zone is normal and is simply tried again."""
+        try:
+            await work
+        except StalePlanError:
+            self.wake.set()
+        except LostZoneError:
+            log.info("dispatcher.zone_lost", step=what)
+        except (asyncpg.PostgresError, TimeoutError) as error:
+            log.warning("dispatcher.step_failed", step=what, error=type(error).__name__)
+
+    async def _own(self, connection: Connection, zone_id: UUID) -> None:
+        epoch = await scheduling.lease_epoch(connection, zone_id)
+        if epoch is None or epoch != self._epochs.get(zone_id):
+            self._epochs.pop(zone_id, None)
+            raise LostZoneError
+
+    async def _place(self, waiting: Order) -> None:
+        """Offer one placed order with its crew, found when it was held or found now."""
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            await self._own(connection, waiting.zone_id)
+            order = await orders.order_for_update(connection, waiting.id)
+            if order.status is not OrderStatus.PLACED:
+                return
+            now = await orders.care_now(connection)
+            plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
+            day = await self._planner.day(connection, order.zone_id, order.plan_on, now, plan=plan)
+            crew = _crew(day, order.id)
+            visit = next(v for v in day.problem.visits if v.id == str(order.id))
+            if len(crew) < len(visit.seats):
+                outcome = self._planner.place(day.problem, settled(day), visit)
+                if isinstance(outcome, Refusal):
+                    await self._refused(connection, order, outcome)
+                    return
+                await write_plan(connection, day, outcome.plan)
+                crew = {s.seat + 1: UUID(s.worker) for s in outcome.stops if s.kind != "pickup"}
+            providers = {worker.id: worker.provider for worker in day.problem.workers}
+            await offer_order(connection, order, UUID(providers[str(crew[1])]), crew, Actor.DISPATCHER)
+            self._tried.pop(order.id, None)
+
+    async def _refused(self, connection: Connection, order: Order, refusal: Refusal) -> None:
+        reasons = [{"worker": r.worker, "rule": r.rule, "detail": r.detail} for r in refusal.reasons]
+        if order.kind == "meal" or order.window_soft:
+            await orders.note_reasons(connection, order.id, reasons)
+        else:
+            await to_the_desk(connection, order, Actor.DISPATCHER, refusal.summary, reasons)
+
+    async def _keep_true(self, zone_id: UUID, plan_on: date) -> None:
+        """Move what follows when somebody is late or early; times change, crews do not."""
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            now = await orders.care_now(connection)
+            day = await self._planner.day(connection, zone_id, plan_on, now)
+            plan = settled(day)
+            if plan is day.plan or not _drifted(day.plan, plan):
+                return
+            await self._own(connection, zone_id)
+            await lock_day(connection, day)
+            await write_plan(connection, day, plan)
+
+    async def _improve(self, zone_id: UUID, plan_on: date) -> None:
+        """Ask the solver for a better day, and commit what still fits when it answers."""
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            now = await orders.care_now(connection)
+            then = await self._planner.day(connection, zone_id, plan_on, now)
+        start = settled(then)
+        movable = sum(1 for route in start.routes.values() for stop in route if not stop.locked)
+        better: Plan | None = None
+        if movable > 1:
+            seconds = self._settings.dispatcher_improve_seconds
+            better = await self._solver.improve(then.problem, start, seconds, then.rows.plan.version)
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            await self._own(connection, zone_id)
+            plan_row = await scheduling.plan_for_update(connection, zone_id, plan_on)
+            now = await orders.care_now(connection)
+            day = await self._planner.day(connection, zone_id, plan_on, now, plan=plan_row)
+            current = settled(day)
+            fresh = plan_row.version == then.rows.plan.version
+            taken: Plan | None = None
+            if better is not None and cost(then.problem, better) < cost(then.problem, start):
+                taken = carry_over(then, better, day, current)
+            if taken is not None and not check(day.problem, taken):
+                written = await write_plan(connection, day, taken, improved=True)
+                for order_id, seats in written.crews.items():
+                    order = await orders.order(connection, order_id)
+                    if order.status in _OFFERED:
+                        await change_crew(connection, order, seats)
+                await scheduling.mark_improved(connection, plan_row.id, 0)
+            else:
+                await scheduling.mark_improved(connection, plan_row.id, plan_row.version if fresh else 0)
+
+
+def _crew(day: Day, order_id: UUID) -> dict[int, UUID]:
+    return {
+        stop.seat + 1: UUID(stop.worker)
+        for route in day.plan.routes.values()
+        for stop in route
+        if stop.visit == str(order_id) and stop.kind != "pickup"
+    }
+
+
+def _drifted(before: Plan, after: Plan) -> bool:
+    old = {(s.worker, s.visit, s.seat, s.kind): s.start_s for route in before.routes.values() for s in route}
+    return any(
+        abs(old.get((s.worker, s.visit, s.seat, s.kind), s.start_s) - s.start_s) >= _DRIFT_S
+        for route in after.routes.values()
+        for s in route
+        if not s.locked
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Run until stopped; a broken database connection ends the process and its supervisor starts it again."""
+    database = await Database.open(settings.database_url, size=4)
+    with SolverPool() as solver:
+        dispatcher = Dispatcher(settings, database, solver)
+        ears = await database.listen()
+        await ears.add_listener("feed", lambda *_: dispatcher.wake.set())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_renew_forever(dispatcher))
+            tasks.create_task(_cycle_forever(dispatcher))
+
+
+async def _renew_forever(dispatcher: Dispatcher) -> None:
+    while True:
+        await dispatcher.renew()
+        dispatcher.wake.set()
+        await asyncio.sleep(_RENEW_S)
+
+
+async def _cycle_forever(dispatcher: Dispatcher) -> None:
+    while True:
+        dispatcher.wake.clear()
+        await dispatcher.cycle()
+        try:
+            await asyncio.wait_for(dispatcher.wake.wait(), _POLL_S)
+        except TimeoutError:
+            continue

@@ -1,0 +1,61 @@
+"""Timers that have come due in care time, and the housekeeping of tables that grow."""
+
+import asyncio
+
+import asyncpg
+import structlog
+
+from backend.config import Settings
+from backend.core.errors import DomainError
+from backend.core.principal import SYSTEM
+from backend.database.pool import Connection, Database
+from backend.orders import timers
+from backend.orders.timers import Timer
+
+_POLL_S = 0.25
+_HOUSEKEEPING_S = 3600.0
+_TRIES = 5
+log = structlog.get_logger()
+
+
+async def fire_due(database: Database) -> int:
+    """Fire what is due, each timer in its own transaction; a timer that fails is tried again and kept for a person."""
+    async with database.unit_of_work(SYSTEM) as connection:
+        due = await timers.due(connection, _TRIES)
+    for timer in due:
+        try:
+            async with database.unit_of_work(SYSTEM) as connection:
+                await _fire(connection, timer)
+        except (DomainError, asyncpg.PostgresError) as error:
+            log.warning("jobs.timer_failed", kind=timer.kind, error=type(error).__name__)
+            async with database.unit_of_work(SYSTEM) as connection:
+                await timers.failed(connection, timer.id, type(error).__name__)
+    return len(due)
+
+
+async def _fire(connection: Connection, timer: Timer) -> None:
+    if await timers.claim(connection, timer.id):
+        await timers.HANDLERS[timer.kind](connection, timer.subject_id)
+
+
+async def run(settings: Settings) -> None:
+    """Run until stopped."""
+    database = await Database.open(settings.database_url, size=3)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_fire_forever(database))
+        tasks.create_task(_keep_house(database))
+
+
+async def _fire_forever(database: Database) -> None:
+    while True:
+        if await fire_due(database) == 0:
+            await asyncio.sleep(_POLL_S)
+
+
+async def _keep_house(database: Database) -> None:
+    while True:
+        async with database.unit_of_work(SYSTEM) as connection:
+            await timers.tidy(connection)
+        await asyncio.sleep(_HOUSEKEEPING_S)
+
+

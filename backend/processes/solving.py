@@ -1,0 +1,61 @@
+"""The solver in a process of its own, with a deadline and a hard kill: its search holds the interpreter's lock."""
+
+import asyncio
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from types import TracebackType
+
+import structlog
+
+from dispatch import Plan, Problem, improve
+
+log = structlog.get_logger()
+
+
+def _search(problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan:
+    return improve(problem, plan, seconds, seed)
+
+
+def _lower_priority() -> None:
+    """Searching never competes with answering; Ctrl-C is the parent's business."""
+    os.nice(10)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class SolverPool:
+    """One spawned process that improves plans; killed and replaced when it overruns twice its budget."""
+
+    def __init__(self) -> None:
+        self._executor = self._fresh()
+        self._one_at_a_time = asyncio.Lock()
+
+    def _fresh(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_lower_priority)
+
+    def __enter__(self) -> "SolverPool":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kill()
+
+    def _kill(self) -> None:
+        for process in list((self._executor._processes or {}).values()):
+            process.kill()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def improve(self, problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan | None:
+        """A better plan, or None when the search failed or overran; the plan in force then simply stays."""
+        async with self._one_at_a_time:
+            future = asyncio.get_running_loop().run_in_executor(self._executor, _search, problem, plan, seconds, seed)
+            try:
+                return await asyncio.wait_for(future, 2 * seconds + 10)
+            except (TimeoutError, BrokenProcessPool) as error:
+                log.warning("solver.replaced", error=type(error).__name__)
+                self._kill()
+                self._executor = self._fresh()
+                return None

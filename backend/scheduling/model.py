@@ -1,0 +1,105 @@
+"""What planning reads from the database: one zone's day as rows."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class PlanRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One zone's plan of one day; `version` rises with every change of its stops."""
+
+    id: UUID
+    version: int
+    improved_version: int
+
+
+class ZoneRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A zone and how travel in it is known."""
+
+    id: UUID
+    code: str
+    travel_kind: str
+    travel: dict[str, Any]
+
+
+class PlaceRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A point: WGS-84 degrees, or metres on a plane."""
+
+    id: UUID
+    x: float
+    y: float
+
+
+class StopRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One active stop of a plan, with what the worker's phone has reported about it."""
+
+    id: UUID
+    worker_id: UUID
+    kind: str
+    place_id: UUID
+    order_id: UUID | None
+    seat: int
+    from_at: datetime
+    to_at: datetime
+    started: bool
+    arrived_at: datetime | None
+    left_at: datetime | None
+
+
+class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """What planning must know of an order."""
+
+    order_id: UUID
+    status: str
+    kind: str
+    place_id: UUID
+    pickup_place_id: UUID | None
+    ready_at: datetime | None
+    pickup_s: int
+    max_ride_s: int | None
+    gender_wish: str
+    window_from: datetime
+    window_to: datetime
+    window_soft: bool
+    latest_at: datetime
+    provider_id: UUID | None
+    declined_by: list[UUID]
+    expired_by: list[UUID]
+    refused_workers: list[UUID]
+    resident_gender: str
+
+
+class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One seat of an order."""
+
+    order_id: UUID
+    number: int
+    skills: list[str]
+    duration_s: int
+    gender_rule: str
+
+
+class LinkRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """Two orders of one day tied by a gap in seconds."""
+
+    before_id: UUID
+    after_id: UUID
+    min_gap_s: int
+    max_gap_s: int | None
+    gap_from: str
+
+
+class NewStop(Struct, frozen=True):
+    """A stop as it is to be stored."""
+
+    worker_id: UUID
+    seq: int
+    kind: str
+    place_id: UUID
+    order_id: UUID | None
+    seat: int
+    from_at: datetime
+    to_at: datetime
+    started: bool

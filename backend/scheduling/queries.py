@@ -1,0 +1,284 @@
+"""All SQL of plans, stops, travel and zone leases."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from backend.database.pool import Connection
+from backend.database.rows import execute, execute_many, many, maybe_one, one, value, values
+from backend.scheduling.model import LinkRow, NewStop, PlaceRow, PlanRow, SeatRow, StopRow, VisitRow, ZoneRow
+
+
+async def ensure_plan(connection: Connection, zone_id: UUID, plan_on: date) -> None:
+    """A zone's day has exactly one plan; make it when it is first needed."""
+    await execute(
+        connection,
+        "INSERT INTO plans (zone_id, plan_on) VALUES ($1, $2) ON CONFLICT ON CONSTRAINT plans_one_a_day DO NOTHING",
+        zone_id, plan_on,
+    )  # fmt: skip
+
+
+async def plan_for_update(connection: Connection, zone_id: UUID, plan_on: date) -> PlanRow:
+    """The plan, locked: whoever changes a zone's day takes this lock first, then workers in id order."""
+    return await one(
+        connection,
+        PlanRow,
+        "SELECT id, version, improved_version FROM plans WHERE zone_id = $1 AND plan_on = $2 FOR NO KEY UPDATE",
+        zone_id, plan_on,
+    )  # fmt: skip
+
+
+async def lock_plan_of(connection: Connection, order_id: UUID) -> None:
+    """Lock the plan an order belongs to."""
+    await execute(
+        connection,
+        """SELECT p.id FROM plans p JOIN orders o ON o.zone_id = p.zone_id AND o.plan_on = p.plan_on
+           WHERE o.id = $1 FOR NO KEY UPDATE OF p""",
+        order_id,
+    )
+
+
+async def plan(connection: Connection, zone_id: UUID, plan_on: date) -> PlanRow | None:
+    """The plan without a lock, or None when nothing was planned for that day."""
+    return await maybe_one(
+        connection,
+        PlanRow,
+        "SELECT id, version, improved_version FROM plans WHERE zone_id = $1 AND plan_on = $2",
+        zone_id, plan_on,
+    )  # fmt: skip
+
+
+async def lock_workers(connection: Connection, worker_ids: Sequence[UUID]) -> None:
+    """Lock worker rows in id order, so that two commits never wait for each other in a ring."""
+    await execute(
+        connection,
+        "SELECT id FROM workers WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+        sorted(worker_ids),
+    )
+
+
+async def raise_version(connection: Connection, plan_id: UUID, *, improved: bool) -> int:
+    """Mark the plan changed; returns its new version."""
+    return await value(
+        connection,
+        """UPDATE plans SET version = version + 1,
+                  improved_at = CASE WHEN $2 THEN yinling_now() ELSE improved_at END
+           WHERE id = $1 RETURNING version""",
+        plan_id, improved,
+    )  # fmt: skip
+
+
+async def mark_improved(connection: Connection, plan_id: UUID, version: int) -> None:
+    """Remember which version was looked at last, and when; nothing better was found, or it is committed already."""
+    await execute(
+        connection,
+        "UPDATE plans SET improved_version = $2, improved_at = yinling_now() WHERE id = $1",
+        plan_id, version,
+    )  # fmt: skip
+
+
+class PlanDay(Struct, frozen=True, forbid_unknown_fields=True):
+    """One zone's day that has orders and is not over."""
+
+    zone_id: UUID
+    plan_on: date
+    version: int
+    improved_version: int
+
+
+async def plan_days(connection: Connection, zone_ids: Sequence[UUID], from_on: date) -> list[PlanDay]:
+    """The days of these zones that are still to come or under way."""
+    return await many(
+        connection,
+        PlanDay,
+        """SELECT zone_id, plan_on, version, improved_version FROM plans
+           WHERE zone_id = ANY ($1) AND plan_on >= $2 ORDER BY plan_on, zone_id""",
+        list(zone_ids), from_on,
+    )  # fmt: skip
+
+
+async def zone(connection: Connection, zone_id: UUID) -> ZoneRow:
+    """One zone with its travel description."""
+    return await one(connection, ZoneRow, "SELECT id, code, travel_kind, travel FROM zones WHERE id = $1", zone_id)
+
+
+async def zone_ids(connection: Connection) -> list[UUID]:
+    """Every zone of the city."""
+    return await values(connection, "SELECT id FROM zones ORDER BY id")
+
+
+class MatrixRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """Stated travel: row and column order is place_ids, seconds row by row."""
+
+    place_ids: list[UUID]
+    seconds: list[int]
+
+
+async def travel_matrix(connection: Connection, zone_id: UUID) -> MatrixRow | None:
+    """The zone's own travel times, where it states them."""
+    return await maybe_one(
+        connection, MatrixRow, "SELECT place_ids, seconds FROM travel_matrices WHERE zone_id = $1", zone_id
+    )
+
+
+async def places(connection: Connection, place_ids: Sequence[UUID]) -> list[PlaceRow]:
+    """Coordinates of the places named."""
+    return await many(connection, PlaceRow, "SELECT id, x, y FROM places WHERE id = ANY ($1)", list(place_ids))
+
+
+async def live_stops(connection: Connection, plan_id: UUID) -> list[StopRow]:
+    """Stops that still matter: not finished, or the last finished one of each worker (where the worker is now)."""
+    return await many(
+        connection,
+        StopRow,
+        """WITH known AS (
+               SELECT s.id, s.worker_id, s.kind, s.place_id, s.order_id, s.seat, lower(s.during) AS from_at,
+                      upper(s.during) AS to_at, s.started, o.status, came.received_at AS arrived_at, went.received_at AS left_at,
+                      row_number() OVER (PARTITION BY s.worker_id, went.received_at IS NOT NULL
+                                         ORDER BY lower(s.during) DESC) AS place
+               FROM stops s LEFT JOIN orders o ON o.id = s.order_id
+               LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
+                   WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
+                     AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_in' ELSE '' END) came ON s.started
+               LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
+                   WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
+                     AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
+                                  ELSE 'hand_over' END) went ON s.started
+               WHERE s.plan_id = $1 AND s.active
+                 AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now()))
+           SELECT id, worker_id, kind, place_id, order_id, seat, from_at, to_at, started, arrived_at, left_at
+           FROM known WHERE left_at IS NULL OR place = 1 OR status IN ('en_route', 'arrived', 'in_service') ORDER BY worker_id, from_at""",
+        plan_id,
+    )
+
+
+async def visits(
+    connection: Connection, zone_id: UUID, plan_on: date, with_orders: Sequence[UUID]
+) -> list[VisitRow]:
+    """The orders behind live stops, and those that wait for a crew."""
+    return await many(
+        connection,
+        VisitRow,
+        """SELECT o.id AS order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s, o.max_ride_s,
+                  o.gender_wish, o.window_from, o.window_to, o.window_soft, o.latest_at, o.provider_id, o.declined_by,
+                  o.expired_by, r.refused_workers, r.gender AS resident_gender
+           FROM orders o JOIN residents r ON r.id = o.resident_id
+           WHERE (o.zone_id = $1 AND o.plan_on = $2 AND o.status IN ('placed', 'manual')) OR o.id = ANY ($3)""",
+        zone_id, plan_on, list(with_orders),
+    )  # fmt: skip
+
+
+async def seats(connection: Connection, order_ids: Sequence[UUID]) -> list[SeatRow]:
+    """The crews these orders need."""
+    return await many(
+        connection,
+        SeatRow,
+        """SELECT order_id, number, skills, duration_s, gender_rule FROM order_seats WHERE order_id = ANY ($1)
+           ORDER BY order_id, number""",
+        list(order_ids),
+    )
+
+
+async def links(connection: Connection, order_ids: Sequence[UUID]) -> list[LinkRow]:
+    """Gaps between these orders."""
+    return await many(
+        connection,
+        LinkRow,
+        """SELECT before_id, after_id, min_gap_s, max_gap_s, gap_from FROM order_links
+           WHERE before_id = ANY ($1) AND after_id = ANY ($1)""",
+        list(order_ids),
+    )
+
+
+async def start_of(connection: Connection, order_id: UUID) -> tuple[datetime, datetime] | None:
+    """Planned start and end of an order's visit, or None while it has no stop."""
+    row = await connection.fetchrow(
+        """SELECT min(lower(during)) AS from_at, max(upper(during)) AS to_at FROM stops
+           WHERE order_id = $1 AND active AND kind IN ('visit', 'drop')""",
+        order_id,
+    )
+    return None if row is None or row["from_at"] is None else (row["from_at"], row["to_at"])
+
+
+async def delete_stops(connection: Connection, stop_ids: Sequence[UUID]) -> None:
+    """Take stops off the plan for good; what happened stays in visit records."""
+    await execute(connection, "DELETE FROM stops WHERE id = ANY ($1)", list(stop_ids))
+
+
+async def delete_stops_of(connection: Connection, order_id: UUID) -> list[UUID]:
+    """Take an order off the plan; returns the workers it freed."""
+    return await values(
+        connection, "DELETE FROM stops WHERE order_id = $1 AND NOT started RETURNING worker_id", order_id
+    )
+
+
+async def delete_expired_holds(connection: Connection, plan_id: UUID) -> None:
+    """Stops of a hold that ran out no longer keep a worker."""
+    await execute(
+        connection, "DELETE FROM stops WHERE plan_id = $1 AND hold_expires_at <= yinling_now()", plan_id
+    )
+
+
+async def move_stops(connection: Connection, moved: list[tuple[UUID, datetime, datetime, int]]) -> None:
+    """Give stops new times and places in the route."""
+    await execute_many(
+        connection, "UPDATE stops SET during = tstzrange($2, $3), seq = $4 WHERE id = $1", list(moved)
+    )
+
+
+async def insert_stops(
+    connection: Connection, plan_id: UUID, stops: Sequence[NewStop], hold_expires_at: datetime | None
+) -> None:
+    """Put stops on the plan; with an expiry they are a hold."""
+    await execute_many(
+        connection,
+        """INSERT INTO stops (plan_id, worker_id, seq, kind, place_id, order_id, seat, during, started, hold_expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, tstzrange($8, $9), $10, $11)""",
+        [
+            (plan_id, s.worker_id, s.seq, s.kind, s.place_id, s.order_id, s.seat, s.from_at, s.to_at, s.started,
+             hold_expires_at)
+            for s in stops
+        ],
+    )  # fmt: skip
+
+
+async def set_hold_expiry(connection: Connection, order_id: UUID, hold_expires_at: datetime | None) -> None:
+    """A confirmed hold no longer expires; an extended one expires later."""
+    await execute(
+        connection, "UPDATE stops SET hold_expires_at = $2 WHERE order_id = $1", order_id, hold_expires_at
+    )
+
+
+async def start_stops(connection: Connection, order_id: UUID, worker_id: UUID, kinds: Sequence[str]) -> None:
+    """From here the planner no longer moves these stops."""
+    await execute(
+        connection,
+        "UPDATE stops SET started = true WHERE order_id = $1 AND worker_id = $2 AND kind = ANY ($3)",
+        order_id, worker_id, list(kinds),
+    )  # fmt: skip
+
+
+async def defer_overlaps(connection: Connection) -> None:
+    """Let a legal swap inside one commit pass through a moment of overlap."""
+    await execute(connection, "SET CONSTRAINTS stops_worker_once DEFERRED")
+
+
+async def take_lease(connection: Connection, zone_id: UUID, owner: str, seconds: float) -> int | None:
+    """Own a zone for a while; returns the epoch, or None while another dispatcher owns it. A new owner raises the epoch."""
+    return await value(
+        connection,
+        """INSERT INTO zone_leases AS held (zone_id, owner, epoch, expires_at)
+           VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
+           ON CONFLICT (zone_id) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at,
+               epoch = CASE WHEN held.owner = excluded.owner THEN held.epoch ELSE held.epoch + 1 END
+           WHERE held.owner = excluded.owner OR held.expires_at < clock_timestamp()
+           RETURNING epoch""",
+        zone_id, owner, seconds,
+    )  # fmt: skip
+
+
+async def lease_epoch(connection: Connection, zone_id: UUID) -> int | None:
+    """The zone's present epoch, locked, so that a commit and a change of owner exclude each other."""
+    return await value(connection, "SELECT epoch FROM zone_leases WHERE zone_id = $1 FOR SHARE", zone_id)

@@ -1,0 +1,60 @@
+"""Carrying an improvement over to a day that has moved on meanwhile: whole groups of routes, or not at all."""
+
+from collections.abc import Sequence
+
+from dispatch import Plan, Stop, check, cost
+from backend.scheduling.snapshots import Day
+
+Shape = tuple[tuple[str, str, int], ...]
+
+
+def _shape(route: Sequence[Stop]) -> Shape:
+    return tuple((stop.kind, stop.visit, stop.seat) for stop in route if not stop.visit.startswith("at:"))
+
+
+def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | None:
+    """The improvement's changes that touch only routes nobody else has changed since, or None when nothing is left.
+
+    Routes an order moved between stand or fall together. The result is checked against the day as it is now and must
+    cost less than what is there.
+    """
+    old = {worker: _shape(route) for worker, route in then.plan.routes.items()}
+    fresh = {worker: _shape(route) for worker, route in current.routes.items()}
+    new = {worker: _shape(route) for worker, route in improved.routes.items()}
+    changed = {worker for worker in new if new[worker] != old.get(worker)}
+    spoilt = {worker for worker in fresh if fresh[worker] != old.get(worker)}
+    groups = _groups(changed, old, new)
+    routes = dict(current.routes)
+    taken = False
+    for group in groups:
+        if group & spoilt or not group <= routes.keys():
+            continue
+        for worker in group:
+            routes[worker] = improved.routes[worker]
+        taken = True
+    if not taken:
+        return None
+    served = {stop.visit for route in routes.values() for stop in route}
+    plan = Plan(routes=routes, unserved=tuple(v.id for v in now.problem.visits if v.id not in served))
+    if check(now.problem, plan) or cost(now.problem, plan) >= cost(now.problem, current):
+        return None
+    return plan
+
+
+def _groups(changed: set[str], old: dict[str, Shape], new: dict[str, Shape]) -> list[set[str]]:
+    """Workers tied together by the visits either version gives them."""
+    holders: dict[str, set[str]] = {}
+    for worker in changed:
+        for _, visit, _ in (*old.get(worker, ()), *new[worker]):
+            holders.setdefault(visit, set()).add(worker)
+    groups: list[set[str]] = []
+    for members in holders.values():
+        joined = set(members)
+        rest: list[set[str]] = []
+        for group in groups:
+            if group & joined:
+                joined |= group
+            else:
+                rest.append(group)
+        groups = [*rest, joined]
+    return groups

@@ -1,0 +1,268 @@
+"""One zone's day in memory: rows become a planning problem and a plan, keyed by the plan's version."""
+
+import time
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from backend.core.clock import day_origin
+from backend.database.pool import Connection
+from backend.scheduling import queries
+from backend.scheduling.model import LinkRow, PlanRow, SeatRow, StopRow, VisitRow
+from backend.scheduling.placing import POLICIES
+from backend.scheduling.travel import ZoneTravel
+from backend.workers.queries import ShiftRow, shifts_of
+from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker
+
+_FRESH_S = 30.0  # rosters change rarely and raise no plan version; a snapshot is read anew after this long
+_OPEN = frozenset({"en_route", "arrived", "in_service"})
+
+
+class DayRows(Struct, frozen=True):
+    """What was read for one zone and day, at one plan version."""
+
+    zone_id: UUID
+    plan_on: date
+    plan: PlanRow
+    shifts: Sequence[ShiftRow]
+    stops: Sequence[StopRow]
+    visits: Sequence[VisitRow]
+    seats: Sequence[SeatRow]
+    links: Sequence[LinkRow]
+    providers: frozenset[UUID]
+
+
+class Day(Struct, frozen=True):
+    """The same as the planner sees it; ids of places and workers are positions and text."""
+
+    rows: DayRows
+    origin: datetime
+    now_s: int
+    place_ids: list[UUID]
+    problem: Problem
+    plan: Plan
+
+    def seconds(self, instant: datetime) -> int:
+        """Seconds from the day's 03:00 to an instant."""
+        return int((instant - self.origin).total_seconds())
+
+    def instant(self, seconds: int) -> datetime:
+        """The instant so many seconds after the day's 03:00."""
+        return self.origin + timedelta(seconds=seconds)
+
+    def place(self, place_id: UUID) -> int:
+        """Position of a place in the travel matrices."""
+        return self.place_ids.index(place_id)
+
+
+class Planner:
+    """Keeps the days somebody asked about, and reads them again when their plan version has moved on."""
+
+    def __init__(self, time_zone: str, policy: str = "best") -> None:
+        self.place = POLICIES[policy]
+        self._zone_info = ZoneInfo(time_zone)
+        self._travel: dict[UUID, ZoneTravel] = {}
+        self._days: dict[tuple[UUID, date], tuple[float, DayRows]] = {}
+
+    @property
+    def zone_info(self) -> ZoneInfo:
+        """The city's time zone."""
+        return self._zone_info
+
+    async def day(
+        self,
+        connection: Connection,
+        zone_id: UUID,
+        plan_on: date,
+        now: datetime,
+        *,
+        plan: PlanRow | None = None,
+        places: Sequence[UUID] = (),
+    ) -> Day:
+        """The zone's day as of now; `places` are further places the caller wants travel to."""
+        if plan is None:
+            plan = await queries.plan(connection, zone_id, plan_on)
+        if plan is None:
+            await queries.ensure_plan(connection, zone_id, plan_on)
+            plan = await queries.plan_for_update(connection, zone_id, plan_on)
+        kept = self._days.get((zone_id, plan_on))
+        if kept is None or kept[1].plan.version != plan.version or time.monotonic() - kept[0] > _FRESH_S:
+            rows = await _read(connection, zone_id, plan_on, plan)
+            if len(self._days) > 400:
+                self._days.clear()
+            self._days[zone_id, plan_on] = (time.monotonic(), rows)
+        else:
+            rows = kept[1]
+        travel = self._travel.get(zone_id)
+        if travel is None:
+            travel = self._travel[zone_id] = await ZoneTravel.load(connection, zone_id)
+        return await _build(connection, travel, rows, now, day_origin(plan_on, self._zone_info), places)
+
+
+async def _read(connection: Connection, zone_id: UUID, plan_on: date, plan: PlanRow) -> DayRows:
+    stops = await queries.live_stops(connection, plan.id)
+    with_orders = {stop.order_id for stop in stops if stop.order_id}
+    visits = await queries.visits(connection, zone_id, plan_on, list(with_orders))
+    order_ids = [visit.order_id for visit in visits]
+    shifts = await shifts_of(connection, zone_id, plan_on, plan_on)
+    return DayRows(
+        zone_id,
+        plan_on,
+        plan,
+        shifts,
+        stops,
+        visits,
+        await queries.seats(connection, order_ids),
+        await queries.links(connection, order_ids),
+        frozenset(shift.provider_id for shift in shifts),
+    )
+
+
+async def _build(
+    connection: Connection,
+    travel: ZoneTravel,
+    rows: DayRows,
+    now: datetime,
+    origin: datetime,
+    extra_places: Sequence[UUID],
+) -> Day:
+    place_ids = list(
+        dict.fromkeys(
+            [place for s in rows.shifts for place in (s.start_place_id, s.end_place_id) if place]
+            + [place for v in rows.visits for place in (v.place_id, v.pickup_place_id) if place]
+            + [stop.place_id for stop in rows.stops]
+            + list(extra_places)
+        )
+    )
+    await travel.know(connection, place_ids)
+    index = {place_id: i for i, place_id in enumerate(place_ids)}
+    modes = {shift.travel_mode for shift in rows.shifts}
+    now_s = max(0, int((now - origin).total_seconds()) + 1)
+    workers = _workers(rows.shifts, index, origin)
+    routes, anchors = _routes(rows, workers, index, origin, now_s)
+    problem = Problem(
+        workers=workers,
+        visits=(*_visits(rows, index, origin), *anchors),
+        links=tuple(
+            Link(str(li.before_id), str(li.after_id), li.min_gap_s, li.max_gap_s, li.gap_from == "end")
+            for li in rows.links
+        ),
+        travel={mode: travel.between(place_ids, mode) for mode in modes},
+        now_s=now_s,
+    )
+    served = {stop.visit for route in routes.values() for stop in route}
+    unserved = tuple(visit.id for visit in problem.visits if visit.id not in served)
+    return Day(rows, origin, now_s, place_ids, problem, Plan(routes=routes, unserved=unserved))
+
+
+def _workers(shifts: Sequence[ShiftRow], index: dict[UUID, int], origin: datetime) -> tuple[Worker, ...]:
+    def at(instant: datetime) -> int:
+        return int((instant - origin).total_seconds())
+
+    by_worker: dict[UUID, list[ShiftRow]] = {}
+    for shift in shifts:
+        by_worker.setdefault(shift.worker_id, []).append(shift)
+    return tuple(
+        Worker(
+            id=str(worker_id),
+            provider=str(mine[0].provider_id),
+            skills=frozenset(mine[0].skills),
+            gender=mine[0].gender,
+            mode=mine[0].travel_mode,
+            start_place=index[mine[0].start_place_id],
+            end_place=index[mine[0].end_place_id] if mine[0].end_place_id else None,
+            shifts=tuple(Shift(at(s.from_at), at(s.to_at)) for s in sorted(mine, key=lambda s: s.from_at)),
+            breaks=tuple(Break(at(s.break_from), at(s.break_to), s.break_s) for s in mine if s.break_from and s.break_to),
+            box_capacity=mine[0].box_capacity,
+        )
+        for worker_id, mine in by_worker.items()
+    )
+
+
+def seat_gender(gender_rule: str, gender_wish: str, resident_gender: str) -> str | None:
+    """The gender a seat must have: the resident's wish, else the item's rule, else any."""
+    if gender_wish != "any":
+        return gender_wish
+    return resident_gender if gender_rule == "same" else None
+
+
+def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Visit]:
+    def at(instant: datetime) -> int:
+        return int((instant - origin).total_seconds())
+
+    seats: dict[UUID, list[SeatRow]] = {}
+    for seat in rows.seats:
+        seats.setdefault(seat.order_id, []).append(seat)
+    everyone = frozenset(str(provider) for provider in rows.providers)
+    found: list[Visit] = []
+    for v in rows.visits:
+        refused = {str(p) for p in v.declined_by} | {str(p) for p in v.expired_by if v.expired_by.count(p) > 1}
+        providers = frozenset({str(v.provider_id)}) if v.provider_id else (everyone - refused if refused else None)
+        delivery = None
+        if v.pickup_place_id:
+            ready_s = at(v.ready_at or v.window_from)
+            delivery = Delivery(index[v.pickup_place_id], ready_s, v.pickup_s, v.max_ride_s)
+        found.append(
+            Visit(
+                id=str(v.order_id),
+                place=index[v.place_id],
+                seats=tuple(
+                    Seat(frozenset(s.skills), s.duration_s, seat_gender(s.gender_rule, v.gender_wish, v.resident_gender))
+                    for s in seats[v.order_id]
+                ),
+                earliest_s=at(v.window_from),
+                latest_s=at(v.latest_at) if v.window_soft else at(v.window_to),
+                due_s=at(v.window_to) if v.window_soft else None,
+                delivery=delivery,
+                providers=providers,
+                refused_workers=frozenset(str(worker) for worker in v.refused_workers),
+            )
+        )
+    return found
+
+
+def _routes(
+    rows: DayRows, workers: Sequence[Worker], index: dict[UUID, int], origin: datetime, now_s: int
+) -> tuple[dict[str, tuple[Stop, ...]], list[Visit]]:
+    """Routes with what is under way locked at its real times; a finished stop stays as the place its worker stands at."""
+
+    def at(instant: datetime) -> int:
+        return int((instant - origin).total_seconds())
+
+    statuses = {visit.order_id: visit.status for visit in rows.visits}
+    durations = {(seat.order_id, seat.number): seat.duration_s for seat in rows.seats}
+    crew_start: dict[UUID, int] = {}
+    for stop in rows.stops:
+        if stop.order_id and stop.started and stop.kind == "visit":
+            came = at(stop.arrived_at) if stop.arrived_at else max(at(stop.from_at), now_s)
+            crew_start[stop.order_id] = max(came, crew_start.get(stop.order_id, 0))
+    routes: dict[str, list[Stop]] = {worker.id: [] for worker in workers}
+    anchors: list[Visit] = []
+    for s in rows.stops:
+        worker = str(s.worker_id)
+        if worker not in routes:
+            continue
+        place = index[s.place_id]
+        start, end = at(s.from_at), at(s.to_at)
+        if s.left_at is not None and not (s.kind == "pickup" and s.order_id and statuses.get(s.order_id) in _OPEN):
+            end = max(1, at(s.left_at))
+            start = min(start, end - 1)
+            anchor = f"at:{s.id}"
+            anchors.append(Visit(anchor, place, (Seat(frozenset(), end - start),), start, start))
+            routes[worker].append(Stop(worker, "visit", anchor, 0, place, start, end, locked=True))
+            continue
+        if s.started:
+            duration = end - start
+            if s.kind == "visit" and s.order_id:
+                start = crew_start[s.order_id]
+                duration = durations[s.order_id, s.seat]
+            elif s.left_at is None:
+                start = max(start, min(now_s, start + duration)) if s.kind == "pickup" else max(start, now_s)
+            end = at(s.left_at) if s.left_at else max(start + duration, now_s + 1)
+            start = min(start, end - 1)
+        visit = str(s.order_id) if s.order_id else ""
+        routes[worker].append(Stop(worker, s.kind, visit, s.seat - 1, place, start, end, locked=s.started))
+    return {worker: tuple(sorted(stops, key=lambda s: s.start_s)) for worker, stops in routes.items()}, anchors
