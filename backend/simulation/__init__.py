@@ -1,0 +1,1 @@
+"""Recorded days lived again through the public interface: importers, simulated people, a stepped clock and a report."""
