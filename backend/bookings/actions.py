@@ -164,7 +164,9 @@ async def _hold(
     )
     if wanted.link is not None:
         li = wanted.link
-        await order_queries.insert_link(connection, order_id, NewLink(li.order_id, li.min_gap_s, li.max_gap_s, li.gap_from))
+        await order_queries.insert_link(
+            connection, order_id, NewLink(li.order_id, li.min_gap_s, li.max_gap_s, li.gap_from)
+        )
     outcome = quotes.place_into(planner, day, quotes.settled(day), slot, str(order_id))
     if isinstance(outcome, Insertion):
         await write_plan(connection, day, outcome.plan, hold_expires_at=now + timedelta(seconds=hold_s))

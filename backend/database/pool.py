@@ -43,7 +43,9 @@ class Database:
     async def open(cls, url: str, *, size: int = 10) -> "Database":
         """Connect and refuse a role that could bypass row-level security. Raises UnsafeRoleError."""
         pool = await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare)
-        row = await pool.fetchrow("SELECT rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user")
+        row = await pool.fetchrow(
+            "SELECT rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user"
+        )
         if row is None or row["unsafe"]:
             await pool.close()
             raise UnsafeRoleError("the application must not connect as a superuser or with BYPASSRLS")

@@ -81,7 +81,11 @@ async def confirm(connection: Connection, principal: Principal, order_id: UUID) 
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        if order.status is S.HELD and order.hold_expires_at and order.hold_expires_at <= await queries.care_now(connection):
+        if (
+            order.status is S.HELD
+            and order.hold_expires_at
+            and order.hold_expires_at <= await queries.care_now(connection)
+        ):
             raise DomainError("hold_expired")
         return await place(connection, order, actor_of(principal))
 
@@ -92,7 +96,9 @@ async def place(connection: Connection, order: Order, actor: Actor) -> Order:
         raise DomainError("hold_expired")
     placed = await move(connection, order, S.PLACED, actor)
     await scheduling.set_hold_expiry(connection, order.id, None)
-    await queries.set_timer(connection, "unserved_due", order.id, order.latest_at if order.window_soft else order.window_to)
+    await queries.set_timer(
+        connection, "unserved_due", order.id, order.latest_at if order.window_soft else order.window_to
+    )
     if order.kind != "meal":
         due = await queries.care_now(connection) + timedelta(seconds=_MANUAL_AFTER_S)
         await queries.set_timer(connection, "manual_due", order.id, due)
@@ -140,7 +146,12 @@ async def cancel(connection: Connection, principal: Principal, order_id: UUID, r
 
 async def withdraw_crew(connection: Connection, order: Order) -> list[Assignment]:
     """End every open seat of an order and tell the workers."""
-    open_states = [AssignmentStatus.PROPOSED, AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE, AssignmentStatus.CHECKED_IN]
+    open_states = [
+        AssignmentStatus.PROPOSED,
+        AssignmentStatus.ACCEPTED,
+        AssignmentStatus.EN_ROUTE,
+        AssignmentStatus.CHECKED_IN,
+    ]
     crew = await queries.set_assignments(connection, order.id, open_states, AssignmentStatus.WITHDRAWN)
     await tell_crew(connection, order, crew)
     return crew

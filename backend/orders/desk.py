@@ -42,7 +42,9 @@ async def assign(
         visit = next(visit for visit in day.problem.visits if visit.id == str(order_id))
         start_s = day.seconds(start_at)
         others = frozenset(worker.id for worker in day.problem.workers if worker.id not in chosen)
-        wished = msgspec.structs.replace(visit, refused_workers=others, earliest_s=start_s, latest_s=start_s, providers=None)
+        wished = msgspec.structs.replace(
+            visit, refused_workers=others, earliest_s=start_s, latest_s=start_s, providers=None
+        )
         outcome = insert(day.problem, settled(day), wished)
         if isinstance(outcome, Refusal):
             raise DomainError("no_shift", f"The crew cannot do it then: {outcome.summary}.")

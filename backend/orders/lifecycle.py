@@ -86,20 +86,32 @@ TRANSITIONS: Final[Mapping[Move, frozenset[Actor]]] = {
     (S.EN_ROUTE, S.CANCELLED): _CLIENT | frozenset({A.PROVIDER}),
 }
 
-MEALS_ONLY: Final = frozenset({
-    (S.EN_ROUTE, S.COMPLETED),
-    (S.ARRIVED, S.COMPLETED),
-    (S.ACCEPTED, S.COMPLETED),
-    (S.ACCEPTED, S.ABORTED),
-    (S.EN_ROUTE, S.ABORTED),
-})
+MEALS_ONLY: Final = frozenset(
+    {
+        (S.EN_ROUTE, S.COMPLETED),
+        (S.ARRIVED, S.COMPLETED),
+        (S.ACCEPTED, S.COMPLETED),
+        (S.ACCEPTED, S.ABORTED),
+        (S.EN_ROUTE, S.ABORTED),
+    }
+)
 TERMINAL: Final = frozenset({S.LAPSED, S.REJECTED, S.CLAWED_BACK})
 """States with no way on; cancelled, unserved and settled have only the exceptions their rows name."""
 
 WAITING: Final = frozenset({S.PLACED, S.OFFERED, S.MANUAL})
-ON_THE_PLAN: Final = frozenset({
-    S.HELD, S.PLACED, S.OFFERED, S.MANUAL, S.ACCEPTED, S.EN_ROUTE, S.ARRIVED, S.IN_SERVICE, S.NO_ACCESS,
-})
+ON_THE_PLAN: Final = frozenset(
+    {
+        S.HELD,
+        S.PLACED,
+        S.OFFERED,
+        S.MANUAL,
+        S.ACCEPTED,
+        S.EN_ROUTE,
+        S.ARRIVED,
+        S.IN_SERVICE,
+        S.NO_ACCESS,
+    }
+)
 """States whose stops still occupy a worker, or may."""
 
 ACTORS_OF: Final[Mapping[Role, Actor]] = {
@@ -115,12 +127,23 @@ ACTORS_OF: Final[Mapping[Role, Actor]] = {
 _P, _W = AssignmentStatus.PROPOSED, AssignmentStatus.WITHDRAWN
 ASSIGNMENT_TRANSITIONS: Final[Mapping[AssignmentStatus, frozenset[AssignmentStatus]]] = {
     _P: frozenset({AssignmentStatus.ACCEPTED, AssignmentStatus.DECLINED, AssignmentStatus.REPLACED, _W}),
-    AssignmentStatus.ACCEPTED: frozenset({
-        AssignmentStatus.EN_ROUTE, AssignmentStatus.CHECKED_IN, AssignmentStatus.REPLACED, AssignmentStatus.NO_SHOW, _W,
-    }),
-    AssignmentStatus.EN_ROUTE: frozenset({
-        AssignmentStatus.CHECKED_IN, AssignmentStatus.REPLACED, AssignmentStatus.NO_SHOW, _W,
-    }),
+    AssignmentStatus.ACCEPTED: frozenset(
+        {
+            AssignmentStatus.EN_ROUTE,
+            AssignmentStatus.CHECKED_IN,
+            AssignmentStatus.REPLACED,
+            AssignmentStatus.NO_SHOW,
+            _W,
+        }
+    ),
+    AssignmentStatus.EN_ROUTE: frozenset(
+        {
+            AssignmentStatus.CHECKED_IN,
+            AssignmentStatus.REPLACED,
+            AssignmentStatus.NO_SHOW,
+            _W,
+        }
+    ),
     AssignmentStatus.CHECKED_IN: frozenset({AssignmentStatus.CHECKED_OUT, _W}),
 }
 

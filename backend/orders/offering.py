@@ -24,13 +24,13 @@ async def offer_order(
     """Put a placed order to the provider whose crew was found; an auto-accept rule answers at once."""
     asked = await provider(connection, provider_id)
     now = await queries.care_now(connection)
-    offer = await queries.insert_offer(connection, order.id, provider_id, seats, now + timedelta(seconds=asked.offer_expiry_s))
+    offer = await queries.insert_offer(
+        connection, order.id, provider_id, seats, now + timedelta(seconds=asked.offer_expiry_s)
+    )
     await _tell_offer(connection, offer)
     for seat, worker_id in seats.items():
         await queries.insert_assignment(connection, order.id, seat, worker_id, AssignmentStatus.PROPOSED)
-    offered = await move(
-        connection, order, S.OFFERED, actor, provider_id=provider_id, workers=list(seats.values())
-    )
+    offered = await move(connection, order, S.OFFERED, actor, provider_id=provider_id, workers=list(seats.values()))
     if _answers_itself(asked):
         return await _accept(connection, offer, offered)
     await queries.set_timer(connection, "offer_expiry", offer.id, offer.expires_at)

@@ -10,10 +10,12 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.database.rows import execute, execute_many, many, maybe_one, one, value
-from backend.scheduling.queries import lock_plan_of
 from backend.orders.model import Assignment, AssignmentStatus, NewLink, NewOrder, NewSeat, Offer, Order, OrderStatus
+from backend.scheduling.queries import lock_plan_of
 
-ORDER_COLUMNS: Final[LiteralString] = """id, code, booking_id, resident_id, zone_id, plan_on, item_code, kind, status, version, flags, place_id,
+ORDER_COLUMNS: Final[
+    LiteralString
+] = """id, code, booking_id, resident_id, zone_id, plan_on, item_code, kind, status, version, flags, place_id,
     pickup_place_id, ready_at, window_from, window_to, window_soft, latest_at, hold_expires_at, hold_extended_s, price_fen,
     price_lines, provider_id, acceptance, declined_by, expired_by, reason, reasons, created_at, placed_at"""
 
@@ -45,7 +47,9 @@ async def orders_page(
     return await many(
         connection,
         Order,
-        "SELECT " + ORDER_COLUMNS + """ FROM orders WHERE ($1::text[] IS NULL OR status = ANY ($1)) AND ($2::uuid IS NULL OR id < $2)
+        "SELECT "
+        + ORDER_COLUMNS
+        + """ FROM orders WHERE ($1::text[] IS NULL OR status = ANY ($1)) AND ($2::uuid IS NULL OR id < $2)
            ORDER BY id DESC LIMIT $3""",
         list(statuses) if statuses else None,
         after,
@@ -57,7 +61,65 @@ async def insert_order(connection: Connection, new: NewOrder) -> UUID:
     """Store a held order; its code is ten digits' worth of the id, short enough to read aloud."""
     return await value(
         connection,
-        """INSERT INTO orders (@@""",
+        """INSERT INTO orders (id, code, booking_id, resident_id, zone_id, plan_on, catalogue_version_id, item_code, kind,
+                  status, home_id, place_id, district_code, street_code, community_code, pickup_facility_id,
+                  pickup_place_id, ready_at, pickup_s, max_ride_s, gender_wish, wish_from, wish_to, window_from,
+                  window_to, window_soft, latest_at, hold_expires_at, price_fen, price_lines, acceptance)
+           SELECT id, upper(substr(md5(id::text), 1, 8)), $1, $2, $3, $4, $5, $6, $7, 'held', $8, $9, $10, $11, $12, $13,
+                  $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, yinling_now() + make_interval(secs => $25),
+                  $26, $27, $28
+           FROM (SELECT uuidv7() AS id) fresh RETURNING id""",
+        new.booking_id, new.resident_id, new.zone_id, new.plan_on, new.catalogue_version_id, new.item_code, new.kind,
+        new.home_id, new.place_id, new.district_code, new.street_code, new.community_code, new.pickup_facility_id,
+        new.pickup_place_id, new.ready_at, new.pickup_s, new.max_ride_s, new.gender_wish, new.wish_from, new.wish_to,
+        new.window_from, new.window_to, new.window_soft, new.latest_at, float(new.hold_s), new.price_fen,
+        new.price_lines, new.acceptance,
+    )  # fmt: skip
+
+
+async def insert_seats(connection: Connection, order_id: UUID, seats: Sequence[NewSeat]) -> None:
+    """Copy the crew the catalogue asks for."""
+    await execute_many(
+        connection,
+        "INSERT INTO order_seats (order_id, number, skills, duration_s, gender_rule) VALUES ($1, $2, $3, $4, $5)",
+        [(order_id, seat.number, seat.skills, seat.duration_s, seat.gender_rule) for seat in seats],
+    )
+
+
+async def insert_link(connection: Connection, order_id: UUID, link: NewLink) -> None:
+    """Tie an order to an earlier one of the day."""
+    await execute(
+        connection,
+        """INSERT INTO order_links (before_id, after_id, min_gap_s, max_gap_s, gap_from) VALUES ($1, $2, $3, $4, $5)""",
+        link.before_id, order_id, link.min_gap_s, link.max_gap_s, link.gap_from,
+    )  # fmt: skip
+
+
+async def advance(
+    connection: Connection,
+    current: Order,
+    status: OrderStatus,
+    *,
+    provider_id: UUID | None,
+    reason: str | None = None,
+    reasons: list[dict[str, Any]] | None = None,
+    flag: str | None = None,
+    declined_by: UUID | None = None,
+    expired_by: UUID | None = None,
+) -> Order:
+    """Move an order from the version read to the next. Raises DomainError stale_version (409)."""
+    moved = await maybe_one(
+        connection,
+        Order,
+        """UPDATE orders SET status = $3, version = version + 1, changed_at = yinling_now(), provider_id = $4,
+                  reason = coalesce($5, reason), reasons = coalesce($6, reasons),
+                  flags = CASE WHEN $7::text IS NULL OR $7 = ANY (flags) THEN flags ELSE flags || $7::text END,
+                  declined_by = CASE WHEN $8::uuid IS NULL THEN declined_by ELSE declined_by || $8::uuid END,
+                  expired_by = CASE WHEN $9::uuid IS NULL THEN expired_by ELSE expired_by || $9::uuid END,
+                  placed_at = CASE WHEN $3 = 'placed' AND placed_at IS NULL THEN yinling_now() ELSE placed_at END,
+                  hold_expires_at = CASE WHEN $3 = 'held' THEN hold_expires_at END
+           WHERE id = $1 AND version = $2 RETURNING """
+        + ORDER_COLUMNS,
         current.id, current.version, status.value, provider_id, reason, reasons, flag, declined_by, expired_by,
     )  # fmt: skip
     if moved is None:
@@ -151,19 +213,22 @@ async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID]) -> li
     return await many(
         connection,
         Order,
-        "SELECT " + ORDER_COLUMNS + """ FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) ORDER BY placed_at, id LIMIT 200""",
+        "SELECT "
+        + ORDER_COLUMNS
+        + """ FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) ORDER BY placed_at, id LIMIT 200""",
         list(zone_ids),
     )
 
 
-async def audit(connection: Connection, actor: UUID | None, role: str, action: str, order_id: UUID, reason: str) -> None:
+async def audit(
+    connection: Connection, actor: UUID | None, role: str, action: str, order_id: UUID, reason: str
+) -> None:
     """Leave an indelible note of an override."""
     await execute(
         connection,
         "INSERT INTO audit (actor_id, role, action, subject, subject_id, reason) VALUES ($1, $2, $3, 'order', $4, $5)",
         actor, role, action, order_id, reason,
     )  # fmt: skip
-
 
 
 async def insert_offer(

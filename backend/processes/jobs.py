@@ -57,5 +57,3 @@ async def _keep_house(database: Database) -> None:
         async with database.unit_of_work(SYSTEM) as connection:
             await timers.tidy(connection)
         await asyncio.sleep(_HOUSEKEEPING_S)
-
-

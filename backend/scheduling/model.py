@@ -1,6 +1,6 @@
 """What planning reads from the database: one zone's day as rows."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 

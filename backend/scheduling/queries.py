@@ -154,9 +154,7 @@ async def live_stops(connection: Connection, plan_id: UUID) -> list[StopRow]:
     )
 
 
-async def visits(
-    connection: Connection, zone_id: UUID, plan_on: date, with_orders: Sequence[UUID]
-) -> list[VisitRow]:
+async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orders: Sequence[UUID]) -> list[VisitRow]:
     """The orders behind live stops, and those that wait for a crew."""
     return await many(
         connection,
@@ -216,16 +214,12 @@ async def delete_stops_of(connection: Connection, order_id: UUID) -> list[UUID]:
 
 async def delete_expired_holds(connection: Connection, plan_id: UUID) -> None:
     """Stops of a hold that ran out no longer keep a worker."""
-    await execute(
-        connection, "DELETE FROM stops WHERE plan_id = $1 AND hold_expires_at <= yinling_now()", plan_id
-    )
+    await execute(connection, "DELETE FROM stops WHERE plan_id = $1 AND hold_expires_at <= yinling_now()", plan_id)
 
 
 async def move_stops(connection: Connection, moved: list[tuple[UUID, datetime, datetime, int]]) -> None:
     """Give stops new times and places in the route."""
-    await execute_many(
-        connection, "UPDATE stops SET during = tstzrange($2, $3), seq = $4 WHERE id = $1", list(moved)
-    )
+    await execute_many(connection, "UPDATE stops SET during = tstzrange($2, $3), seq = $4 WHERE id = $1", list(moved))
 
 
 async def insert_stops(
@@ -246,9 +240,7 @@ async def insert_stops(
 
 async def set_hold_expiry(connection: Connection, order_id: UUID, hold_expires_at: datetime | None) -> None:
     """A confirmed hold no longer expires; an extended one expires later."""
-    await execute(
-        connection, "UPDATE stops SET hold_expires_at = $2 WHERE order_id = $1", order_id, hold_expires_at
-    )
+    await execute(connection, "UPDATE stops SET hold_expires_at = $2 WHERE order_id = $1", order_id, hold_expires_at)
 
 
 async def start_stops(connection: Connection, order_id: UUID, worker_id: UUID, kinds: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dispatch import Plan, Stop, check, cost
 from backend.scheduling.snapshots import Day
+from dispatch import Plan, Stop, check, cost
 
 Shape = tuple[tuple[str, str, int], ...]
 

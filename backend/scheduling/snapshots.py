@@ -175,7 +175,9 @@ def _workers(shifts: Sequence[ShiftRow], index: dict[UUID, int], origin: datetim
             start_place=index[mine[0].start_place_id],
             end_place=index[mine[0].end_place_id] if mine[0].end_place_id else None,
             shifts=tuple(Shift(at(s.from_at), at(s.to_at)) for s in sorted(mine, key=lambda s: s.from_at)),
-            breaks=tuple(Break(at(s.break_from), at(s.break_to), s.break_s) for s in mine if s.break_from and s.break_to),
+            breaks=tuple(
+                Break(at(s.break_from), at(s.break_to), s.break_s) for s in mine if s.break_from and s.break_to
+            ),
             box_capacity=mine[0].box_capacity,
         )
         for worker_id, mine in by_worker.items()
@@ -210,7 +212,9 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
                 id=str(v.order_id),
                 place=index[v.place_id],
                 seats=tuple(
-                    Seat(frozenset(s.skills), s.duration_s, seat_gender(s.gender_rule, v.gender_wish, v.resident_gender))
+                    Seat(
+                        frozenset(s.skills), s.duration_s, seat_gender(s.gender_rule, v.gender_wish, v.resident_gender)
+                    )
                     for s in seats[v.order_id]
                 ),
                 earliest_s=at(v.window_from),

@@ -1,0 +1,40 @@
+"""Planning home-care days: a pure library, asked through this front door and usable alone.
+
+Times are integer seconds from an origin the caller chooses. It knows no clock, no database and no web.
+"""
+
+from dispatch.check import Violation, check
+from dispatch.cost import cost
+from dispatch.insertion import Insertion, Refusal, Slot, WorkerRefusal, insert, quote
+from dispatch.plan import Plan, Stop, remove
+from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
+from dispatch.search import construct
+from dispatch.solver import improve
+from dispatch.timing import retime
+
+__all__ = [
+    "Break",
+    "Delivery",
+    "Insertion",
+    "Link",
+    "Plan",
+    "Problem",
+    "Refusal",
+    "Seat",
+    "Shift",
+    "Slot",
+    "Stop",
+    "Violation",
+    "Visit",
+    "Weights",
+    "Worker",
+    "WorkerRefusal",
+    "check",
+    "construct",
+    "cost",
+    "improve",
+    "insert",
+    "quote",
+    "remove",
+    "retime",
+]

@@ -1,0 +1,222 @@
+"""The independent oracle: is a plan what it claims to be? Shares no code with the rules, costs or search it judges."""
+
+from itertools import pairwise
+
+from msgspec import Struct
+
+from dispatch.plan import Plan, Stop
+from dispatch.problem import Problem, Visit, Worker
+
+
+class Violation(Struct, frozen=True):
+    """One broken rule: which, about whom, and the figures."""
+
+    rule: str
+    subject: str
+    detail: str = ""
+
+
+def check(problem: Problem, plan: Plan, *, unserved: bool = False) -> list[Violation]:
+    """Every rule the plan breaks; with `unserved`, also every unserved visit that would fit with nobody else moved.
+
+    What is locked has happened: it is held against nobody.
+    """
+    workers = {worker.id: worker for worker in problem.workers}
+    visits = {visit.id: visit for visit in problem.visits}
+    found: list[Violation] = []
+    for worker_id, route in plan.routes.items():
+        if worker_id not in workers:
+            found.append(Violation("unknown_worker", worker_id))
+            continue
+        found += _route(problem, workers[worker_id], route, visits)
+    found += _crews(plan, workers, visits)
+    found += _links(problem, plan)
+    if unserved:
+        found += [v for visit_id in plan.unserved for v in _servable(problem, plan, visits[visit_id])]
+    return found
+
+
+def _route(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: dict[str, Visit]) -> list[Violation]:
+    ways = problem.travel[worker.mode]
+    found: list[Violation] = []
+    for one, two in pairwise(route):
+        if two.locked:
+            continue
+        same_shift = any(s.start_s <= one.start_s and two.end_s <= s.end_s for s in worker.shifts)
+        needed = int(ways[one.place, two.place]) if same_shift else 0
+        if two.start_s < one.end_s + needed:
+            found.append(Violation("travel", two.visit, f"{worker.id}: {two.start_s} < {one.end_s} + {needed}"))
+    box = 0
+    aboard: dict[str, int] = {}
+    for stop in route:
+        visit = visits.get(stop.visit)
+        if visit is None:
+            if stop.kind != "break":
+                found.append(Violation("unknown_visit", stop.visit))
+            continue
+        meal = visit.delivery
+        if meal is not None and stop.kind == "pickup":
+            box += meal.load
+            aboard[stop.visit] = stop.end_s
+        if meal is not None and stop.kind == "drop":
+            box -= meal.load
+        if stop.locked:
+            continue
+        if not any(s.start_s <= stop.start_s and stop.end_s <= s.end_s for s in worker.shifts):
+            found.append(Violation("shift", stop.visit, worker.id))
+        if stop.kind == "pickup":
+            if meal is None or stop.start_s < meal.ready_s:
+                found.append(Violation("ready", stop.visit))
+            if box > worker.box_capacity:
+                found.append(Violation("capacity", worker.id))
+            continue
+        if not visit.earliest_s <= stop.start_s <= visit.latest_s:
+            found.append(Violation("window", stop.visit, f"{stop.start_s} not in {visit.earliest_s}..{visit.latest_s}"))
+        if meal is not None:
+            if stop.visit not in aboard:
+                found.append(Violation("pickup_first", stop.visit))
+            elif meal.max_ride_s is not None and stop.start_s - aboard[stop.visit] > meal.max_ride_s:
+                found.append(Violation("max_ride", stop.visit))
+    found += _returns(problem, worker, route)
+    found += _rests(worker, route)
+    return found
+
+
+def _returns(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> list[Violation]:
+    if worker.end_place is None or not route or route[-1].locked:
+        return []
+    home = route[-1].end_s + int(problem.travel[worker.mode][route[-1].place, worker.end_place])
+    return (
+        []
+        if any(route[-1].start_s >= s.start_s and home <= s.end_s for s in worker.shifts)
+        else [Violation("return", worker.id)]
+    )
+
+
+def _rests(worker: Worker, route: tuple[Stop, ...]) -> list[Violation]:
+    """Each break must find a hole between handling times; a hole used once is used up."""
+    found: list[Violation] = []
+    free = -1
+    for rest in sorted(worker.breaks, key=lambda b: b.earliest_s):
+        begin = max(rest.earliest_s, free)
+        for stop in route:
+            if stop.end_s <= begin:
+                continue
+            if stop.start_s >= begin + rest.duration_s:
+                break
+            begin = stop.end_s
+        if begin > rest.latest_s and any(not stop.locked for stop in route):
+            found.append(Violation("break", worker.id, f"{begin} > {rest.latest_s}"))
+        free = begin + rest.duration_s
+    return found
+
+
+def _crews(plan: Plan, workers: dict[str, Worker], visits: dict[str, Visit]) -> list[Violation]:
+    found: list[Violation] = []
+    seen: dict[str, list[Stop]] = {}
+    for route in plan.routes.values():
+        for stop in route:
+            if stop.kind in {"visit", "drop"} and stop.visit in visits:
+                seen.setdefault(stop.visit, []).append(stop)
+    for visit_id, visit in visits.items():
+        stops = seen.get(visit_id, [])
+        if not stops:
+            if visit_id not in plan.unserved:
+                found.append(Violation("lost", visit_id))
+            continue
+        if visit_id in plan.unserved:
+            found.append(Violation("served_and_unserved", visit_id))
+        if all(stop.locked for stop in stops):
+            continue
+        if sorted(stop.seat for stop in stops) != list(range(len(visit.seats))):
+            found.append(Violation("crew_size", visit_id))
+            continue
+        if len({stop.start_s for stop in stops}) > 1:
+            found.append(Violation("crew_start", visit_id))
+        if len({stop.worker for stop in stops}) < len(stops):
+            found.append(Violation("crew_distinct", visit_id))
+        if len({workers[stop.worker].provider for stop in stops}) > 1:
+            found.append(Violation("crew_provider", visit_id))
+        for stop in stops:
+            rule = _unfit(workers[stop.worker], visit, stop.seat)
+            if rule is not None and not stop.locked:
+                found.append(Violation(rule, visit_id, stop.worker))
+    return found
+
+
+def _unfit(worker: Worker, visit: Visit, seat: int) -> str | None:
+    needed = visit.seats[seat]
+    if not needed.skills.issubset(worker.skills):
+        return "skills"
+    if needed.gender is not None and needed.gender != worker.gender:
+        return "gender"
+    if worker.id in visit.refused_workers:
+        return "refused"
+    if visit.providers is not None and worker.provider not in visit.providers:
+        return "provider"
+    return None
+
+
+def _links(problem: Problem, plan: Plan) -> list[Violation]:
+    found: list[Violation] = []
+    for link in problem.links:
+        first = [s for s in plan.stops_of(link.before) if s.kind != "pickup"]
+        then = [s for s in plan.stops_of(link.after) if s.kind != "pickup"]
+        if not first or not then or any(s.locked for s in then):
+            continue
+        base = max(s.end_s for s in first) if link.from_end else min(s.start_s for s in first)
+        gap = min(s.start_s for s in then) - base
+        if gap < link.min_gap_s or (link.max_gap_s is not None and gap > link.max_gap_s):
+            found.append(Violation("gap", link.after, f"{gap} not in {link.min_gap_s}..{link.max_gap_s}"))
+    return found
+
+
+def _servable(problem: Problem, plan: Plan, visit: Visit) -> list[Violation]:
+    """A crew of one provider in whose days the visit fits, everybody else left exactly where they are."""
+    holes = [
+        {
+            worker.id: (worker.provider, _holes(problem, worker, plan.routes.get(worker.id, ()), visit, n))
+            for worker in problem.workers
+        }
+        for n in range(len(visit.seats))
+    ]
+    starts = sorted({lo for seat in holes for _, spans in seat.values() for lo, _ in spans})
+    for start in starts:
+        ready = [
+            {name for name, (_, spans) in seat.items() if any(lo <= start <= hi for lo, hi in spans)} for seat in holes
+        ]
+        for provider in {worker.provider for worker in problem.workers}:
+            crew = [{name for name in seat if holes[n][name][0] == provider} for n, seat in enumerate(ready)]
+            if _matched(crew, set()):
+                return [Violation("servable", visit.id, f"{provider} at {start}")]
+    return []
+
+
+def _matched(seats: list[set[str]], taken: set[str]) -> bool:
+    return not seats or any(_matched(seats[1:], taken | {name}) for name in seats[0] - taken)
+
+
+def _holes(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Visit, seat: int) -> list[tuple[int, int]]:
+    """Spans of starts at which one worker could take one seat between two stops that stay as they are."""
+    if _unfit(worker, visit, seat) is not None:
+        return []
+    ways = problem.travel[worker.mode]
+    meal = visit.delivery
+    place = meal.pickup_place if meal else visit.place
+    busy = visit.seats[seat].duration_s
+    ahead = meal.pickup_duration_s + int(ways[place, visit.place]) if meal else 0
+    spans: list[tuple[int, int]] = []
+    for shift in worker.shifts:
+        inside = [stop for stop in route if stop.end_s > shift.start_s and stop.start_s < shift.end_s]
+        for before, behind in zip([None, *inside], [*inside, None], strict=True):
+            free = max(before.end_s if before else shift.start_s, problem.now_s)
+            arrive = free + int(ways[before.place if before else worker.start_place, place])
+            lo = max(arrive, meal.ready_s if meal else visit.earliest_s) + ahead
+            lo = max(lo, visit.earliest_s)
+            home = int(ways[visit.place, worker.end_place]) if worker.end_place is not None else 0
+            hi = min(visit.latest_s, shift.end_s - busy - home)
+            if behind is not None:
+                hi = min(hi, behind.start_s - int(ways[visit.place, behind.place]) - busy)
+            if lo <= hi:
+                spans.append((lo, hi))
+    return spans

@@ -1,0 +1,104 @@
+"""One day's planning problem: who must be visited, who can go, and how long the ways are.
+
+Times are integer seconds from an origin the caller chooses; places are positions in the travel matrices.
+"""
+
+from msgspec import Struct, field
+from numpy import ndarray
+
+
+class Shift(Struct, frozen=True):
+    """When a worker works, seconds."""
+
+    start_s: int
+    end_s: int
+
+
+class Break(Struct, frozen=True):
+    """A rest that must begin inside its window, seconds."""
+
+    earliest_s: int
+    latest_s: int
+    duration_s: int
+
+
+class Worker(Struct, frozen=True, kw_only=True):
+    """One care worker on this day. `end_place` None: the day ends at the last stop."""
+
+    id: str
+    provider: str
+    skills: frozenset[str]
+    gender: str | None = None
+    mode: str = "car"
+    start_place: int
+    end_place: int | None = None
+    shifts: tuple[Shift, ...]
+    breaks: tuple[Break, ...] = ()
+    box_capacity: int = 8
+
+
+class Seat(Struct, frozen=True):
+    """One place in a crew: the skills it needs, how long it is busy, and the gender wished."""
+
+    skills: frozenset[str]
+    duration_s: int
+    gender: str | None = None
+
+
+class Delivery(Struct, frozen=True):
+    """A hot meal: fetched at `pickup_place` when ready, carried no longer than `max_ride_s`."""
+
+    pickup_place: int
+    ready_s: int
+    pickup_duration_s: int
+    max_ride_s: int | None = None
+    load: int = 1
+
+
+class Visit(Struct, frozen=True):
+    """Something to be done at a place. `latest_s` is the last possible start; a start after `due_s` is late and costs.
+
+    Of a delivery the window means the hand-over. `providers` None allows every provider.
+    """
+
+    id: str
+    place: int
+    seats: tuple[Seat, ...]
+    earliest_s: int
+    latest_s: int
+    due_s: int | None = None
+    delivery: Delivery | None = None
+    providers: frozenset[str] | None = None
+    refused_workers: frozenset[str] = frozenset()
+    preferred_worker: str | None = None
+    drop_penalty: int = 1_000_000
+
+
+class Link(Struct, frozen=True):
+    """`after` starts at least `min_gap_s` and at most `max_gap_s` after `before` starts (or ends)."""
+
+    before: str
+    after: str
+    min_gap_s: int
+    max_gap_s: int | None = None
+    from_end: bool = False
+
+
+class Weights(Struct, frozen=True):
+    """What a plan costs, in travelled seconds. Judgement, not measurement: lateness must outweigh any detour."""
+
+    travel_s: int = 1
+    late_s: int = 4  # each second a visit starts after it is due
+    late_flat: int = 1200  # once for every late visit
+    wait_s: float = 0.2  # each second a meal waits between being ready and being handed over
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """The whole question. `travel` maps a mode to an int32 matrix of seconds, from row to column, maybe asymmetric."""
+
+    workers: tuple[Worker, ...]
+    visits: tuple[Visit, ...]
+    links: tuple[Link, ...] = ()
+    travel: dict[str, ndarray]
+    now_s: int = 0
+    weights: Weights = field(default_factory=Weights)

@@ -1,0 +1,202 @@
+"""Improving a plan: OR-Tools routing from the plan in force, then ruin and recreate. The only file that knows OR-Tools.
+
+Measured pitfalls of ortools 9.15 decide the shape: allowed vehicles go through VehicleVar (the direct call is broken in
+the wheel), matrices are lists, crews are coupled by equal start and both precedences and must be in the warm start, and
+the search holds the interpreter's lock, so callers run it in a process of its own.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from ortools.constraint_solver import pywrapcp, routing_enums_pb2
+
+from dispatch.check import check
+from dispatch.cost import cost
+from dispatch.plan import Plan, Stop
+from dispatch.problem import Problem, Visit, Worker
+from dispatch.rules import refusal
+from dispatch.search import construct, ruin_and_recreate
+from dispatch.timing import index, retime
+
+MOST_STOPS = 250  # above this one model searches badly; measured
+_FAR = 200_000
+
+
+class _Day(Struct):
+    """Bookkeeping between stops and the model's node numbers."""
+
+    workers: list[Worker]
+    prefixes: list[tuple[Stop, ...]]
+    stops: list[Stop]
+    routes: list[list[int]]
+
+
+def improve(problem: Problem, plan: Plan, seconds: float, seed: int, *, iterations: int | None = None) -> Plan:
+    """A plan that costs no more than the one given and breaks no rule; half the time OR-Tools, half ruin and recreate.
+
+    With `iterations` the clock is not looked at and OR-Tools is left out, so that the result depends on the seed alone.
+    """
+    best = retime(problem, construct(problem, plan)) or plan
+    if cost(problem, best) > cost(problem, plan) or check(problem, best):
+        best = plan
+    if iterations is not None:
+        return _better(problem, best, ruin_and_recreate(problem, best, seed=seed, iterations=iterations))
+    started = time.monotonic()
+    day = _day(problem, best)
+    if 1 < len(day.stops) <= MOST_STOPS:
+        found = _route(problem, day, max(0.1, seconds / 2))
+        if found is not None:
+            timed = retime(problem, Plan(found, best.unserved))
+            best = _better(problem, best, timed) if timed is not None else best
+    deadline = started + seconds
+    searched = ruin_and_recreate(problem, best, seed=seed, expired=lambda: time.monotonic() >= deadline)
+    return _better(problem, best, searched)
+
+
+def _better(problem: Problem, old: Plan, new: Plan) -> Plan:
+    return new if cost(problem, new) < cost(problem, old) and not check(problem, new) else old
+
+
+def _day(problem: Problem, plan: Plan) -> _Day:
+    day = _Day([], [], [], [])
+    for worker in problem.workers:
+        if len(worker.shifts) != 1:
+            continue
+        route = plan.routes.get(worker.id, ())
+        fixed = max((i + 1 for i, stop in enumerate(route) if stop.locked), default=0)
+        day.workers.append(worker)
+        day.prefixes.append(route[:fixed])
+        first = len(day.stops)
+        day.stops += route[fixed:]
+        day.routes.append(list(range(first, len(day.stops))))
+    return day
+
+
+def _route(problem: Problem, day: _Day, seconds: float) -> dict[str, tuple[Stop, ...]] | None:
+    """Let the routing solver reorder and reassign every open stop; None when it finds nothing or cannot start."""
+    count, fleet = len(day.stops), len(day.workers)
+    starts = [count + v for v in range(fleet)]
+    ends = [count + fleet + v for v in range(fleet)]
+    manager = pywrapcp.RoutingIndexManager(count + 2 * fleet, fleet, starts, ends)
+    routing = pywrapcp.RoutingModel(manager)
+    _, visits = index(problem)
+    time_of = _add_time(problem, day, manager, routing)
+    _add_visits(problem, day, manager, routing, time_of, visits)
+    routing.CloseModel()
+    warm = routing.ReadAssignmentFromRoutes([list(route) for route in day.routes], True)
+    if warm is None:
+        return None
+    parameters = pywrapcp.DefaultRoutingSearchParameters()
+    parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
+    parameters.time_limit.FromMilliseconds(int(seconds * 1000))
+    answer = routing.SolveFromAssignmentWithParameters(warm, parameters)
+    return None if answer is None else _read(day, manager, routing, answer, time_of)
+
+
+def _add_time(problem: Problem, day: _Day, manager: Any, routing: Any) -> Any:
+    count, fleet = len(day.stops), len(day.workers)
+    places = [stop.place for stop in day.stops]
+    at_start = [p[-1].place if p else w.start_place for w, p in zip(day.workers, day.prefixes, strict=True)]
+    at_end = [w.start_place if w.end_place is None else w.end_place for w in day.workers]
+    nodes = np.asarray(places + at_start + at_end)
+    busy = np.asarray([stop.end_s - stop.start_s for stop in day.stops] + [0] * (2 * fleet))
+    by_mode: dict[tuple[str, bool], tuple[int, int]] = {}
+    for worker in day.workers:
+        key = (worker.mode, worker.end_place is None)
+        if key not in by_mode:
+            ways = problem.travel[worker.mode][np.ix_(nodes, nodes)].astype(np.int64)
+            if worker.end_place is None:
+                ways[:, count + fleet :] = 0
+            by_mode[key] = (
+                routing.RegisterTransitMatrix(ways.tolist()),
+                routing.RegisterTransitMatrix((ways + busy[:, None]).tolist()),
+            )
+    times: list[int] = []
+    for v, worker in enumerate(day.workers):
+        ride, whole = by_mode[worker.mode, worker.end_place is None]
+        routing.SetArcCostEvaluatorOfVehicle(ride, v)
+        times.append(whole)
+    routing.AddDimensionWithVehicleTransits(times, _FAR, _FAR, False, "time")
+    time_of = routing.GetDimensionOrDie("time")
+    transits = [int(b) for b in busy]
+    for v, (worker, prefix) in enumerate(zip(day.workers, day.prefixes, strict=True)):
+        begin = max(prefix[-1].end_s if prefix else worker.shifts[0].start_s, problem.now_s)
+        last = max(worker.shifts[0].end_s, begin)
+        time_of.CumulVar(routing.Start(v)).SetRange(begin, last)
+        time_of.CumulVar(routing.End(v)).SetRange(begin, last)
+        rests = [
+            routing.solver().FixedDurationIntervalVar(b.earliest_s, b.latest_s, b.duration_s, False, f"break {v}")
+            for b in worker.breaks
+            if b.latest_s >= begin
+        ]
+        if rests:
+            time_of.SetBreakIntervalsOfVehicle(rests, v, [*transits, *([0] * max(0, routing.Size() - len(transits)))])
+    return time_of
+
+
+def _add_visits(
+    problem: Problem, day: _Day, manager: Any, routing: Any, time_of: Any, visits: dict[str, Visit]
+) -> None:
+    solver = routing.solver()
+    nodes: dict[str, list[int]] = {}
+    for number, stop in enumerate(day.stops):
+        visit = visits[stop.visit]
+        at = manager.NodeToIndex(number)
+        allowed = [v for v, worker in enumerate(day.workers) if refusal(worker, visit, visit.seats[stop.seat]) is None]
+        if len(visit.seats) > 1:
+            provider = next(w.provider for w in day.workers if w.id == stop.worker)
+            allowed = [v for v in allowed if day.workers[v].provider == provider]
+        carried = stop.kind == "drop" and not any(o.visit == stop.visit and o.kind == "pickup" for o in day.stops)
+        if carried:
+            allowed = [v for v, worker in enumerate(day.workers) if worker.id == stop.worker]
+        routing.VehicleVar(at).SetValues(allowed)
+        if stop.kind == "pickup" and visit.delivery is not None:
+            time_of.CumulVar(at).SetRange(visit.delivery.ready_s, visit.latest_s)
+            continue
+        time_of.CumulVar(at).SetRange(visit.earliest_s, visit.latest_s)
+        if visit.due_s is not None:
+            time_of.SetCumulVarSoftUpperBound(at, visit.due_s, problem.weights.late_s)
+        nodes.setdefault(stop.visit, []).append(at)
+    for number, stop in enumerate(day.stops):
+        delivery = visits[stop.visit].delivery
+        if stop.kind == "pickup" and delivery is not None:
+            fetch, bring = manager.NodeToIndex(number), nodes[stop.visit][0]
+            routing.AddPickupAndDelivery(fetch, bring)
+            solver.Add(routing.VehicleVar(fetch) == routing.VehicleVar(bring))
+            solver.Add(time_of.CumulVar(fetch) <= time_of.CumulVar(bring))
+            if delivery.max_ride_s is not None:
+                limit = delivery.max_ride_s + delivery.pickup_duration_s
+                solver.Add(time_of.CumulVar(bring) - time_of.CumulVar(fetch) <= limit)
+    for crew in nodes.values():
+        for one, other in zip(crew, crew[1:], strict=False):
+            solver.Add(time_of.CumulVar(one) == time_of.CumulVar(other))
+            time_of.AddNodePrecedence(one, other, 0)
+            time_of.AddNodePrecedence(other, one, 0)
+        for i, one in enumerate(crew):
+            for other in crew[i + 1 :]:
+                solver.Add(routing.VehicleVar(one) != routing.VehicleVar(other))
+    for link in problem.links:
+        if link.before in nodes and link.after in nodes:
+            length = max(s.duration_s for s in visits[link.before].seats) if link.from_end else 0
+            first, then = nodes[link.before][0], nodes[link.after][0]
+            time_of.AddNodePrecedence(first, then, link.min_gap_s + length)
+            if link.max_gap_s is not None:
+                solver.Add(time_of.CumulVar(then) - time_of.CumulVar(first) <= link.max_gap_s + length)
+
+
+def _read(day: _Day, manager: Any, routing: Any, answer: Any, time_of: Any) -> dict[str, tuple[Stop, ...]]:
+    routes: dict[str, tuple[Stop, ...]] = {}
+    for v, (worker, prefix) in enumerate(zip(day.workers, day.prefixes, strict=True)):
+        route = list(prefix)
+        at = answer.Value(routing.NextVar(routing.Start(v)))
+        while not routing.IsEnd(at):
+            stop = day.stops[manager.IndexToNode(at)]
+            start = answer.Min(time_of.CumulVar(at))
+            route.append(
+                Stop(worker.id, stop.kind, stop.visit, stop.seat, stop.place, start, start + stop.end_s - stop.start_s)
+            )
+            at = answer.Value(routing.NextVar(at))
+        routes[worker.id] = tuple(route)
+    return routes
