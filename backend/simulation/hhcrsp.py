@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.simulation.instances import (
-    HOUR_S, CareWorker, Demand, Gap, Instance, InstanceError, Point, Reading, SeatNeed, read_text,
+    HOUR_S,
+    CareWorker,
+    Demand,
+    Gap,
+    Instance,
+    InstanceError,
+    Point,
+    Reading,
+    SeatNeed,
+    read_text,
 )  # fmt: skip
 
 _SHIFT_S: Final = 23 * HOUR_S  # the files know no shifts: everybody may serve as late as the plan's day allows

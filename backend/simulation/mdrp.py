@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Final
 
 from backend.simulation.instances import (
-    CareWorker, Demand, Instance, InstanceError, MealPickup, Point, Reading, SeatNeed, read_text,
+    CareWorker,
+    Demand,
+    Instance,
+    InstanceError,
+    MealPickup,
+    Point,
+    Reading,
+    SeatNeed,
+    read_text,
 )  # fmt: skip
 
 SKILL: Final = "courier"

@@ -50,9 +50,7 @@ async def insert_provider(connection: Connection, provider_id: UUID, name: str, 
 
 async def insert_provider_zone(connection: Connection, provider_id: UUID, zone_id: UUID) -> None:
     """Where it works."""
-    await execute(
-        connection, "INSERT INTO provider_zones (provider_id, zone_id) VALUES ($1, $2)", provider_id, zone_id
-    )
+    await execute(connection, "INSERT INTO provider_zones (provider_id, zone_id) VALUES ($1, $2)", provider_id, zone_id)
 
 
 async def insert_facilities(connection: Connection, rows: Rows) -> None:
@@ -288,7 +286,9 @@ async def overlaps(connection: Connection) -> int:
     """Pairs of handling times of one worker that overlap: the same person in two places."""
     return await value(
         connection,
-        "WITH h AS MATERIALIZED (" + HANDLING + """)
+        "WITH h AS MATERIALIZED ("
+        + HANDLING
+        + """)
         SELECT count(*) FROM h a JOIN h b ON a.worker_id = b.worker_id
             AND (a.from_at, a.order_id, a.kind) < (b.from_at, b.order_id, b.kind)
             AND tstzrange(a.from_at, a.to_at) && tstzrange(b.from_at, b.to_at)""",

@@ -1,0 +1,190 @@
+"""What a phone or a browser does: requests that are safe to repeat, and a socket that resumes where it was cut."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+import msgspec
+from msgspec import Struct
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+_RETRY_FOR_S: Final = 90.0
+_PAUSE_S: Final = 0.1
+_BUSY: Final = frozenset({429, 500, 502, 503, 504})
+Cursor = tuple[int, int, int]  # epoch, transaction, number
+
+
+class RefusedError(Exception):
+    """The platform said no, with one of its stable codes."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+
+
+class Traffic(Struct):
+    """What the clients of one replay measured."""
+
+    requests: int = 0
+    retries: int = 0
+    quote_ms: list[float] = []
+    booking_ms: list[float] = []
+
+
+class Session(Struct, frozen=True):
+    """Who a client is signed in as."""
+
+    token: str
+    role: str
+    account_id: str
+    resident_id: str | None = None
+    worker_id: str | None = None
+    provider_id: str | None = None
+
+
+class Api:
+    """One person's way to the platform over HTTP. Lost connections are retried with the same Idempotency-Key."""
+
+    def __init__(self, http: httpx.AsyncClient, traffic: Traffic) -> None:
+        self._http = http
+        self.traffic = traffic
+        self.session: Session | None = None
+
+    async def sign_in_by_phone(self, phone: str) -> Session:
+        """Ask for a code, which the demo shows, and use it."""
+        challenge = await self.post("/v1/sign-in/codes", {"phone": phone})
+        proof = {"challenge_id": challenge["challenge_id"], "code": challenge["demo_code"]}
+        return self._signed_in(await self.post("/v1/sign-in/phone", proof))
+
+    async def sign_in_by_password(self, login: str, password: str, code: Callable[[], str]) -> Session:
+        """Sign in as an operator or provider; the one-time code is made at the moment it is used."""
+        proof = {"login": login, "password": password, "totp": code()}
+        return self._signed_in(await self.post("/v1/sign-in/password", proof))
+
+    def _signed_in(self, answer: dict[str, Any]) -> Session:
+        self.session = msgspec.convert(answer, Session)
+        return self.session
+
+    async def get(self, path: str, **query: str) -> Any:
+        """Read something. Raises RefusedError."""
+        return await self._ask("GET", path, None, query)
+
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Change something, once, however often the connection breaks. Raises RefusedError."""
+        return await self._ask("POST", path, body, {})
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None, query: dict[str, str]) -> Any:
+        headers = {"Authorization": f"Bearer {self.session.token}"} if self.session else {}
+        if method == "POST":
+            headers |= {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
+        content = None if body is None else msgspec.json.encode(body)
+        give_up_at = time.monotonic() + _RETRY_FOR_S
+        while True:
+            self.traffic.requests += 1
+            try:
+                answer = await self._http.request(method, path, content=content, params=query, headers=headers)
+            except httpx.TransportError:
+                if time.monotonic() > give_up_at:
+                    raise
+            else:
+                if answer.is_success:
+                    return msgspec.json.decode(answer.content) if answer.content else None
+                refusal = _refusal(answer)
+                again = answer.status_code in _BUSY or refusal.code == "request_in_progress"
+                if not again or time.monotonic() > give_up_at:
+                    raise refusal
+            self.traffic.retries += 1
+            await asyncio.sleep(_PAUSE_S)
+
+    async def quote(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """Ask for slots, measuring how long the answer takes."""
+        began = time.monotonic()
+        answer = await self.post("/v1/quotes", wish)
+        self.traffic.quote_ms.append((time.monotonic() - began) * 1000)
+        return answer
+
+    async def book(self, slot: str) -> dict[str, Any]:
+        """Take a slot up, measuring how long the answer takes."""
+        began = time.monotonic()
+        answer = await self.post("/v1/bookings", {"slot": slot, "channel": "app"})
+        self.traffic.booking_ms.append((time.monotonic() - began) * 1000)
+        return answer
+
+
+def _refusal(answer: httpx.Response) -> RefusedError:
+    try:
+        problem = msgspec.json.decode(answer.content)
+    except msgspec.DecodeError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    return RefusedError(answer.status_code, str(problem.get("code", "?")), str(problem.get("detail", "")))
+
+
+class Watcher:
+    """One socket that is kept open, resumes by cursor, and remembers every event it got.
+
+    `heard` is called with each event; `keys` is the audience the platform is judged by afterwards.
+    """
+
+    def __init__(self, api: Api, url: str, keys: tuple[str, ...], heard: Callable[[dict[str, Any]], None]) -> None:
+        self.keys = keys
+        self.connected = False
+        self.first: Cursor | None = None
+        self.last: Cursor | None = None
+        self.received: list[tuple[int, int]] = []
+        self.reconnects = 0
+        self.resets = 0
+        self._api = api
+        self._url = url
+        self._heard = heard
+
+    async def watch(self) -> None:
+        """Stay connected until cancelled."""
+        while True:
+            with contextlib.suppress(OSError, TimeoutError, WebSocketException, InvalidHandshake, RefusedError):
+                await self._once()
+            if self.connected:
+                self.reconnects += 1
+            self.connected = False
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _once(self) -> None:
+        ticket = await self._api.post("/v1/live/tickets", {})
+        async with connect(self._url, max_queue=None, compression=None, open_timeout=10) as socket:
+            cursor = ".".join(str(part) for part in self.last) if self.last else None
+            await socket.send(msgspec.json.encode({"ticket": ticket["ticket"], "cursor": cursor}).decode())
+            await self._listen(socket)
+
+    async def _listen(self, socket: ClientConnection) -> None:
+        async for text in socket:
+            message = msgspec.json.decode(text)
+            match message["type"]:
+                case "hello":
+                    self._at(message["cursor"])
+                    self.connected = True
+                    self._heard(message)  # whatever happened while the line was cut: look again
+                case "reset":
+                    self.resets += 1
+                    self._at(message["cursor"])
+                    self._heard(message)
+                case "ping":
+                    continue
+                case _:
+                    cursor = self._at(message["cursor"])
+                    self.received.append(cursor[1:])
+                    self._heard(message)
+
+    def _at(self, cursor: str) -> Cursor:
+        epoch, xid, number = (int(part) for part in cursor.split("."))
+        place = (epoch, xid, number)
+        if self.first is None:
+            self.first = place
+        self.last = place if self.last is None else max(self.last, place)
+        return place
