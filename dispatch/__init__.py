@@ -5,7 +5,9 @@ Times are integer seconds from an origin the caller chooses. It knows no clock, 
 
 from dispatch.check import Violation, check
 from dispatch.cost import cost
-from dispatch.insertion import Insertion, Refusal, Slot, WorkerRefusal, insert, quote
+from dispatch.insertion import insert, quote
+from dispatch.nearest import insert_at_end
+from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
 from dispatch.search import construct
@@ -34,6 +36,7 @@ __all__ = [
     "cost",
     "improve",
     "insert",
+    "insert_at_end",
     "quote",
     "remove",
     "retime",

@@ -1,6 +1,7 @@
 """Reading benchmark days and writing plans; a malformed file is refused in one clear line."""
 
 import gzip
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,6 @@ def hhcrsp_objective(problem: Problem, plan: Plan) -> float:
     distance, late = 0.0, [0.0]
     for route in plan.routes.values():
         places = [0, *(stop.place for stop in route), 0] if route else []
-        distance += sum(int(matrix[a, b]) for a, b in zip(places, places[1:], strict=False)) / 60
+        distance += sum(int(matrix[a, b]) for a, b in pairwise(places)) / 60
         late += [max(0, stop.start_s - (visits[stop.visit].due_s or 0)) / 60 for stop in route]
     return (distance + sum(late) + max(late)) / 3

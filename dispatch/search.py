@@ -7,7 +7,8 @@ import random
 from collections.abc import Callable, Sequence
 
 from dispatch.cost import cost
-from dispatch.insertion import Insertion, insert
+from dispatch.insertion import insert
+from dispatch.outcome import Insertion
 from dispatch.plan import Plan, remove
 from dispatch.problem import Problem, Visit
 from dispatch.timing import retime

@@ -6,6 +6,7 @@ the search holds the interpreter's lock, so callers run it in a process of its o
 """
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def _route(problem: Problem, day: _Day, seconds: float) -> dict[str, tuple[Stop,
     manager = pywrapcp.RoutingIndexManager(count + 2 * fleet, fleet, starts, ends)
     routing = pywrapcp.RoutingModel(manager)
     _, visits = index(problem)
-    time_of = _add_time(problem, day, manager, routing)
+    time_of = _add_time(problem, day, routing)
     _add_visits(problem, day, manager, routing, time_of, visits)
     routing.CloseModel()
     warm = routing.ReadAssignmentFromRoutes([list(route) for route in day.routes], True)
@@ -95,7 +96,7 @@ def _route(problem: Problem, day: _Day, seconds: float) -> dict[str, tuple[Stop,
     return None if answer is None else _read(day, manager, routing, answer, time_of)
 
 
-def _add_time(problem: Problem, day: _Day, manager: Any, routing: Any) -> Any:
+def _add_time(problem: Problem, day: _Day, routing: Any) -> Any:
     count, fleet = len(day.stops), len(day.workers)
     places = [stop.place for stop in day.stops]
     at_start = [p[-1].place if p else w.start_place for w, p in zip(day.workers, day.prefixes, strict=True)]
@@ -170,7 +171,7 @@ def _add_visits(
                 limit = delivery.max_ride_s + delivery.pickup_duration_s
                 solver.Add(time_of.CumulVar(bring) - time_of.CumulVar(fetch) <= limit)
     for crew in nodes.values():
-        for one, other in zip(crew, crew[1:], strict=False):
+        for one, other in pairwise(crew):
             solver.Add(time_of.CumulVar(one) == time_of.CumulVar(other))
             time_of.AddNodePrecedence(one, other, 0)
             time_of.AddNodePrecedence(other, one, 0)
