@@ -25,7 +25,8 @@ class Role(StrEnum):
 class Principal(Struct, frozen=True):
     """One authenticated identity and the keys its rows are scoped by.
 
-    `resident_ids` holds the residents a person acts for: themselves, or those who gave a family member consent.
+    `resident_ids` holds the residents whose rows a person may read: themselves, or those who gave a family member
+    consent; `followed_ids` are those among them who allowed reading only.
     """
 
     role: Role
@@ -34,10 +35,13 @@ class Principal(Struct, frozen=True):
     provider_id: UUID | None = None
     worker_id: UUID | None = None
     resident_ids: tuple[UUID, ...] = ()
+    followed_ids: tuple[UUID, ...] = ()
 
     def acts_for(self, resident_id: UUID) -> bool:
         """Whether this person may book and decide for the resident; operators and the system may for everyone."""
-        return self.role in {Role.OPERATOR, Role.SYSTEM} or resident_id in self.resident_ids
+        if self.role in {Role.OPERATOR, Role.SYSTEM}:
+            return True
+        return resident_id in self.resident_ids and resident_id not in self.followed_ids
 
 
 SYSTEM = Principal(Role.SYSTEM)

@@ -1,6 +1,6 @@
 """The connection pool and the one door to it: a transaction that runs as somebody."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from backend.core.principal import Principal
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
 _SET_PRINCIPAL = """
     SELECT set_config('app.role', $1, true), set_config('app.account', $2, true),
@@ -27,7 +27,7 @@ def _encode(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _prepare(connection: asyncpg.Connection) -> None:
     decode: Callable[[str], Any] = msgspec.json.decode
     await connection.set_type_codec("jsonb", encoder=_encode, decoder=decode, schema="pg_catalog", format="text")
 
@@ -35,7 +35,7 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 class Database:
     """A pool of connections as the application role; every transaction is opened as a principal."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, url: str) -> None:
         self._pool = pool
         self.url = url
 
@@ -56,7 +56,7 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def unit_of_work(self, principal: Principal) -> AsyncIterator[Connection]:
+    async def unit_of_work(self, principal: Principal) -> AsyncGenerator[Connection]:
         """One transaction that sees and writes only what row-level security grants the principal."""
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
@@ -69,13 +69,19 @@ class Database:
             )
             yield connection
 
-    async def listen(self) -> "asyncpg.Connection[asyncpg.Record]":
+    @asynccontextmanager
+    async def as_nobody(self) -> AsyncGenerator[Connection]:
+        """A connection without a principal: row-level security shows it nothing, so only our SQL functions answer."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
+    async def listen(self) -> asyncpg.Connection:
         """A connection of its own, outside the pool, for LISTEN; the caller closes it."""
         return await asyncpg.connect(self.url)
 
 
 @asynccontextmanager
-async def as_the_platform(connection: Connection) -> AsyncIterator[None]:
+async def as_the_platform(connection: Connection) -> AsyncGenerator[None]:
     """Widen one transaction for writes a person may cause but not make: plans, timers, other people's routes.
 
     Callers have checked the person's right before, on rows read as that person.

@@ -17,6 +17,8 @@ CREATE TABLE accounts (
     password_hash text,        -- argon2id
     totp_secret text,
     totp_last_step bigint NOT NULL DEFAULT 0,   -- each one-time password works once
+    failed_sign_ins smallint NOT NULL DEFAULT 0,
+    locked_until timestamptz,   -- after too many wrong passwords
     provider_id uuid REFERENCES providers,
     active boolean NOT NULL DEFAULT true,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -177,6 +179,26 @@ CREATE POLICY scoped ON resident_contacts USING (app_sees_all() OR resident_id =
 CREATE POLICY scoped ON consents
     USING (app_sees_all() OR resident_id = ANY (app_residents()) OR account_id = app_uuid('app.account'));
 CREATE POLICY scoped ON workers USING (app_sees_all() OR provider_id = app_uuid('app.provider'));
+
+-- Who is behind a session, with everything their rows are scoped by.
+CREATE VIEW signed_in WITH (security_invoker = true) AS
+SELECT s.id AS session_id, s.token_hash, s.expires_at, a.id AS account_id, a.role,
+       coalesce(a.provider_id, w.provider_id) AS provider_id, w.id AS worker_id, r.id AS resident_id,
+       ARRAY(SELECT c.resident_id FROM consents c
+             WHERE a.role = 'family' AND c.account_id = a.id AND c.purpose = 'book'
+               AND c.valid_from <= now() AND (c.valid_to IS NULL OR c.valid_to > now())) AS booked_for,
+       ARRAY(SELECT c.resident_id FROM consents c
+             WHERE a.role = 'family' AND c.account_id = a.id AND c.purpose = 'status'
+               AND c.valid_from <= now() AND (c.valid_to IS NULL OR c.valid_to > now())) AS followed
+FROM sessions s
+JOIN accounts a ON a.id = s.account_id AND a.active
+LEFT JOIN residents r ON a.role = 'resident' AND r.account_id = a.id
+LEFT JOIN workers w ON a.role = 'worker' AND w.account_id = a.id AND w.active
+WHERE s.revoked_at IS NULL AND s.expires_at > now();
+
+-- Every request asks this once, as nobody yet and without a transaction; who does not know the token learns nothing.
+CREATE FUNCTION session_by_token(token bytea) RETURNS SETOF signed_in LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = public, pg_temp AS $$ SELECT * FROM signed_in WHERE token_hash = token $$;
 """
 
 

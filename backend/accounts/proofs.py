@@ -1,0 +1,60 @@
+"""Making and checking what proves a person: codes, tokens, passwords and one-time passwords."""
+
+import hashlib
+import hmac
+import secrets
+from typing import Final
+from uuid import UUID
+
+import pyotp
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+_STEP_S: Final = 30
+_STEPS: Final = (0, -1, 1)  # a phone's clock may be half a minute off either way
+_HASHER: Final = PasswordHasher()
+_NOBODYS_HASH: Final = _HASHER.hash(secrets.token_urlsafe())  # makes an unknown login take as long as a known one
+
+
+def new_code() -> str:
+    """Six digits from the system's random source."""
+    return f"{secrets.randbelow(1_000_000):06}"
+
+
+def code_hash(secret_key: str, challenge_id: UUID, code: str) -> bytes:
+    """What is stored of a code: useless without the server's key, and good for one challenge only."""
+    message = b"sign-in code\0" + challenge_id.bytes + code.encode()
+    return hmac.digest(secret_key.encode(), message, "sha256")
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Whether two hashes agree, in constant time."""
+    return hmac.compare_digest(one, other)
+
+
+def new_token() -> str:
+    """32 random bytes as text."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def password_fits(stored: str | None, password: str) -> bool:
+    """Whether the password is right; takes as long when there is none stored. Slow on purpose: call it in a thread."""
+    try:
+        return _HASHER.verify(stored or _NOBODYS_HASH, password) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def totp_step(secret: str, typed: str, at_s: float) -> int | None:
+    """The half minute a one-time password belongs to, or None when it fits none around now."""
+    totp = pyotp.TOTP(secret, interval=_STEP_S)
+    now = int(at_s) // _STEP_S
+    for offset in _STEPS:
+        if hmac.compare_digest(totp.generate_otp(now + offset).encode(), typed.encode()):
+            return now + offset
+    return None
