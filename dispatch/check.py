@@ -78,7 +78,7 @@ def _route(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: di
             elif meal.max_ride_s is not None and stop.start_s - aboard[stop.visit] > meal.max_ride_s:
                 found.append(Violation("max_ride", stop.visit))
     found += _returns(problem, worker, route)
-    found += _rests(worker, route)
+    found += _rests(problem, worker, route)
     return found
 
 
@@ -93,21 +93,24 @@ def _returns(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> list[
     )
 
 
-def _rests(worker: Worker, route: tuple[Stop, ...]) -> list[Violation]:
-    """Each break must find a hole between handling times; a hole used once is used up."""
+def _rests(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> list[Violation]:
+    """Each break must find a hole that neither work nor the way to the next stop needs; a hole used is used up."""
+    ways = problem.travel[worker.mode]
+    holes: list[tuple[int, int]] = []
+    for before, behind in zip([None, *route], [*route, None], strict=True):
+        opens = before.end_s if before else 0
+        way = int(ways[before.place if before else worker.start_place, behind.place]) if behind else 0
+        holes.append((opens, behind.start_s - way if behind else 10**9))
     found: list[Violation] = []
-    free = -1
+    used = 0
     for rest in sorted(worker.breaks, key=lambda b: b.earliest_s):
-        begin = max(rest.earliest_s, free)
-        for stop in route:
-            if stop.end_s <= begin:
-                continue
-            if stop.start_s >= begin + rest.duration_s:
-                break
-            begin = stop.end_s
+        begins = [
+            max(lo, rest.earliest_s, used) for lo, hi in holes if max(lo, rest.earliest_s, used) + rest.duration_s <= hi
+        ]
+        begin = min(begins, default=10**9)
         if begin > rest.latest_s and any(not stop.locked for stop in route):
             found.append(Violation("break", worker.id, f"{begin} > {rest.latest_s}"))
-        free = begin + rest.duration_s
+        used = begin + rest.duration_s
     return found
 
 

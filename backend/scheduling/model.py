@@ -1,7 +1,7 @@
 """What planning reads from the database: one zone's day as rows."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
@@ -32,12 +32,15 @@ class PlaceRow(Struct, frozen=True, forbid_unknown_fields=True):
     y: float
 
 
+Kind = Literal["visit", "pickup", "drop", "break"]
+
+
 class StopRow(Struct, frozen=True, forbid_unknown_fields=True):
     """One active stop of a plan, with what the worker's phone has reported about it."""
 
     id: UUID
     worker_id: UUID
-    kind: str
+    kind: Kind
     place_id: UUID
     order_id: UUID | None
     seat: int

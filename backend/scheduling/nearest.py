@@ -99,9 +99,7 @@ def _append(
     return None
 
 
-def _together(
-    problem: Problem, plan: Plan, visit: Visit, chosen: list[_Candidate], hi: int
-) -> Insertion | None:
+def _together(problem: Problem, plan: Plan, visit: Visit, chosen: list[_Candidate], hi: int) -> Insertion | None:
     """The whole crew begins when its last member is there."""
     start = max(candidate.stops[-1].start_s for candidate in chosen)
     if start > hi:

@@ -1,0 +1,1 @@
+"""What can be booked: items with their crews and prices."""

@@ -1,0 +1,1 @@
+"""The institutions that send workers."""

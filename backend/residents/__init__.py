@@ -1,0 +1,1 @@
+"""The people cared for, their homes, families and consent."""

@@ -1,0 +1,1 @@
+"""Care rules as data: limits and radii with their source."""

@@ -1,0 +1,127 @@
+"""Plans against the independent oracle, on small random days."""
+
+import itertools
+
+import numpy as np
+from dispatch import (
+    Break,
+    Delivery,
+    Insertion,
+    Link,
+    Plan,
+    Problem,
+    Seat,
+    Shift,
+    Visit,
+    Worker,
+    check,
+    construct,
+    cost,
+    improve,
+    insert,
+    quote,
+    retime,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SKILLS = ["bath", "rehab"]
+
+
+@st.composite
+def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
+    """A few workers of two providers, crews of one or two, soft and hard windows, breaks and meals."""
+    size = draw(st.integers(4, 9))
+    points = [(draw(st.integers(0, 3000)), draw(st.integers(0, 3000))) for _ in range(size)]
+    matrix = np.array([[abs(a - c) + abs(b - d) for c, d in points] for a, b in points], dtype=np.int32)
+    place = st.integers(0, size - 1)
+    workers = tuple(
+        Worker(
+            id=f"w{n}", provider=draw(st.sampled_from(["p", "q"])),
+            skills=frozenset(draw(st.sets(st.sampled_from(SKILLS), min_size=1))),
+            gender=draw(st.sampled_from(["female", "male"])), start_place=draw(place),
+            end_place=draw(st.one_of(st.none(), place)), shifts=(Shift(0, 30_000),),
+            breaks=draw(st.sampled_from([(), (Break(10_000, 14_000, 1800),)])), box_capacity=2,
+        )
+        for n in range(draw(st.integers(1, 5)))
+    )  # fmt: skip
+    visits: list[Visit] = []
+    for n in range(draw(st.integers(1, 8))):
+        lo = draw(st.integers(0, 15_000))
+        due = lo + draw(st.integers(600, 7000))
+        soft = draw(st.booleans())
+        meal = meals and draw(st.integers(0, 3)) == 0
+        crew = 1 if meal else draw(st.integers(1, 2))
+        skill = frozenset() if meal else frozenset({draw(st.sampled_from(SKILLS))})
+        seats = tuple(Seat(skill, draw(st.integers(300, 3000))) for _ in range(crew))
+        fetch = Delivery(draw(place), lo, 200, draw(st.one_of(st.none(), st.integers(2000, 6000)))) if meal else None
+        visits.append(
+            Visit(f"v{n}", draw(place), seats, lo, 25_000 if soft else due, due if soft else None, delivery=fetch)
+        )
+    links = (Link("v0", "v1", 600, 9000),) if len(visits) > 1 and not any(v.delivery for v in visits[:2]) else ()
+    return Problem(workers=workers, visits=tuple(visits), links=links, travel={"car": matrix})
+
+
+@given(days())
+@settings(max_examples=40, deadline=None)
+def test_what_is_built_breaks_no_rule(problem: Problem) -> None:
+    """Insertion alone must already keep every promise: skills, crews together, gaps, rides, breaks, the way home."""
+    plan = construct(problem)
+    assert check(problem, plan) == []
+    timed = retime(problem, plan)
+    if timed is not None:
+        assert check(problem, timed) == []
+
+
+@given(days(), st.integers(0, 5))
+@settings(max_examples=20, deadline=None)
+def test_improving_never_costs_more_and_repeats_itself(problem: Problem, seed: int) -> None:
+    """The same seed and iterations give the same plan; no improvement is worse than its start."""
+    plan = construct(problem)
+    better = improve(problem, plan, 0, seed, iterations=15)
+    assert cost(problem, better) <= cost(problem, plan)
+    assert check(problem, better) == []
+    assert improve(problem, plan, 0, seed, iterations=15) == better
+
+
+@given(days(meals=False))
+@settings(max_examples=40, deadline=None)
+def test_every_quoted_start_can_be_kept(problem: Problem) -> None:
+    """A slot shown on the phone is one the plan can hold, with exactly that crew."""
+    *rest, wanted = problem.visits
+    before = Problem(workers=problem.workers, visits=tuple(rest), travel=problem.travel)
+    plan = construct(before)
+    whole = Problem(workers=problem.workers, visits=problem.visits, travel=problem.travel)
+    for slot in quote(whole, plan, wanted, range(0, 25_000, 900)):
+        exact = Visit(wanted.id, wanted.place, wanted.seats, slot.start_s, slot.start_s)
+        placed = insert(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), plan, exact)
+        assert isinstance(placed, Insertion)
+        assert check(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), placed.plan) == []
+
+
+@given(days(meals=False))
+@settings(max_examples=40, deadline=None)
+def test_no_start_is_refused_that_somebody_could_keep(problem: Problem) -> None:
+    """On an empty day, a start is quoted exactly when some crew of one provider could make it."""
+    wanted = problem.visits[0]
+    alone = Problem(workers=problem.workers, visits=(wanted,), travel=problem.travel)
+    empty = Plan({worker.id: () for worker in problem.workers}, (wanted.id,))
+    starts = range(0, 25_000, 1300)
+    quoted = {slot.start_s for slot in quote(alone, empty, wanted, starts)}
+    for start in starts:
+        possible = any(
+            _could(alone, wanted, start, crew) for crew in itertools.permutations(problem.workers, len(wanted.seats))
+        )
+        assert (start in quoted) == possible
+
+
+def _could(problem: Problem, visit: Visit, start: int, crew: tuple[Worker, ...]) -> bool:
+    from dispatch import Stop
+
+    stops = {
+        worker.id: (Stop(worker.id, "visit", visit.id, n, visit.place, start, start + visit.seats[n].duration_s),)
+        for n, worker in enumerate(crew)
+    }
+    routes = {worker.id: stops.get(worker.id, ()) for worker in problem.workers}
+    reach = all(start >= int(problem.travel["car"][w.start_place, visit.place]) for w in crew)
+    return reach and check(problem, Plan(routes)) == []
