@@ -1,61 +1,47 @@
-"""Accounts and sessions as rows, and what signing in asks and answers."""
+"""Accounts and sessions as rows, and what sign-in asks and answers."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from backend.core.principal import Principal, Role
 
-
-class Recent(Struct, frozen=True, forbid_unknown_fields=True):
-    """How often a number has asked for a code lately."""
-
-    last_minute: int
-    last_hour: int
-    last_day: int
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class OpenCode(Struct, frozen=True, forbid_unknown_fields=True):
-    """A code that may still be entered."""
+class CodeWanted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A person wants to sign in with this telephone number."""
 
-    phone: str
-    code_hash: bytes
-
-
-class Holder(Struct, frozen=True, forbid_unknown_fields=True):
-    """An account that signs in by code."""
-
-    id: UUID
-    role: Role
+    phone: Annotated[str, Meta(min_length=1, max_length=40)]
 
 
-class Staff(Struct, frozen=True, forbid_unknown_fields=True):
-    """An account that signs in by password and one-time password."""
+class CodeSent(Struct, frozen=True, omit_defaults=True):
+    """A code is on its way to the number, if anybody is registered under it; the demo shows it instead."""
 
-    id: UUID
-    role: Role
-    password_hash: str
-    totp_secret: str | None
-    locked: bool
+    challenge_id: UUID
+    expires_in_s: int
+    demo_code: str | None = None
 
 
-class Admitted(Struct, frozen=True, forbid_unknown_fields=True):
-    """A ticket that was used up; without a session it opens the public board."""
+class CodeProof(Struct, frozen=True, forbid_unknown_fields=True):
+    """The code as typed in."""
 
-    session_id: UUID | None
+    challenge_id: UUID
+    code: Annotated[str, Meta(min_length=1, max_length=12)]
 
 
-class Kept(Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer a key was given before."""
+class PasswordProof(Struct, frozen=True, forbid_unknown_fields=True):
+    """What staff sign in with: a password and the one-time password of their device."""
 
-    request_hash: bytes
-    status: int
-    body: bytes
+    login: Text
+    password: Text
+    totp: Annotated[str, Meta(max_length=12)] = ""
 
 
 class Me(Struct, frozen=True, kw_only=True):
-    """Who is signed in."""
+    """Who is signed in, and until when."""
 
     role: Role
     account_id: UUID
@@ -65,8 +51,22 @@ class Me(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class SignedIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A standing session with everything its holder may book for and follow."""
+class Session(Me, frozen=True, kw_only=True):
+    """The same with the token that proves it; the token is shown once and never stored."""
+
+    token: str
+
+
+class Ticket(Struct, frozen=True):
+    """A word that opens one websocket, once, within seconds."""
+
+    ticket: str
+    url: str
+    expires_in_s: int
+
+
+class SignedIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A live session as it is stored, with everything its holder's rows are scoped by."""
 
     session_id: UUID
     expires_at: datetime
@@ -75,27 +75,28 @@ class SignedIn(Struct, frozen=True, forbid_unknown_fields=True):
     provider_id: UUID | None
     worker_id: UUID | None
     resident_id: UUID | None
-    booked_for: list[UUID]
-    followed: list[UUID]
+    booked_for: list[UUID]  # residents who let this family member book
+    followed: list[UUID]  # residents who let this family member follow their visits
 
     @property
     def principal(self) -> Principal:
-        """The identity this session runs as: for whom its holder may book, and whom they may only follow."""
-        own = [self.resident_id] if self.resident_id else []
-        only_followed = tuple(resident_id for resident_id in self.followed if resident_id not in self.booked_for)
+        """The identity its units of work run as."""
+        own = () if self.resident_id is None else (self.resident_id,)
+        acting = (*own, *self.booked_for)
+        only_read = tuple(resident_id for resident_id in self.followed if resident_id not in acting)
         return Principal(
             self.role,
-            self.account_id,
-            self.session_id,
-            self.provider_id,
-            self.worker_id,
-            (*own, *self.booked_for, *only_followed),
-            only_followed,
+            account_id=self.account_id,
+            session_id=self.session_id,
+            provider_id=self.provider_id if self.role is Role.PROVIDER else None,
+            worker_id=self.worker_id,
+            resident_ids=(*acting, *only_read),
+            followed_ids=only_read,
         )
 
     @property
     def me(self) -> Me:
-        """What the holder is told of it."""
+        """The same as its holder reads it."""
         return Me(
             role=self.role,
             account_id=self.account_id,
@@ -106,50 +107,47 @@ class SignedIn(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class CodeWanted(Struct, frozen=True, forbid_unknown_fields=True):
-    """The number a code is wanted for."""
+class OpenCode(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sign-in code that has just been tried."""
 
     phone: str
+    code_hash: bytes
 
 
-class CodeSent(Struct, frozen=True):
-    """A code is on its way; only the demo shows it."""
+class Recent(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many codes a number was sent lately."""
 
-    challenge_id: UUID
-    expires_in_s: int
-    demo_code: str | None = None
-
-
-class CodeProof(Struct, frozen=True, forbid_unknown_fields=True):
-    """The code that came."""
-
-    challenge_id: UUID
-    code: str
+    last_minute: int
+    last_hour: int
+    last_day: int
 
 
-class PasswordProof(Struct, frozen=True, forbid_unknown_fields=True):
-    """Staff sign-in."""
+class Holder(Struct, frozen=True, forbid_unknown_fields=True):
+    """An account about to be signed in."""
 
-    login: str
-    password: str
-    totp: str
-
-
-class Session(Struct, frozen=True, kw_only=True):
-    """A new session; its token is shown once and stored only as a hash."""
-
-    token: str
+    id: UUID
     role: Role
-    account_id: UUID
-    resident_id: UUID | None
-    worker_id: UUID | None
-    provider_id: UUID | None
-    expires_at: datetime
 
 
-class Ticket(Struct, frozen=True):
-    """A single-use ticket for one websocket at `url`."""
+class Staff(Struct, frozen=True, forbid_unknown_fields=True):
+    """An account that signs in by password."""
 
-    ticket: str
-    url: str
-    expires_in_s: int
+    id: UUID
+    role: Role
+    password_hash: str
+    totp_secret: str | None
+    locked: bool
+
+
+class Kept(Struct, frozen=True, forbid_unknown_fields=True):
+    """The stored answer of a request made before under the same Idempotency-Key."""
+
+    request_hash: bytes
+    status: int
+    body: bytes
+
+
+class Admitted(Struct, frozen=True, forbid_unknown_fields=True):
+    """A ticket taken up: the session it was for, or none for the public board."""
+
+    session_id: UUID | None

@@ -6,8 +6,8 @@ from litestar import Request, post
 from litestar.datastructures import State
 from msgspec import Struct
 
-from backend.accounts.actions import phone_number
 from backend.accounts.guards import requires
+from backend.core.phone import e164
 from backend.core.principal import Principal, Role
 from backend.residents import queries
 from backend.residents.queries import ResidentCard
@@ -23,7 +23,7 @@ class PhoneSearch(Struct, frozen=True, forbid_unknown_fields=True):
 async def search(request: Request[Principal, Any, State], data: PhoneSearch) -> ResidentCard:
     """Who is ringing."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return await queries.resident_by_phone(connection, phone_number(data.phone))
+        return await queries.resident_by_phone(connection, e164(data.phone))
 
 
 route_handlers = [search]
