@@ -1,7 +1,6 @@
 """Signing in and out, and tickets for the live feed. Each opens its own short transactions as the system."""
 
 import asyncio
-import time
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -18,6 +17,7 @@ from backend.accounts.model import (
     Ticket,
 )
 from backend.config import Settings
+from backend.core.clock import machine_now
 from backend.core.errors import DomainError
 from backend.core.phone import e164
 from backend.core.principal import SYSTEM, Role
@@ -103,7 +103,7 @@ async def _by_password(connection: Connection, staff: Staff | None, totp: str, *
 async def _second_factor(connection: Connection, staff: Staff, totp: str) -> bool:
     if staff.totp_secret is None:
         return staff.role not in _TOTP_REQUIRED
-    step = proofs.totp_step(staff.totp_secret, totp, time.time())
+    step = proofs.totp_step(staff.totp_secret, totp, machine_now().timestamp())
     return step is not None and await queries.use_totp_step(connection, staff.id, step)
 
 

@@ -1,0 +1,121 @@
+"""The web process: every slice's routes behind sign-in, with one shape for refusals."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, Request, Response, Router, get
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ControllerRouterHandler
+
+from backend.accounts import routes as accounts
+from backend.accounts.authentication import Authentication
+from backend.accounts.guards import declares_its_roles
+from backend.bookings import routes as bookings
+from backend.catalogue import routes as catalogue
+from backend.config import Settings
+from backend.core.errors import DomainError
+from backend.database.pool import Database
+from backend.orders import routes as orders
+from backend.processes.headers import before_send_with
+from backend.processes.problems import HANDLERS, UNAVAILABLE
+from backend.processes.serving import MESSAGE_LIMIT, serve
+from backend.residents import routes as residents
+from backend.scheduling.snapshots import Planner
+
+_POOL_SIZE: Final = 16
+_READY_WITHIN_S: Final = 2.0
+_SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
+    accounts.route_handlers,
+    residents.route_handlers,
+    catalogue.route_handlers,
+    orders.route_handlers,
+    bookings.route_handlers,
+)
+
+
+class OpenRouteError(RuntimeError):
+    """A route says neither that it is public nor whose it is."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether the process runs, or can do its work."""
+
+    status: str
+
+
+@get("/health/live", opt={"public": True}, include_in_schema=False)
+async def live() -> Health:
+    """The process runs."""
+    return Health("ok")
+
+
+@get("/health/ready", opt={"public": True}, include_in_schema=False)
+async def ready(request: Request[Any, Any, State]) -> Response[Health]:
+    """The process can reach its database."""
+    try:
+        async with asyncio.timeout(_READY_WITHIN_S), request.app.state.database.as_nobody() as connection:
+            await connection.execute("SELECT 1")
+    except UNAVAILABLE:
+        return Response(Health("no database"), status_code=503)
+    return Response(Health("ok"))
+
+
+async def _json_only(request: Request[Any, Any, State]) -> None:
+    """A browser's form cannot reach the interface: what it sends is not JSON."""
+    kind = request.headers.get("content-type")
+    if kind and request.method != "GET" and request.url.path.startswith("/v1/"):
+        media_type = kind.partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise DomainError("unsupported_media_type")
+
+
+def create_app(settings: Settings, database: Database) -> Litestar:
+    """The application. Raises OpenRouteError when a route forgot to say who may call it."""
+    public = Router("/v1", route_handlers=[], opt={"public": True})
+    app = Litestar(
+        route_handlers=[live, ready, *(handler for handlers in _SLICES for handler in handlers)],
+        middleware=[Authentication],
+        exception_handlers=HANDLERS,
+        before_request=_json_only,
+        before_send=[before_send_with(settings)],
+        request_max_body_size=MESSAGE_LIMIT,
+        openapi_config=OpenAPIConfig(
+            title="Yinling 银龄",
+            version="1",
+            openapi_router=public,
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        state=State(
+            {
+                "settings": settings,
+                "database": database,
+                "planner": Planner(settings.time_zone, settings.policy),
+            }
+        ),
+        logging_config=None,
+        debug=False,
+    )
+    _closed_by_default(app)
+    return app
+
+
+def _closed_by_default(app: Litestar) -> None:
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            answers = isinstance(handler, HTTPRouteHandler) and handler.http_methods != {"OPTIONS"}
+            if answers and not declares_its_roles(handler):
+                raise OpenRouteError(f"{route.path} names no role; give it `guards=[requires(...)]`")
+
+
+async def run(settings: Settings) -> None:
+    """Serve until stopped."""
+    database = await Database.open(settings.database_url, size=_POOL_SIZE)
+    try:
+        await serve(create_app(settings, database), settings.host, settings.web_port)
+    finally:
+        await database.close()
