@@ -11,7 +11,7 @@ from dispatch.cost import lateness_cost
 from dispatch.gaps import Gap, candidate_starts, crew_at, keeps_breaks, openings, pushed
 from dispatch.meals import insert_meal
 from dispatch.outcome import Insertion, Refusal, Slot, refused
-from dispatch.plan import Plan, Stop
+from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Problem, Visit
 
 
@@ -36,9 +36,36 @@ def quote(problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int]) -> 
 
 
 def insert(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refusal:
-    """The cheapest way to serve one more visit, or why nobody can."""
+    """The cheapest way to serve one more visit, or why nobody can.
+
+    When only the gap to a linked visit stands in the way, that visit is planned anew together with this one.
+    """
     if visit.delivery is not None:
         return insert_meal(problem, plan, visit)
+    alone = _insert_alone(problem, plan, visit)
+    if isinstance(alone, Insertion):
+        return alone
+    return _insert_with_partner(problem, plan, visit) or alone
+
+
+def _insert_with_partner(problem: Problem, plan: Plan, visit: Visit) -> Insertion | None:
+    """Take a linked visit that has not begun out of the plan, put this one in, and the other back beside it."""
+    by_id = {other.id: other for other in problem.visits}
+    for link in problem.links:
+        name = link.before if link.after == visit.id else link.after if link.before == visit.id else None
+        stops = plan.stops_of(name) if name is not None else []
+        if name is None or not stops or any(stop.locked or stop.kind != "visit" for stop in stops):
+            continue
+        cleared = remove(plan, name)
+        for first, second in ((visit, by_id[name]), (by_id[name], visit)):
+            one = _insert_alone(problem, cleared, first)
+            two = _insert_alone(problem, one.plan, second) if isinstance(one, Insertion) else one
+            if isinstance(one, Insertion) and isinstance(two, Insertion):
+                return Insertion(two.plan, tuple(two.plan.stops_of(visit.id)), one.cost + two.cost)
+    return None
+
+
+def _insert_alone(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refusal:
     found = openings(problem, plan, visit)
     keeps = keeps_breaks(problem, plan, visit)
     workers = {worker.id: worker for worker in problem.workers}

@@ -169,7 +169,8 @@ async def _hold(
         )
     outcome = quotes.place_into(planner, day, quotes.settled(day), slot, str(order_id))
     if isinstance(outcome, Insertion):
-        await write_plan(connection, day, outcome.plan, hold_expires_at=now + timedelta(seconds=hold_s))
+        written = await write_plan(connection, day, outcome.plan, hold=(order_id, now + timedelta(seconds=hold_s)))
+        await orders.follow_plan(connection, written, order_id)
     elif not slot.soft:
         raise DomainError("slot_taken")
     else:

@@ -14,6 +14,7 @@ from backend.orders import queries
 from backend.orders.lifecycle import ACTORS_OF, TERMINAL, WAITING, require
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Order, OrderStatus
 from backend.scheduling import queries as scheduling
+from backend.scheduling.actions import Written
 
 _MANUAL_AFTER_S = 1800  # design: same day, 30 minutes after placing
 S = OrderStatus
@@ -168,6 +169,16 @@ async def change_crew(connection: Connection, order: Order, seats: Mapping[int, 
         await queries.insert_assignment(connection, order.id, assignment.seat, worker_id, state)
         fresh = Assignment(replaced.id, order.id, assignment.seat, worker_id, state)
         await tell_crew(connection, order, [replaced, fresh])
+
+
+async def follow_plan(connection: Connection, written: Written, own: UUID | None = None) -> None:
+    """Where a plan commit gave offered or accepted orders another crew, their seats follow; `own` is seen to elsewhere."""
+    for order_id, seats in written.crews.items():
+        if order_id == own:
+            continue
+        order = await queries.order(connection, order_id)
+        if order.status in {S.OFFERED, S.ACCEPTED}:
+            await change_crew(connection, order, seats)
 
 
 async def give_up(connection: Connection, order: Order, actor: Actor, reason: str) -> Order:

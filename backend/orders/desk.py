@@ -10,6 +10,7 @@ from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries
+from backend.orders.actions import follow_plan
 from backend.orders.model import Actor, Order, OrderStatus
 from backend.orders.offering import offer_order
 from backend.scheduling import queries as scheduling
@@ -48,7 +49,7 @@ async def assign(
         outcome = insert(day.problem, settled(day), wished)
         if isinstance(outcome, Refusal):
             raise DomainError("no_shift", f"The crew cannot do it then: {outcome.summary}.")
-        await write_plan(connection, day, outcome.plan)
+        await follow_plan(connection, await write_plan(connection, day, outcome.plan), order_id)
         seats = {stop.seat + 1: UUID(stop.worker) for stop in outcome.stops if stop.kind != "pickup"}
         provider = next(w.provider for w in day.problem.workers if w.id == str(seats[1]))
         await queries.audit(connection, principal.account_id, principal.role.value, "assign", order_id, reason)

@@ -14,7 +14,7 @@ from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
 from backend.database.pool import Connection, Database
 from backend.orders import queries as orders
-from backend.orders.actions import change_crew
+from backend.orders.actions import follow_plan
 from backend.orders.model import Actor, Order, OrderStatus
 from backend.orders.offering import offer_order, to_the_desk
 from backend.processes.solving import SolverPool
@@ -30,7 +30,6 @@ _RENEW_S = 3.0
 _POLL_S = 0.25
 _RETRY_CARE_S = 60.0  # a meal nobody can bring now is tried again every minute of care time
 _DRIFT_S = 30  # a plan is written anew when reality has moved a stop by more than this
-_OFFERED = frozenset({OrderStatus.OFFERED, OrderStatus.ACCEPTED})
 log = structlog.get_logger()
 
 
@@ -122,13 +121,13 @@ class Dispatcher:
             plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
             day = await self._planner.day(connection, order.zone_id, order.plan_on, now, plan=plan)
             crew = _crew(day, order.id)
-            visit = next(v for v in day.problem.visits if v.id == str(order.id))
+            visit = next(visit for visit in day.problem.visits if visit.id == str(order.id))
             if len(crew) < len(visit.seats):
                 outcome = self._planner.place(day.problem, settled(day), visit)
                 if isinstance(outcome, Refusal):
                     await self._refused(connection, order, outcome)
                     return
-                await write_plan(connection, day, outcome.plan)
+                await follow_plan(connection, await write_plan(connection, day, outcome.plan), order.id)
                 crew = {s.seat + 1: UUID(s.worker) for s in outcome.stops if s.kind != "pickup"}
             providers = {worker.id: worker.provider for worker in day.problem.workers}
             await offer_order(connection, order, UUID(providers[str(crew[1])]), crew, Actor.DISPATCHER)
@@ -175,11 +174,7 @@ class Dispatcher:
             if better is not None and cost(then.problem, better) < cost(then.problem, start):
                 taken = carry_over(then, better, day, current)
             if taken is not None and not check(day.problem, taken):
-                written = await write_plan(connection, day, taken, improved=True)
-                for order_id, seats in written.crews.items():
-                    order = await orders.order(connection, order_id)
-                    if order.status in _OFFERED:
-                        await change_crew(connection, order, seats)
+                await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
                 await scheduling.mark_improved(connection, plan_row.id, 0)
             else:
                 await scheduling.mark_improved(connection, plan_row.id, plan_row.version if fresh else 0)

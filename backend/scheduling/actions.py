@@ -39,11 +39,11 @@ async def lock_day(connection: Connection, day: Day) -> None:
 
 
 async def write_plan(
-    connection: Connection, day: Day, plan: Plan, *, hold_expires_at: datetime | None = None, improved: bool = False
+    connection: Connection, day: Day, plan: Plan, *, hold: tuple[UUID, datetime] | None = None, improved: bool = False
 ) -> Written:
     """Store the difference between a day and its new plan; the caller holds the plan's lock.
 
-    Started stops are never moved. Raises DomainError slot_taken when a worker turns out to be elsewhere.
+    `hold` names an order whose new stops are kept only until an instant. Started stops are never moved. Raises DomainError slot_taken when a worker turns out to be elsewhere.
     """
     stored = {_row_key(row): row for row in day.rows.stops if row.order_id and row.left_at is None}
     moved: list[tuple[UUID, datetime, datetime, int]] = []
@@ -83,7 +83,9 @@ async def write_plan(
     await queries.defer_overlaps(connection)
     await queries.delete_stops(connection, dropped)
     await queries.move_stops(connection, moved)
-    await queries.insert_stops(connection, day.rows.plan.id, added, hold_expires_at)
+    held = [stop for stop in added if hold is not None and stop.order_id == hold[0]]
+    await queries.insert_stops(connection, day.rows.plan.id, held, hold[1] if hold else None)
+    await queries.insert_stops(connection, day.rows.plan.id, [stop for stop in added if stop not in held], None)
     version = await queries.raise_version(connection, day.rows.plan.id, improved=improved)
     await tell_routes(connection, day, told, version)
     return Written(version, tuple(told), crews)

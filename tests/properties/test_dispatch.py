@@ -3,6 +3,9 @@
 import itertools
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dispatch import (
     Break,
     Delivery,
@@ -22,8 +25,6 @@ from dispatch import (
     quote,
     retime,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SKILLS = ["bath", "rehab"]
 

@@ -3,6 +3,9 @@
 from collections import deque
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backend.core.errors import DomainError
 from backend.orders.lifecycle import (
     ASSIGNMENT_TRANSITIONS,
@@ -15,8 +18,6 @@ from backend.orders.lifecycle import (
     require,
 )
 from backend.orders.model import Actor, AssignmentStatus, OrderStatus
-from hypothesis import given
-from hypothesis import strategies as st
 
 KINDS = st.sampled_from(["meal", "bath", "rehab", "care"])
 

@@ -1,0 +1,60 @@
+"""What tests share: one embedded server, one migrated template, and a fresh copy of it for each test that asks."""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.database.migrate import upgrade
+from backend.database.pool import Database
+from backend.processes.embedded import Embedded, Urls
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Embedded]:
+    folder = Path(tempfile.mkdtemp(prefix="yinling-test-"))
+    folder.chmod(0o755)
+    with Embedded(folder / "data") as running:
+        yield running
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def template(server: Embedded) -> str:
+    urls = await server.bootstrap("template_yinling")
+    await _in_thread(upgrade, urls.owner)
+    return "template_yinling"
+
+
+async def _in_thread(work, *args) -> None:
+    import asyncio
+
+    await asyncio.to_thread(work, *args)
+
+
+@pytest.fixture
+async def database_urls(server: Embedded, template: str) -> AsyncIterator[Urls]:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield await server.copy_database(template, name)
+    await server.drop_database(name)
+
+
+@pytest.fixture
+async def database(database_urls: Urls) -> AsyncIterator[Database]:
+    opened = await Database.open(database_urls.app, size=12)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> str:
+    found = shutil.which("redis-server")
+    if found is None:
+        pytest.skip("redis-server is not on the path: Redis tests are not run")
+    return found
