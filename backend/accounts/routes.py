@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Request, delete, get, post
 from litestar.datastructures import State
+from litestar.params import JSONBody
 
 from backend.accounts import actions
 from backend.accounts.guards import anybody_signed_in
@@ -16,19 +17,19 @@ Unknown = Request[Any, Any, State]
 
 
 @post("/v1/sign-in/codes", opt={"public": True}, status_code=202)
-async def send_code(request: Unknown, data: CodeWanted) -> CodeSent:
+async def send_code(request: Unknown, data: JSONBody[CodeWanted]) -> CodeSent:
     """Send a sign-in code to a telephone number."""
     return await actions.send_code(request.app.state.database, request.app.state.settings, data)
 
 
 @post("/v1/sign-in/phone", opt={"public": True}, status_code=201)
-async def sign_in_by_code(request: Unknown, data: CodeProof) -> Session:
+async def sign_in_by_code(request: Unknown, data: JSONBody[CodeProof]) -> Session:
     """Sign in with the code."""
     return await actions.sign_in_by_code(request.app.state.database, request.app.state.settings, data)
 
 
 @post("/v1/sign-in/password", opt={"public": True}, status_code=201)
-async def sign_in_by_password(request: Unknown, data: PasswordProof) -> Session:
+async def sign_in_by_password(request: Unknown, data: JSONBody[PasswordProof]) -> Session:
     """Sign in with a password and a one-time password."""
     return await actions.sign_in_by_password(request.app.state.database, data)
 

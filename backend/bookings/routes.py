@@ -6,6 +6,7 @@ from uuid import UUID
 
 from litestar import Request, Response, post
 from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from backend.accounts.guards import requires
@@ -27,7 +28,7 @@ class HoldView(Struct, frozen=True):
 
 
 @post("/v1/quotes", guards=[_CLIENTS], status_code=200)
-async def quote(request: Request[Principal, Any, State], data: QuoteRequest) -> Quote:
+async def quote(request: Request[Principal, Any, State], data: JSONBody[QuoteRequest]) -> Quote:
     """Feasible start slots for a service and a resident, each with its price."""
     state = request.app.state
     async with state.database.unit_of_work(request.user) as connection:
@@ -35,7 +36,7 @@ async def quote(request: Request[Principal, Any, State], data: QuoteRequest) -> 
 
 
 @post("/v1/bookings", guards=[_CLIENTS], status_code=201)
-async def book(request: Request[Principal, Any, State], data: BookingRequest) -> Response[bytes]:
+async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRequest]) -> Response[bytes]:
     """Take up a slot: hold its crew and place the order, or hold only."""
     state = request.app.state
 
@@ -46,7 +47,7 @@ async def book(request: Request[Principal, Any, State], data: BookingRequest) ->
 
 
 @post("/v1/orders/{order_id:uuid}/extend", guards=[_CLIENTS], status_code=200)
-async def extend(request: Request[Principal, Any, State], order_id: UUID) -> Response[bytes]:
+async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUID]) -> Response[bytes]:
     """Keep a hold three minutes longer."""
 
     async def action(connection: Any) -> OrderView:

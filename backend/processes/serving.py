@@ -13,6 +13,12 @@ _GRACE_S: Final = 5
 
 async def serve(app: Litestar, host: str, port: int, *, send_buffer: int | None = None) -> None:
     """Serve until the process is told to stop. `send_buffer` bounds what the kernel holds for one slow reader."""
+    with listening(host, port, send_buffer) as listener:
+        await server(app).serve(sockets=[listener])
+
+
+def server(app: Litestar) -> uvicorn.Server:
+    """The server itself, for callers that bring their own socket and end it with `should_exit`."""
     config = uvicorn.Config(
         app,
         loop="none",  # the caller's loop is running already
@@ -27,11 +33,11 @@ async def serve(app: Litestar, host: str, port: int, *, send_buffer: int | None 
         backlog=_BACKLOG,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    with _listening(host, port, send_buffer) as listener:
-        await uvicorn.Server(config).serve(sockets=[listener])
+    return uvicorn.Server(config)
 
 
-def _listening(host: str, port: int, send_buffer: int | None) -> socket.socket:
+def listening(host: str, port: int, send_buffer: int | None) -> socket.socket:
+    """A socket that accepts connections; port 0 takes a free one."""
     family: Any = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.datastructures import State
+from litestar.params import JSONBody
 from msgspec import Struct
 
 from backend.accounts.guards import requires
@@ -20,7 +21,7 @@ class PhoneSearch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/v1/residents/search", guards=[requires(Role.OPERATOR)], status_code=200)
-async def search(request: Request[Principal, Any, State], data: PhoneSearch) -> ResidentCard:
+async def search(request: Request[Principal, Any, State], data: JSONBody[PhoneSearch]) -> ResidentCard:
     """Who is ringing."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         return await queries.resident_by_phone(connection, e164(data.phone))

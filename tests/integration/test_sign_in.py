@@ -1,0 +1,186 @@
+"""Coming in: codes, passwords, sessions that end at once, and doors that stay closed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import httpx
+import pyotp
+import pytest
+from argon2 import PasswordHasher
+
+from backend.core.principal import SYSTEM, Role
+from backend.database.pool import Database
+from backend.processes.web import create_app
+from tests.support.people import asking, consent, person, settings
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    async with asking(create_app(settings(database), database)) as client:
+        yield client
+
+
+async def _code(client: httpx.AsyncClient, phone: str) -> dict:
+    answer = await client.post("/v1/sign-in/codes", json={"phone": phone})
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+async def test_a_code_signs_its_holder_in_once(client, database):
+    resident = await person(database, "resident")
+    sent = await _code(client, resident.phone.removeprefix("+86"))
+    proof = {"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
+
+    answers = await asyncio.gather(*(client.post("/v1/sign-in/phone", json=proof) for _ in range(8)))
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [401] * 7
+    session = next(answer.json() for answer in answers if answer.status_code == 201)
+    assert session["role"] == "resident"
+    assert session["resident_id"] == str(resident.own_id)
+    me = await client.get("/v1/me", headers={"Authorization": f"Bearer {session['token']}"})
+    assert me.status_code == 200
+    assert "token" not in me.json()
+    assert me.json()["account_id"] == str(resident.account_id)
+
+
+async def test_five_wrong_tries_spoil_a_code(client, database):
+    resident = await person(database, "resident")
+    sent = await _code(client, resident.phone)
+    wrong = f"{(int(sent['demo_code']) + 1) % 1_000_000:06}"
+    for _ in range(5):
+        answer = await client.post("/v1/sign-in/phone", json={"challenge_id": sent["challenge_id"], "code": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_failed")
+
+    answer = await client.post(
+        "/v1/sign-in/phone", json={"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
+    )
+
+    assert answer.status_code == 401
+
+
+async def test_a_code_fits_its_own_challenge_only_and_expires(client, database):
+    resident = await person(database, "resident")
+    first, second = await _code(client, resident.phone), await _code(client, resident.phone)
+    if first["demo_code"] != second["demo_code"]:
+        crossed = {"challenge_id": first["challenge_id"], "code": second["demo_code"]}
+        assert (await client.post("/v1/sign-in/phone", json=crossed)).status_code == 401
+    async with database.unit_of_work(SYSTEM) as connection:
+        await connection.execute("UPDATE sign_in_codes SET expires_at = now() - interval '1 second'")
+    late = {"challenge_id": second["challenge_id"], "code": second["demo_code"]}
+    assert (await client.post("/v1/sign-in/phone", json=late)).status_code == 401
+
+
+async def test_an_unknown_number_gets_the_same_answer_and_no_session(client):
+    sent = await _code(client, "+8613900000000")
+    assert set(sent) == {"challenge_id", "expires_in_s", "demo_code"}
+    answer = await client.post(
+        "/v1/sign-in/phone", json={"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
+    )
+    assert answer.status_code == 401
+
+
+async def test_what_is_no_number_is_refused(client):
+    for phone in ("12", "call me", "+86 000", "1" * 39):
+        answer = await client.post("/v1/sign-in/codes", json={"phone": phone})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_phone")
+
+
+async def test_outside_the_demo_a_number_gets_one_code_a_minute_and_never_sees_it(database):
+    real = settings(database, demo=False)
+    async with asking(create_app(real, database)) as client:
+        answers = await asyncio.gather(
+            *(client.post("/v1/sign-in/codes", json={"phone": "13900000001"}) for _ in range(6))
+        )
+        assert sorted(answer.status_code for answer in answers) == [202] + [429] * 5
+        assert all("demo_code" not in answer.json() for answer in answers)
+        assert next(a for a in answers if a.status_code == 429).headers["retry-after"] == "60"
+        async with database.unit_of_work(SYSTEM) as connection:
+            await connection.execute(
+                """INSERT INTO sign_in_codes (phone, code_hash, created_at, expires_at)
+                   SELECT '+8613900000002', '', now() - interval '10 minutes' * n, now() FROM generate_series(1, 5) n"""
+            )
+        answer = await client.post("/v1/sign-in/codes", json={"phone": "13900000002"})
+        assert answer.status_code == 429
+
+
+@pytest.fixture(scope="module")
+def password_hash() -> str:
+    return PasswordHasher().hash("correct horse")
+
+
+async def test_staff_need_password_and_a_fresh_one_time_password(client, database, password_hash):
+    secret = pyotp.random_base32()
+    staff = await person(database, "operator", login="desk", password_hash=password_hash, totp_secret=secret)
+    totp = pyotp.TOTP(secret)
+    good = {"login": "desk", "password": "correct horse", "totp": totp.now()}
+
+    for bad in ({"password": "wrong"}, {"totp": "000000"}, {"totp": ""}, {"login": "nobody"}):
+        assert (await client.post("/v1/sign-in/password", json=good | bad)).status_code == 401
+    answers = await asyncio.gather(*(client.post("/v1/sign-in/password", json=good) for _ in range(4)))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401], "each step works once"
+    lifetime = next(a.json()["expires_at"] for a in answers if a.status_code == 201)
+    assert lifetime
+    earlier = good | {"totp": totp.at(time.time() - 30)}
+    assert (await client.post("/v1/sign-in/password", json=earlier)).status_code == 401, "an older step is spent too"
+    sent = await _code(client, staff.phone)
+    proof = {"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
+    assert (await client.post("/v1/sign-in/phone", json=proof)).status_code == 401, "no way round the password"
+
+
+async def test_ten_wrong_passwords_lock_the_account(client, database, password_hash):
+    await person(database, "provider", login="institution", password_hash=password_hash)
+    for _ in range(10):
+        await client.post("/v1/sign-in/password", json={"login": "institution", "password": "wrong"})
+    answer = await client.post("/v1/sign-in/password", json={"login": "institution", "password": "correct horse"})
+    assert answer.status_code == 401
+
+
+async def test_signing_out_and_closing_an_account_end_the_session_at_once(client, database):
+    one, other = await person(database, "resident"), await person(database, "resident")
+    assert (await client.delete("/v1/sign-in", headers=one.headers)).status_code == 204
+    assert (await client.get("/v1/me", headers=one.headers)).status_code == 401
+    async with database.unit_of_work(SYSTEM) as connection:
+        await connection.execute("UPDATE accounts SET active = false WHERE id = $1", other.account_id)
+    assert (await client.get("/v1/me", headers=other.headers)).status_code == 401
+
+
+async def test_a_cookie_from_another_site_changes_nothing(client, database):
+    resident = await person(database, "resident")
+    cookie = {"Cookie": f"yinling_session={resident.token}"}
+    assert (await client.get("/v1/me", headers=cookie)).status_code == 200
+    for evil in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}):
+        assert (await client.delete("/v1/sign-in", headers=cookie | evil)).status_code == 403
+    ours = {"Origin": str(client.base_url).rstrip("/")}
+    assert (await client.delete("/v1/sign-in", headers=cookie | ours)).status_code == 204
+
+
+async def test_consent_decides_whom_family_acts_for_and_whom_they_only_follow(database):
+    family = await person(database, "family")
+    booked, followed, ended = [await person(database, "resident") for _ in range(3)]
+    await consent(database, booked.own_id, family.account_id, "book")
+    await consent(database, booked.own_id, family.account_id, "status")
+    await consent(database, followed.own_id, family.account_id, "status")
+    over = await consent(database, ended.own_id, family.account_id, "book")
+    async with database.unit_of_work(SYSTEM) as connection:
+        await connection.execute("UPDATE consents SET valid_to = now() WHERE id = $1", over)
+
+    from backend.accounts.actions import who_is
+
+    principal = (await who_is(database, family.token)).principal
+
+    assert principal.role is Role.FAMILY
+    assert set(principal.resident_ids) == {booked.own_id, followed.own_id}
+    assert principal.acts_for(booked.own_id)
+    assert not principal.acts_for(followed.own_id)
+    assert not principal.acts_for(ended.own_id)
+
+
+async def test_nobody_reads_sessions_without_their_token(database):
+    await person(database, "resident")
+    async with database.as_nobody() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM sessions") == 0
+        assert await connection.fetchval("SELECT count(*) FROM signed_in") == 0
+        assert await connection.fetchval("SELECT count(*) FROM session_by_token($1)", uuid4().bytes) == 0

@@ -1,0 +1,99 @@
+"""Invented people with accounts and sessions, and a server around an application, for tests that go through HTTP."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import httpx
+from litestar import Litestar
+from msgspec import Struct
+
+from backend.accounts import proofs
+from backend.config import Settings
+from backend.core.principal import SYSTEM
+from backend.database.pool import Database
+from backend.processes.serving import listening, server
+
+SECRET = "an invented secret for tests, long enough"
+_numbers = itertools.count(10_000_000)
+
+
+class Person(Struct, frozen=True):
+    account_id: UUID
+    token: str
+    phone: str
+    own_id: UUID | None = None  # the resident or worker they are
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def settings(database: Database, **other: object) -> Settings:
+    return Settings(**{"database_url": database.url, "demo": True, "secret_key": SECRET, **other})
+
+
+async def person(database: Database, role: str, **columns: object) -> Person:
+    """An account of that role with an open session; residents get their resident row."""
+    phone = f"+86138{next(_numbers)}"
+    token = proofs.new_token()
+    async with database.unit_of_work(SYSTEM) as connection:
+        account_id = await connection.fetchval(
+            """INSERT INTO accounts (role, name, phone, login, password_hash, totp_secret)
+               VALUES ($1, '某人', $2, $3, $4, $5) RETURNING id""",
+            role,
+            phone,
+            columns.get("login"),
+            columns.get("password_hash"),
+            columns.get("totp_secret"),
+        )
+        await connection.execute(
+            "INSERT INTO sessions (token_hash, account_id, expires_at) VALUES ($1, $2, now() + interval '1 hour')",
+            proofs.token_hash(token),
+            account_id,
+        )
+        own_id = None
+        if role == "resident":
+            own_id = await connection.fetchval(
+                "INSERT INTO residents (account_id, name, phone, gender) VALUES ($1, '某人', $2, 'female') RETURNING id",
+                account_id,
+                phone,
+            )
+    return Person(account_id, token, phone, own_id)
+
+
+async def consent(database: Database, resident_id: UUID, account_id: UUID, purpose: str) -> UUID:
+    async with database.unit_of_work(SYSTEM) as connection:
+        return await connection.fetchval(
+            """INSERT INTO consents (resident_id, account_id, purpose, given_by, channel, evidence, text_version)
+               VALUES ($1, $2, $3, 'resident', 'phone', 'call 1', '1') RETURNING id""",
+            resident_id,
+            account_id,
+            purpose,
+        )
+
+
+@asynccontextmanager
+async def served(app: Litestar, *, send_buffer: int | None = None) -> AsyncIterator[str]:
+    """The application behind a real socket; yields host and port."""
+    running = server(app)
+    with listening("127.0.0.1", 0, send_buffer) as listener:
+        task = asyncio.create_task(running.serve(sockets=[listener]))
+        try:
+            async with asyncio.timeout(10):
+                while not running.started and not task.done():
+                    await asyncio.sleep(0.01)
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait_for(task, 15)
+
+
+@asynccontextmanager
+async def asking(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(app) as address, httpx.AsyncClient(base_url=f"http://{address}", timeout=10) as client:
+        yield client
