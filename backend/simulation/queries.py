@@ -161,7 +161,7 @@ async def start_clock(connection: Connection, care_at: datetime) -> None:
     await execute(
         connection,
         """INSERT INTO care_clock (care_at, machine_at, rate, ceiling_at) VALUES ($1, now(), 0, $1)
-           ON CONFLICT (only) DO UPDATE SET care_at = excluded.care_at, machine_at = excluded.machine_at, rate = 0,
+           ON CONFLICT (single) DO UPDATE SET care_at = excluded.care_at, machine_at = excluded.machine_at, rate = 0,
                ceiling_at = excluded.ceiling_at""",
         care_at,
     )
@@ -254,6 +254,7 @@ class Handling(Struct, frozen=True, forbid_unknown_fields=True):
 
     worker_id: UUID
     order_id: UUID
+    seat: int
     kind: str
     place_id: UUID
     from_at: datetime
@@ -279,7 +280,15 @@ HANDLING = """
 
 async def handlings(connection: Connection) -> list[Handling]:
     """Everything every worker did, in order."""
-    return await many(connection, Handling, HANDLING + " ORDER BY worker_id, from_at, to_at")
+    return await many(
+        connection,
+        Handling,
+        "SELECT h.*, coalesce(a.seat, 1) AS seat FROM ("
+        + HANDLING
+        + """) h
+        LEFT JOIN assignments a ON a.order_id = h.order_id AND a.worker_id = h.worker_id AND a.status = 'checked_out'
+        ORDER BY h.worker_id, h.from_at, h.to_at""",
+    )
 
 
 async def overlaps(connection: Connection) -> int:

@@ -1,0 +1,263 @@
+"""All SQL of the invented city."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from backend.database.pool import Connection
+from backend.database.rows import execute, execute_many, many, value
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+async def is_seeded(connection: Connection) -> bool:
+    """Whether the city stands already."""
+    return await value(connection, "SELECT EXISTS (SELECT FROM zones)")
+
+
+async def insert_zones(connection: Connection, rows: Rows) -> None:
+    """(id, code, name, travel)."""
+    await execute_many(
+        connection,
+        "INSERT INTO zones (id, code, name, travel_kind, travel) VALUES ($1, $2, $3, 'road_factor', $4)",
+        list(rows),
+    )
+
+
+async def insert_places(connection: Connection, rows: Rows) -> None:
+    """(id, longitude, latitude)."""
+    await execute_many(connection, "INSERT INTO places (id, geometry, x, y) VALUES ($1, 'wgs84', $2, $3)", list(rows))
+
+
+async def insert_providers(connection: Connection, rows: Rows) -> None:
+    """(id, name, phone, stars, accepts by rule, offer expiry)."""
+    await execute_many(
+        connection,
+        """INSERT INTO providers (id, name, phone, stars, auto_accept, offer_expiry_s)
+           VALUES ($1, $2, $3, $4, $5, $6)""",
+        list(rows),
+    )
+
+
+async def insert_provider_zones(connection: Connection, rows: Rows) -> None:
+    """(provider, zone)."""
+    await execute_many(connection, "INSERT INTO provider_zones (provider_id, zone_id) VALUES ($1, $2)", list(rows))
+
+
+async def insert_facilities(connection: Connection, rows: Rows) -> None:
+    """(id, provider, zone, place, kind, name, district, street, community)."""
+    await execute_many(
+        connection,
+        """INSERT INTO facilities (id, provider_id, zone_id, place_id, kind, name, district_code, street_code,
+                                   community_code)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+        list(rows),
+    )
+
+
+async def insert_items(connection: Connection, rows: Rows) -> None:
+    """(id, code, kind, name, English name)."""
+    await execute_many(
+        connection,
+        "INSERT INTO catalogue_items (id, code, kind, name, name_en) VALUES ($1, $2, $3, $4, $5)",
+        list(rows),
+    )
+
+
+async def insert_versions(connection: Connection, rows: Rows) -> None:
+    """(id, item, price, slot length, acceptance, rules)."""
+    await execute_many(
+        connection,
+        """INSERT INTO catalogue_versions (id, item_id, version, valid_from, price_fen, slot_s, acceptance, rules)
+           VALUES ($1, $2, 1, '2020-01-01', $3, $4, $5, $6)""",
+        list(rows),
+    )
+
+
+async def insert_seats(connection: Connection, rows: Rows) -> None:
+    """(version, ability from, to, number, skills, duration, gender rule)."""
+    await execute_many(
+        connection,
+        """INSERT INTO catalogue_seats (version_id, ability_from, ability_to, number, skills, duration_s, gender_rule)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        list(rows),
+    )
+
+
+async def insert_rules(connection: Connection, rows: Rows) -> None:
+    """(code, value, unit, text, source, verified)."""
+    await execute_many(
+        connection,
+        """INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, verified)
+           VALUES ($1, '2020-01-01', $2, $3, $4, $5, $6)""",
+        list(rows),
+    )
+
+
+async def insert_accounts(connection: Connection, rows: Rows) -> None:
+    """(id, role, name, phone, provider)."""
+    await execute_many(
+        connection,
+        "INSERT INTO accounts (id, role, name, phone, provider_id) VALUES ($1, $2, $3, $4, $5)",
+        list(rows),
+    )
+
+
+async def upsert_desk(
+    connection: Connection, role: str, name: str, login: str, password_hash: str, totp: str, provider_id: UUID | None
+) -> None:
+    """A member of staff; each start of the demo gives them a new password."""
+    await execute(
+        connection,
+        """INSERT INTO accounts (role, name, login, password_hash, totp_secret, provider_id)
+           VALUES ($1, $2, $3, $4, $5, $6)
+           ON CONFLICT (login) DO UPDATE SET password_hash = excluded.password_hash, totp_last_step = 0,
+               totp_secret = excluded.totp_secret""",
+        role, name, login, password_hash, totp, provider_id,
+    )  # fmt: skip
+
+
+async def insert_workers(connection: Connection, rows: Rows) -> None:
+    """(id, account, provider, code, name, gender, mode, start place, end place)."""
+    await execute_many(
+        connection,
+        """INSERT INTO workers (id, account_id, provider_id, code, name, gender, travel_mode, start_place_id,
+                                end_place_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+        list(rows),
+    )
+
+
+async def insert_skills(connection: Connection, rows: Rows) -> None:
+    """(worker, skill, expiry)."""
+    await execute_many(
+        connection, "INSERT INTO worker_skills (worker_id, skill, expires_on) VALUES ($1, $2, $3)", list(rows)
+    )
+
+
+async def insert_shifts(connection: Connection, rows: Rows) -> None:
+    """(worker, zone, day, from, to, break from, break to); a shift that stands already stays."""
+    await execute_many(
+        connection,
+        """INSERT INTO shifts (worker_id, zone_id, plan_on, during, break_from, break_to, break_s)
+           SELECT $1, $2, $3, tstzrange($4, $5), $6, $7, 1800
+           WHERE NOT EXISTS (SELECT FROM shifts WHERE worker_id = $1 AND plan_on = $3)""",
+        list(rows),
+    )
+
+
+class Roster(Struct, frozen=True, forbid_unknown_fields=True):
+    """A worker and the zone they work in."""
+
+    worker_id: UUID
+    zone_id: UUID
+
+
+async def roster(connection: Connection) -> list[Roster]:
+    """Who works where, as on any earlier day."""
+    return await many(connection, Roster, "SELECT DISTINCT worker_id, zone_id FROM shifts")
+
+
+async def insert_residents(connection: Connection, rows: Rows) -> None:
+    """(id, account, name, phone, gender, ability, gender wish, diet)."""
+    await execute_many(
+        connection,
+        """INSERT INTO residents (id, account_id, name, phone, gender, ability_level, gender_wish, diet,
+                                  ability_assessed_on)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '2026-01-15')""",
+        list(rows),
+    )
+
+
+async def insert_homes(connection: Connection, rows: Rows) -> None:
+    """(resident, zone, place, address, district, street, community)."""
+    await execute_many(
+        connection,
+        """INSERT INTO homes (resident_id, zone_id, place_id, address, district_code, street_code, community_code)
+           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        list(rows),
+    )
+
+
+async def insert_contacts(connection: Connection, rows: Rows) -> None:
+    """(resident, name, phone, relation)."""
+    await execute_many(
+        connection,
+        """INSERT INTO resident_contacts (resident_id, name, phone, relation, emergency)
+           VALUES ($1, $2, $3, $4, true)""",
+        list(rows),
+    )
+
+
+async def insert_consents(connection: Connection, rows: Rows) -> None:
+    """(resident, account, purpose)."""
+    await execute_many(
+        connection,
+        """INSERT INTO consents (resident_id, account_id, purpose, given_by, channel, evidence, text_version)
+           VALUES ($1, $2, $3, 'resident', 'app', 'demo', '1')""",
+        list(rows),
+    )
+
+
+async def set_clock(connection: Connection, care_at: datetime, rate: float) -> None:
+    """Care time runs from here at this rate, with no ceiling."""
+    await execute(
+        connection,
+        """INSERT INTO care_clock (care_at, machine_at, rate, ceiling_at) VALUES ($1, now(), $2, 'infinity')
+           ON CONFLICT (single) DO UPDATE SET care_at = excluded.care_at, machine_at = excluded.machine_at,
+               rate = excluded.rate, ceiling_at = excluded.ceiling_at""",
+        care_at, rate,
+    )  # fmt: skip
+
+
+async def care_now(connection: Connection) -> datetime:
+    """The present instant of care time."""
+    return await value(connection, "SELECT yinling_now()")
+
+
+class Person(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who signs in by phone, and whose day they live."""
+
+    phone: str
+    id: UUID
+    zone_id: UUID
+
+
+async def residents(connection: Connection) -> list[Person]:
+    """Everybody who may book."""
+    return await many(
+        connection,
+        Person,
+        """SELECT a.phone, r.id, h.zone_id FROM residents r JOIN accounts a ON a.id = r.account_id
+           JOIN homes h ON h.resident_id = r.id AND h.current ORDER BY r.id""",
+    )
+
+
+async def workers(connection: Connection) -> list[Person]:
+    """Everybody on the roster."""
+    return await many(
+        connection,
+        Person,
+        """SELECT DISTINCT ON (w.id) a.phone, w.id, s.zone_id FROM workers w JOIN accounts a ON a.id = w.account_id
+           JOIN shifts s ON s.worker_id = w.id ORDER BY w.id""",
+    )
+
+
+class MealPoint(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where meals are fetched."""
+
+    id: UUID
+    zone_id: UUID
+
+
+async def meal_points(connection: Connection) -> list[MealPoint]:
+    """All of them."""
+    return await many(connection, MealPoint, "SELECT id, zone_id FROM facilities WHERE kind = 'meal_point' ORDER BY id")
+
+
+async def manual_providers(connection: Connection) -> list[UUID]:
+    """Providers whose people answer offers themselves."""
+    return [row["id"] for row in await connection.fetch("SELECT id FROM providers WHERE NOT auto_accept ORDER BY id")]

@@ -1,0 +1,161 @@
+"""A platform of its own for one replay: database, web, gateway, relay, dispatcher and jobs, restarted when they die."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+from msgspec import Struct
+
+from backend.database.migrate import migrate
+from backend.processes.embedded import Embedded, Urls, fresh_secret
+
+PROCESSES: Final = ("web", "gateway", "relay", "dispatcher", "jobs")
+_READY_S: Final = 60.0
+_STOP_S: Final = 8.0
+_RESTART_PAUSE_S: Final = 0.2
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+class PlatformError(RuntimeError):
+    """A process of the platform would not start or stay up; the message names it and its log."""
+
+
+class Platform(Struct):
+    """A running platform and where to reach it."""
+
+    urls: Urls
+    web_url: str
+    gateway_url: str
+    folder: Path
+    restarts: dict[str, int]
+    pids: dict[str, int]
+
+
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@contextlib.contextmanager
+def _folder(keep: bool) -> Generator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="yinling-replay-"))
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def running(extra: Mapping[str, str], *, keep: bool = False) -> AsyncGenerator[Platform]:
+    """Start everything with its own empty database, and stop everything it started at the end."""
+    with _folder(keep) as folder, Embedded(folder / "data") as server:
+        urls = await server.bootstrap("replay")
+        await migrate(urls.owner)
+        async with supervised(urls, folder, _free_ports(2), extra) as platform:
+            yield platform
+
+
+@asynccontextmanager
+async def supervised(
+    urls: Urls, folder: Path, ports: Sequence[int], extra: Mapping[str, str]
+) -> AsyncGenerator[Platform]:
+    """Every process of the platform on a database that stands already; logs go to the folder."""
+    web_port, gateway_port = ports
+    platform = Platform(urls, f"http://127.0.0.1:{web_port}", f"ws://127.0.0.1:{gateway_port}/v1/live", folder, {}, {})
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("YINLING_")}
+    environment |= {
+        "PYTHONPATH": str(_ROOT),
+        "YINLING_DATABASE_URL": urls.app,
+        "YINLING_HOST": "127.0.0.1",
+        "YINLING_WEB_PORT": str(web_port),
+        "YINLING_GATEWAY_PORT": str(gateway_port),
+        "YINLING_GATEWAY_URL": platform.gateway_url,
+        "YINLING_ALLOWED_ORIGINS": f"{platform.web_url},http://localhost:{web_port}",
+        "YINLING_DEMO": "1",
+        "YINLING_SECRET_KEY": fresh_secret(),
+        "YINLING_LOG_LEVEL": "warning",
+        **extra,
+    }
+    keepers = [asyncio.create_task(_keep(name, platform, environment)) for name in PROCESSES]
+    try:
+        await _ready(platform, keepers)
+        yield platform
+    finally:
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+
+
+async def _keep(name: str, platform: Platform, environment: Mapping[str, str]) -> None:
+    """Run one process and start it again whenever it dies, until cancelled."""
+    log = platform.folder / f"{name}.log"
+    while True:
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "backend", name, cwd=_ROOT, env=dict(environment), stdin=asyncio.subprocess.DEVNULL,
+                stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        platform.pids[name] = process.pid
+        try:
+            await process.wait()
+        finally:
+            await _end(process)
+        platform.restarts[name] = platform.restarts.get(name, 0) + 1
+        await asyncio.sleep(_RESTART_PAUSE_S)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask the process to stop, then insist; children it left behind go with its group."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), _STOP_S)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode is None:
+        await process.wait()
+
+
+async def _ready(platform: Platform, keepers: list[asyncio.Task[None]]) -> None:
+    give_up_at = time.monotonic() + _READY_S
+    gateway = platform.gateway_url.replace("ws://", "http://").removesuffix("/v1/live")
+    async with httpx.AsyncClient(timeout=2) as http:
+        for address in (f"{platform.web_url}/health/ready", f"{gateway}/health/live"):
+            while not await _answers(http, address):
+                broken = [name for name, times in platform.restarts.items() if times > 3]
+                if time.monotonic() > give_up_at or broken or any(keeper.done() for keeper in keepers):
+                    raise PlatformError(f"the platform did not start: {address}; {_last_words(platform)}")
+                await asyncio.sleep(0.05)
+
+
+async def _answers(http: httpx.AsyncClient, address: str) -> bool:
+    try:
+        return (await http.get(address)).status_code < 500
+    except httpx.TransportError:
+        return False
+
+
+def _last_words(platform: Platform) -> str:
+    """The last lines of every log, for whoever has to find out why."""
+    words: list[str] = []
+    for name in PROCESSES:
+        log = platform.folder / f"{name}.log"
+        if log.exists() and log.stat().st_size:
+            words.append(f"{name}: " + " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:]))
+    return "; ".join(words) or "no process has said anything"
