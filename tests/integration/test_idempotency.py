@@ -1,0 +1,119 @@
+"""A write sent again is done once: same key, same request, same answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from litestar import Litestar, Request, Response, post
+from litestar.datastructures import State
+from litestar.params import FromPath
+from msgspec import Struct
+
+from backend.accounts.authentication import Authentication
+from backend.accounts.guards import anybody_signed_in
+from backend.accounts.requests import write_once
+from backend.core.errors import DomainError
+from backend.core.principal import Principal
+from backend.database.pool import Database
+from backend.processes.problems import HANDLERS
+from tests.support.people import Person, asking, person, settings
+
+
+class Written(Struct):
+    number: int
+
+
+@post("/v1/marks/{mark_id:uuid}", guards=[anybody_signed_in], status_code=201)
+async def mark(request: Request[Principal, Any, State], mark_id: FromPath[UUID]) -> Response[bytes]:
+    """Writes one audit row and answers how many there are."""
+    body = await request.body()
+
+    async def action(connection: Any) -> Written:
+        await connection.execute(
+            "INSERT INTO audit (role, action, subject, subject_id) VALUES ('resident', 'mark', 'test', $1)", mark_id
+        )
+        await asyncio.sleep(0.03)
+        if b"refuse" in body:
+            raise DomainError("stale_version")
+        return Written(request.app.state.counter.pop())
+
+    return await write_once(request, 201, action)
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    state = State({"database": database, "settings": settings(database), "counter": list(range(100, 0, -1))})
+    app = Litestar(
+        [mark], middleware=[Authentication], exception_handlers=HANDLERS, state=state, openapi_config=None,
+        logging_config=None,
+    )  # fmt: skip
+    async with asking(app) as client:
+        yield client
+
+
+@pytest.fixture
+async def somebody(database: Database) -> Person:
+    return await person(database, "resident")
+
+
+ONE, OTHER = "/v1/marks/00000000-0000-0000-0000-000000000001", "/v1/marks/00000000-0000-0000-0000-000000000002"
+
+
+async def _marks(database: Database) -> int:
+    from backend.core.principal import SYSTEM
+
+    async with database.unit_of_work(SYSTEM) as connection:
+        return await connection.fetchval("SELECT count(*) FROM audit WHERE action = 'mark'")
+
+
+async def test_forty_duplicates_at_once_do_one_write_and_hear_one_answer(client, database, somebody):
+    headers = somebody.headers | {"Idempotency-Key": "the same key"}
+
+    async def send() -> httpx.Response:
+        while True:
+            answer = await client.post(ONE, json={"a": 1}, headers=headers)
+            if answer.status_code != 409:
+                return answer
+            assert answer.json()["code"] == "request_in_progress"
+            await asyncio.sleep(0.01)
+
+    answers = await asyncio.gather(*(send() for _ in range(40)))
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert {answer.content for answer in answers} == {b'{"number":1}'}
+    assert sum("idempotency-replayed" in answer.headers for answer in answers) == 39
+    assert await _marks(database) == 1
+
+
+async def test_a_key_belongs_to_one_request(client, somebody):
+    headers = somebody.headers | {"Idempotency-Key": "my own key"}
+    assert (await client.post(ONE, json={"a": 1}, headers=headers)).status_code == 201
+    for path, body in ((ONE, {"a": 2}), (OTHER, {"a": 1})):
+        answer = await client.post(path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_two_people_may_use_the_same_key(client, database, somebody):
+    other = await person(database, "resident")
+    for one in (somebody, other):
+        answer = await client.post(ONE, json={}, headers=one.headers | {"Idempotency-Key": "same words"})
+        assert answer.status_code == 201
+        assert "idempotency-replayed" not in answer.headers
+    assert await _marks(database) == 2
+
+
+async def test_a_refusal_changes_nothing_and_may_be_tried_again(client, database, somebody):
+    headers = somebody.headers | {"Idempotency-Key": "refused first"}
+    refused = await client.post(ONE, json={"please": "refuse"}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "stale_version")
+    assert await _marks(database) == 0
+    assert (await client.post(ONE, json={"please": "do"}, headers=headers)).status_code == 201
+
+
+async def test_a_write_needs_a_key(client, somebody):
+    for key in ({}, {"Idempotency-Key": "short"}, {"Idempotency-Key": "x" * 256}):
+        answer = await client.post(ONE, json={}, headers=somebody.headers | key)
+        assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
