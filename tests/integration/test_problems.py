@@ -12,8 +12,9 @@ from litestar.params import FromPath
 from backend.core.errors import CODES, DomainError
 from backend.database.pool import Database
 from backend.processes import web
+from backend.processes.embedded import Embedded
 from backend.processes.web import OpenRouteError, create_app
-from tests.support.people import asking, person, settings
+from tests.support.people import asking, one_database, person, settings
 
 
 @get("/v1/broken/{how:str}", opt={"public": True})
@@ -27,11 +28,18 @@ async def broken(how: FromPath[str]) -> None:
     }[how]
 
 
-@pytest.fixture
-async def client(database: Database, monkeypatch) -> AsyncIterator[httpx.AsyncClient]:
-    monkeypatch.setattr(web, "_SLICES", (*web._SLICES, [broken]))
-    async with asking(create_app(settings(database), database)) as client:
-        yield client
+@pytest.fixture(scope="module")
+async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
+    async with one_database(server, template) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web, "_SLICES", (*web._SLICES, [broken]))
+        async with asking(create_app(settings(database), database)) as client:
+            yield client
 
 
 def _problem(answer: httpx.Response, status: int, code: str) -> dict:
@@ -101,12 +109,14 @@ async def test_every_answer_carries_the_security_headers(client):
         assert headers["referrer-policy"] == "no-referrer"
 
 
-async def test_health_tells_whether_the_database_answers(client, database):
-    assert (await client.get("/health/live")).json() == {"status": "ok"}
-    assert (await client.get("/health/ready")).status_code == 200
-    await database.close()
-    assert (await client.get("/health/ready")).status_code == 503
-    _problem(await client.get("/v1/me", headers={"Authorization": "Bearer x"}), 503, "unavailable")
+async def test_health_tells_whether_the_database_answers(database_urls):
+    database = await Database.open(database_urls.app, size=1)
+    async with asking(create_app(settings(database), database)) as client:
+        assert (await client.get("/health/live")).json() == {"status": "ok"}
+        assert (await client.get("/health/ready")).status_code == 200
+        await database.close()
+        assert (await client.get("/health/ready")).status_code == 503
+        _problem(await client.get("/v1/me", headers={"Authorization": "Bearer x"}), 503, "unavailable")
 
 
 async def test_a_route_that_names_no_role_does_not_start(database, monkeypatch):

@@ -12,11 +12,18 @@ from argon2 import PasswordHasher
 
 from backend.core.principal import SYSTEM, Role
 from backend.database.pool import Database
+from backend.processes.embedded import Embedded
 from backend.processes.web import create_app
-from tests.support.people import asking, consent, person, settings
+from tests.support.people import asking, consent, one_database, person, settings
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
+    async with one_database(server, template) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
 async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     async with asking(create_app(settings(database), database)) as client:
         yield client

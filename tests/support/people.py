@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -15,6 +16,7 @@ from backend.accounts import proofs
 from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
+from backend.processes.embedded import Embedded
 from backend.processes.serving import listening, server
 
 SECRET = "an invented secret for tests, long enough"
@@ -34,6 +36,18 @@ class Person(Struct, frozen=True):
 
 def settings(database: Database, **other: object) -> Settings:
     return Settings(**{"database_url": database.url, "demo": True, "secret_key": SECRET, **other})
+
+
+@asynccontextmanager
+async def one_database(server: Embedded, template: str) -> AsyncIterator[Database]:
+    """A database for a whole file of tests that do not disturb each other."""
+    name = f"shared_{os.getpid()}_{next(_numbers)}"
+    database = await Database.open((await server.copy_database(template, name)).app, size=12)
+    try:
+        yield database
+    finally:
+        await database.close()
+        await server.drop_database(name)
 
 
 async def person(database: Database, role: str, **columns: object) -> Person:
@@ -83,9 +97,6 @@ async def served(app: Litestar, *, send_buffer: int | None = None) -> AsyncItera
     with listening("127.0.0.1", 0, send_buffer) as listener:
         task = asyncio.create_task(running.serve(sockets=[listener]))
         try:
-            async with asyncio.timeout(10):
-                while not running.started and not task.done():
-                    await asyncio.sleep(0.01)
             yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
             running.should_exit = True
