@@ -338,7 +338,7 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[
            JOIN orders o ON o.id = s.order_id
            JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
                 AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
-           WHERE s.worker_id = $1 AND d.plan_on = $2 AND s.active ORDER BY lower(s.during)""",
+           WHERE s.worker_id = $1 AND d.plan_on = $2 ORDER BY lower(s.during)""",
         worker_id, plan_on,
     )  # fmt: skip
 

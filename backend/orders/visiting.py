@@ -66,7 +66,7 @@ async def check_out(connection: Connection, principal: Principal, order_id: UUID
     async with as_the_platform(connection):
         await insert_record(connection, order_id, mine.worker_id, "check_out", report, [])
         await _seat(connection, order, mine, W.CHECKED_OUT)
-        await _touch_plan(connection, order)
+        await _finish(connection, order, mine, ["visit"])
         crew = await queries.assignments_of(connection, order_id)
         if any(a.status is not W.CHECKED_OUT for a in crew):
             return order
@@ -88,7 +88,7 @@ async def pick_up(connection: Connection, principal: Principal, order_id: UUID, 
         raise DomainError("illegal_transition", current=order.status.value)
     async with as_the_platform(connection):
         await insert_record(connection, order_id, mine.worker_id, "pick_up", report, [])
-        await _start(connection, order, mine, ["pickup"])
+        await _finish(connection, order, mine, ["pickup"])
         return order
 
 
@@ -102,7 +102,7 @@ async def hand_over(connection: Connection, principal: Principal, order_id: UUID
         order = await _step(connection, order, S.COMPLETED, crew)
         mine = await _seat(connection, order, mine, W.CHECKED_IN)
         await _seat(connection, order, mine, W.CHECKED_OUT)
-        await _start(connection, order, mine, ["drop"])
+        await _finish(connection, order, mine, ["drop"])
         return order
 
 
@@ -138,6 +138,11 @@ async def _seat(connection: Connection, order: Order, mine: Assignment, after: A
 
 async def _start(connection: Connection, order: Order, mine: Assignment, kinds: Sequence[str]) -> None:
     await scheduling.start_stops(connection, order.id, mine.worker_id, kinds)
+    await _touch_plan(connection, order)
+
+
+async def _finish(connection: Connection, order: Order, mine: Assignment, kinds: Sequence[str]) -> None:
+    await scheduling.finish_stops(connection, order.id, mine.worker_id, kinds)
     await _touch_plan(connection, order)
 
 

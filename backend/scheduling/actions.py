@@ -43,7 +43,7 @@ async def write_plan(
 ) -> Written:
     """Store the difference between a day and its new plan; the caller holds the plan's lock.
 
-    `hold` names an order whose new stops are kept only until an instant. Started stops are never moved. Raises DomainError slot_taken when a worker turns out to be elsewhere.
+    `hold` names an order whose new stops are kept only until an instant. Started stops stay where they are; only their times follow what happened. Raises DomainError slot_taken when a worker turns out to be elsewhere.
     """
     stored = {_row_key(row): row for row in day.rows.stops if row.order_id and row.left_at is None}
     moved: list[tuple[UUID, datetime, datetime, int]] = []
@@ -59,7 +59,7 @@ async def write_plan(
                 continue
             kept.add(key)
             row = stored.get(key)
-            if stop.locked:
+            if stop.locked and row is None:
                 continue
             if row is not None and str(row.worker_id) == worker:
                 if day.seconds(row.from_at) != stop.start_s or day.seconds(row.to_at) != stop.end_s:

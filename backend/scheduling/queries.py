@@ -146,7 +146,7 @@ async def live_stops(connection: Connection, plan_id: UUID) -> list[StopRow]:
                    WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
                      AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
                                   ELSE 'hand_over' END) went ON s.started
-               WHERE s.plan_id = $1 AND s.active
+               WHERE s.plan_id = $1
                  AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now()))
            SELECT id, worker_id, kind, place_id, order_id, seat, from_at, to_at, started, arrived_at, left_at
            FROM known WHERE left_at IS NULL OR place = 1 OR status IN ('en_route', 'arrived', 'in_service') ORDER BY worker_id, from_at""",
@@ -194,7 +194,7 @@ async def start_of(connection: Connection, order_id: UUID) -> tuple[datetime, da
     """Planned start and end of an order's visit, or None while it has no stop."""
     row = await connection.fetchrow(
         """SELECT min(lower(during)) AS from_at, max(upper(during)) AS to_at FROM stops
-           WHERE order_id = $1 AND active AND kind IN ('visit', 'drop')""",
+           WHERE order_id = $1 AND kind IN ('visit', 'drop')""",
         order_id,
     )
     return None if row is None or row["from_at"] is None else (row["from_at"], row["to_at"])
@@ -248,6 +248,19 @@ async def start_stops(connection: Connection, order_id: UUID, worker_id: UUID, k
     await execute(
         connection,
         "UPDATE stops SET started = true WHERE order_id = $1 AND worker_id = $2 AND kind = ANY ($3)",
+        order_id, worker_id, list(kinds),
+    )  # fmt: skip
+
+
+async def finish_stops(connection: Connection, order_id: UUID, worker_id: UUID, kinds: Sequence[str]) -> None:
+    """Put down when it really happened; a finished stop no longer occupies its worker."""
+    await execute(
+        connection,
+        """UPDATE stops s SET active = false, started = true, during = tstzrange(
+               least(coalesce((SELECT min(r.received_at) FROM visit_records r WHERE r.order_id = s.order_id
+                               AND r.worker_id = s.worker_id AND r.kind = 'check_in'), lower(s.during)),
+                     yinling_now() - interval '1 second'), yinling_now())
+           WHERE s.order_id = $1 AND s.worker_id = $2 AND s.kind = ANY ($3)""",
         order_id, worker_id, list(kinds),
     )  # fmt: skip
 
