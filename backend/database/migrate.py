@@ -3,16 +3,25 @@
 import asyncio
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from backend.database.pool import Database
 
 _FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
 
-def upgrade(owner_url: str) -> None:
-    """Run every migration that is missing, as the owner role; safe to start twice at once."""
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
+    return config
+
+
+def upgrade(owner_url: str) -> None:
+    """Run every migration that is missing, as the owner role; safe to start twice at once."""
+    config = _config()
     config.attributes["url"] = owner_url
     command.upgrade(config, "head")
 
@@ -20,3 +29,17 @@ def upgrade(owner_url: str) -> None:
 async def migrate(owner_url: str) -> None:
     """The same from inside an event loop."""
     await asyncio.to_thread(upgrade, owner_url)
+
+
+def newest_revision() -> str | None:
+    """The schema this program was written for."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+async def present_revision(database: Database) -> str | None:
+    """The schema the database has; None when it has none of ours."""
+    async with database.as_nobody() as connection:
+        try:
+            return await connection.fetchval("SELECT version_num FROM alembic_version")
+        except asyncpg.UndefinedTableError:
+            return None

@@ -42,6 +42,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE O
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO yinling_app;
 REVOKE INSERT, UPDATE, DELETE ON care_clock FROM yinling_app;
 GRANT SELECT ON care_clock TO yinling_app;
+GRANT SELECT ON alembic_version TO yinling_app;   -- so that a process can tell whether its schema is there
 """
 
 
