@@ -22,7 +22,7 @@ def before_send_with(settings: Settings) -> BeforeMessageSendHookHandler:
     """A hook that adds them; the page policy names the gateway, and TLS is demanded outside the demo."""
     gateway = urlsplit(settings.gateway_url)
     policy = (
-        f"default-src 'self'; connect-src 'self' {gateway.scheme}://{gateway.netloc}; img-src 'self' data:; "
+        f"default-src 'self'; connect-src 'self' {gateway.scheme}://{gateway.netloc}; img-src 'self' data:; style-src-attr 'unsafe-inline'; "
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     fixed = [*_FIXED, (b"content-security-policy", policy.encode())]

@@ -5,11 +5,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar, Request, Response, Router, get
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from backend.accounts import routes as accounts
@@ -21,6 +19,8 @@ from backend.config import Settings
 from backend.core.errors import DomainError
 from backend.database.pool import Database
 from backend.orders import routes as orders
+from backend.pages import board
+from backend.processes import description as openapi
 from backend.processes.headers import before_send_with
 from backend.processes.problems import HANDLERS, UNAVAILABLE
 from backend.processes.serving import MESSAGE_LIMIT, serve
@@ -35,6 +35,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     catalogue.route_handlers,
     orders.route_handlers,
     bookings.route_handlers,
+    board.route_handlers,
 )
 
 
@@ -76,20 +77,14 @@ async def _json_only(request: Request[Any, Any, State]) -> None:
 
 def create_app(settings: Settings, database: Database) -> Litestar:
     """The application. Raises OpenRouteError when a route forgot to say who may call it."""
-    public = Router("/v1", route_handlers=[], opt={"public": True})
     app = Litestar(
-        route_handlers=[live, ready, *(handler for handlers in _SLICES for handler in handlers)],
+        route_handlers=[live, ready, openapi.description, *(handler for handlers in _SLICES for handler in handlers)],
         middleware=[Authentication],
         exception_handlers=HANDLERS,
         before_request=_json_only,
         before_send=[before_send_with(settings)],
         request_max_body_size=MESSAGE_LIMIT,
-        openapi_config=OpenAPIConfig(
-            title="Yinling 银龄",
-            version="1",
-            openapi_router=public,
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        ),
+        openapi_config=openapi.config(),
         state=State(
             {
                 "settings": settings,

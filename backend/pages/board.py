@@ -1,0 +1,195 @@
+"""The live board at `/`: zones, orders by state, every worker's day. Codes and states only, nobody's name."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.static_files import create_static_files_router
+from msgspec import Struct
+
+from backend.core.clock import city_date
+from backend.core.errors import DomainError
+from backend.core.principal import SYSTEM, Role
+from backend.pages import queries
+from backend.pages.words import KINDS, REASONS, STATES, WORDS
+from backend.pages.words import State as Shown
+
+_FOLDER: Final = Path(__file__).parent
+_TEMPLATES: Final = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape())
+_SUMMARY: Final = ("waiting", "accepted", "under_way", "done", "trouble")
+_TICKER = 10
+
+
+class Block(Struct, frozen=True):
+    """One stop as a bar: left and width in per cent of the day shown."""
+
+    left: float
+    width: float
+    css: str
+    title: str
+    crew: bool
+
+
+class Lane(Struct, frozen=True):
+    """One worker's row."""
+
+    code: str
+    shift_left: float
+    shift_width: float
+    blocks: list[Block]
+
+
+class ZoneCard(Struct, frozen=True):
+    """One zone with its orders by group of states, and its lanes."""
+
+    code: str
+    name: str
+    groups: list[tuple[str, int]]
+    total: int
+    lanes: list[Lane]
+
+
+class Axis(Struct, frozen=True):
+    """The hours shown, and where now is in per cent."""
+
+    hours: list[tuple[str, float]]
+    now: float | None
+
+
+class Board(Struct, frozen=True):
+    """Everything the page shows."""
+
+    clock: str
+    day: str
+    zones: list[ZoneCard]
+    states: list[tuple[Shown, int]]
+    axis: Axis
+    events: list[tuple[str, Shown, str]]
+    figures: queries.Figures
+    manual: list[tuple[str, str, str, str]]
+
+
+def _share(instant: datetime, start: datetime, length: timedelta) -> float:
+    return round(100 * ((instant - start) / length), 3)
+
+
+async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
+    state = request.app.state
+    zone_info = state.planner.zone_info
+    async with state.database.unit_of_work(SYSTEM) as connection:
+        now = (await queries.care_now(connection)).astimezone(zone_info)
+        on = city_date(now, zone_info)
+        counts = await queries.zone_counts(connection, on)
+        shifts = await queries.shifts(connection, on)
+        stops = await queries.stops(connection, on)
+        events = await queries.latest(connection, _TICKER)
+        figures = await queries.figures(connection, on)
+        manual = await queries.manual_orders(connection)
+    first = min((s.from_at.astimezone(zone_info) for s in shifts), default=now).replace(
+        minute=0, second=0, microsecond=0
+    )
+    last = max([s.to_at for s in shifts] + [s.to_at for s in stops], default=now + timedelta(hours=10)).astimezone(
+        zone_info
+    )
+    length = max(last - first, timedelta(hours=1))
+    states: dict[str, int] = {}
+    for row in counts:
+        if row.status:
+            states[row.status] = states.get(row.status, 0) + row.count
+    hours = [first + timedelta(hours=n) for n in range(int(length / timedelta(hours=1)) + 1)]
+    return Board(
+        clock=now.strftime("%H:%M"),
+        day=now.strftime("%Y-%m-%d"),
+        zones=_zones(counts, shifts, stops, first, length, lang),
+        states=[(STATES[name], states[name]) for name in STATES if states.get(name)],
+        axis=Axis([(h.strftime("%H:%M"), _share(h, first, length)) for h in hours], _share(now, first, length)),
+        events=[
+            (event.at.astimezone(zone_info).strftime("%H:%M"), STATES[event.type.removeprefix("order.")], event.code)
+            for event in events
+        ],
+        figures=figures,
+        manual=[
+            (m.code, KINDS[m.kind][lang], REASONS.get(m.reason or "", {"zh": m.reason or "", "en": m.reason or ""})[lang],
+             m.window_to.astimezone(zone_info).strftime("%H:%M"))
+            for m in manual
+        ],
+    )  # fmt: skip
+
+
+def _zones(
+    counts: Sequence[queries.ZoneCount],
+    shifts: Sequence[queries.BoardShift],
+    stops: Sequence[queries.BoardStop],
+    first: datetime,
+    length: timedelta,
+    lang: str,
+) -> list[ZoneCard]:
+    blocks: dict[UUID, list[Block]] = {}
+    for stop in stops:
+        blocks.setdefault(stop.worker_id, []).append(_block(stop, first, length, lang))
+    cards: dict[UUID, ZoneCard] = {}
+    groups: dict[UUID, dict[str, int]] = {}
+    for row in counts:
+        cards.setdefault(row.zone_id, ZoneCard(row.code, row.name, [], 0, []))
+        if row.status:
+            mine = groups.setdefault(row.zone_id, {})
+            group = STATES[row.status].group
+            mine[group] = mine.get(group, 0) + row.count
+    for shift in shifts:
+        lane = Lane(
+            shift.code, _share(shift.from_at, first, length), _share(shift.to_at, shift.from_at, length),
+            blocks.get(shift.worker_id, []),
+        )  # fmt: skip
+        cards[shift.zone_id].lanes.append(lane)
+    return [
+        ZoneCard(
+            card.code, card.name, [(name, groups.get(zone_id, {}).get(name, 0)) for name in _SUMMARY],
+            sum(groups.get(zone_id, {}).values()), card.lanes,
+        )
+        for zone_id, card in cards.items()
+    ]  # fmt: skip
+
+
+def _block(stop: queries.BoardStop, first: datetime, length: timedelta, lang: str) -> Block:
+    shown = STATES.get(stop.status or "")
+    done = shown is not None and shown.group == "done"
+    under_way = shown is not None and shown.group == "under_way"
+    css = f"{stop.kind} {stop.order_kind or ''} {'past' if done else 'live' if under_way else ''}"
+    kind = KINDS[stop.order_kind][lang] if stop.order_kind else WORDS["break"][lang]
+    title = f"{kind} {stop.order_code or ''} · {shown.label(lang) if shown else ''}"
+    width = max(0.35, _share(stop.to_at, stop.from_at, length))
+    return Block(_share(stop.from_at, first, length), width, css, title, stop.crew > 1)
+
+
+async def _page(request: Request[Any, Any, State], template: str, lang: str) -> Response[str]:
+    user = request.user
+    if not request.app.state.settings.board_public and (
+        user is None or user.role not in {Role.OPERATOR, Role.SUPERVISOR}
+    ):
+        raise DomainError("not_signed_in")
+    lang = "en" if lang == "en" else "zh"
+    board = await _gather(request, lang)
+    words = {name: texts[lang] for name, texts in WORDS.items()}
+    html = _TEMPLATES.get_template(template).render(b=board, t=words, lang=lang, city=request.app.state.settings.city)
+    return Response(html, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
+
+
+@get("/", opt={"public": True}, include_in_schema=False)
+async def page(request: Request[Any, Any, State], lang: str = "zh") -> Response[str]:
+    """The whole board."""
+    return await _page(request, "board/page.html", lang)
+
+
+@get("/board/live", opt={"public": True}, include_in_schema=False)
+async def live(request: Request[Any, Any, State], lang: str = "zh") -> Response[str]:
+    """The part that changes, fetched again when something did."""
+    return await _page(request, "board/live.html", lang)
+
+
+static = create_static_files_router("/static", [_FOLDER / "static"], opt={"public": True}, include_in_schema=False)
+route_handlers = [page, live, static]

@@ -1,0 +1,149 @@
+"""All SQL of the board. It reads codes, states and times: no name, address or number of anybody."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from backend.database.pool import Connection
+from backend.database.rows import many, one, value
+
+
+async def care_now(connection: Connection) -> datetime:
+    """The present instant of care time."""
+    return await value(connection, "SELECT yinling_now()")
+
+
+class ZoneCount(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many orders of a zone are in a state on a day; state None for a zone without any."""
+
+    zone_id: UUID
+    code: str
+    name: str
+    status: str | None
+    count: int
+
+
+async def zone_counts(connection: Connection, on: date) -> list[ZoneCount]:
+    """Every zone with its orders of the day by state."""
+    return await many(
+        connection,
+        ZoneCount,
+        """SELECT z.id AS zone_id, z.code, z.name, o.status, count(o.id) AS count
+           FROM zones z LEFT JOIN orders o ON o.zone_id = z.id AND o.plan_on = $1
+           GROUP BY z.id, z.code, z.name, o.status ORDER BY z.code""",
+        on,
+    )
+
+
+class BoardShift(Struct, frozen=True, forbid_unknown_fields=True):
+    """One worker's shift, by the worker's public code."""
+
+    zone_id: UUID
+    worker_id: UUID
+    code: str
+    from_at: datetime
+    to_at: datetime
+
+
+async def shifts(connection: Connection, on: date) -> list[BoardShift]:
+    """Who is on shift on the day."""
+    return await many(
+        connection,
+        BoardShift,
+        """SELECT s.zone_id, w.id AS worker_id, w.code, lower(s.during) AS from_at, upper(s.during) AS to_at
+           FROM shifts s JOIN workers w ON w.id = s.worker_id WHERE s.plan_on = $1 ORDER BY w.code""",
+        on,
+    )
+
+
+class BoardStop(Struct, frozen=True, forbid_unknown_fields=True):
+    """One block of a worker's day."""
+
+    worker_id: UUID
+    kind: str
+    order_code: str | None
+    order_kind: str | None
+    status: str | None
+    crew: int
+    from_at: datetime
+    to_at: datetime
+
+
+async def stops(connection: Connection, on: date) -> list[BoardStop]:
+    """Every stop of the day."""
+    return await many(
+        connection,
+        BoardStop,
+        """SELECT s.worker_id, s.kind, o.code AS order_code, o.kind AS order_kind, o.status,
+                  (SELECT count(*) FROM order_seats c WHERE c.order_id = s.order_id) AS crew,
+                  lower(s.during) AS from_at, upper(s.during) AS to_at
+           FROM stops s JOIN plans p ON p.id = s.plan_id LEFT JOIN orders o ON o.id = s.order_id
+           WHERE p.plan_on = $1 ORDER BY lower(s.during)""",
+        on,
+    )
+
+
+class Ticker(Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that happened."""
+
+    at: datetime
+    type: str
+    code: str
+
+
+async def latest(connection: Connection, limit: int) -> list[Ticker]:
+    """The newest order events."""
+    return await many(
+        connection,
+        Ticker,
+        """SELECT at, type, data ->> 'code' AS code FROM events WHERE type LIKE 'order.%'
+           ORDER BY xid DESC, id DESC LIMIT $1""",
+        limit,
+    )
+
+
+class Figures(Struct, frozen=True, forbid_unknown_fields=True):
+    """How well dispatch does: real seconds from placed to offered, and the share of starts inside their window."""
+
+    median_s: float | None
+    p99_s: float | None
+    on_time: float | None
+
+
+async def figures(connection: Connection, on: date) -> Figures:
+    """The day's dispatch figures."""
+    return await one(
+        connection,
+        Figures,
+        """WITH told AS (
+               SELECT data ->> 'order_id' AS order_id, min(recorded_at) FILTER (WHERE type = 'order.placed') AS placed,
+                      min(recorded_at) FILTER (WHERE type = 'order.offered') AS offered
+               FROM events WHERE type IN ('order.placed', 'order.offered') AND recorded_at > now() - interval '2 hours'
+               GROUP BY 1),
+           waits AS (SELECT extract(epoch FROM offered - placed)::float8 AS s FROM told WHERE offered >= placed),
+           starts AS (SELECT o.window_to, min(r.received_at) AS began FROM orders o JOIN visit_records r ON r.order_id = o.id
+                      WHERE o.plan_on = $1 AND r.kind IN ('check_in', 'hand_over') GROUP BY o.id, o.window_to)
+           SELECT (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s) FROM waits) AS median_s,
+                  (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY s) FROM waits) AS p99_s,
+                  (SELECT avg((began <= window_to)::int)::float8 FROM starts) AS on_time""",
+        on,
+    )
+
+
+class ManualOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """An order a person must place."""
+
+    code: str
+    kind: str
+    reason: str | None
+    window_to: datetime
+
+
+async def manual_orders(connection: Connection) -> list[ManualOrder]:
+    """What waits at the operator's desk, the most urgent first."""
+    return await many(
+        connection,
+        ManualOrder,
+        "SELECT code, kind, reason, window_to FROM orders WHERE status = 'manual' ORDER BY window_to LIMIT 8",
+    )

@@ -1,0 +1,92 @@
+"""The board's words, 中文 first, and how each state of an order is shown: text and sign, never colour alone."""
+
+from typing import Final
+
+from msgspec import Struct
+
+
+class State(Struct, frozen=True):
+    """One state as people read it: its group, a sign, and its name in two languages."""
+
+    name: str
+    group: str
+    sign: str
+    zh: str
+    en: str
+
+    def label(self, lang: str) -> str:
+        """The name in a language."""
+        return self.en if lang == "en" else self.zh
+
+
+_ROWS: Final = (
+    ("held", "waiting", "◌", "占位", "held"),
+    ("placed", "waiting", "○", "待派单", "placed"),
+    ("offered", "waiting", "◔", "待接单", "offered"),
+    ("manual", "trouble", "!", "人工派单", "at the desk"),
+    ("accepted", "accepted", "◑", "已接单", "accepted"),
+    ("en_route", "under_way", "➤", "已出发", "on the way"),
+    ("arrived", "under_way", "⌂", "已到达", "arrived"),
+    ("in_service", "under_way", "●", "服务中", "in service"),
+    ("awaiting_acceptance", "done", "✓", "待确认", "to confirm"),
+    ("completed", "done", "✓", "已完成", "completed"),
+    ("verified", "done", "✓", "已核验", "verified"),
+    ("settled", "done", "✓", "已结算", "settled"),
+    ("unserved", "trouble", "×", "未能安排", "unserved"),
+    ("missed", "trouble", "×", "缺服", "missed"),
+    ("no_access", "trouble", "!", "无人应答", "no answer"),
+    ("aborted", "trouble", "×", "已中止", "aborted"),
+    ("disputed", "trouble", "!", "有异议", "disputed"),
+    ("exception", "trouble", "!", "待核实", "to verify"),
+    ("rejected", "trouble", "×", "不予结算", "rejected"),
+    ("clawed_back", "trouble", "×", "追回", "clawed back"),
+    ("cancelled", "closed", "–", "已取消", "cancelled"),
+    ("lapsed", "closed", "–", "已释放", "lapsed"),
+)
+STATES: Final = {row[0]: State(*row) for row in _ROWS}
+KINDS: Final = {
+    "meal": {"zh": "助餐", "en": "meal"},
+    "bath": {"zh": "助浴", "en": "bath"},
+    "rehab": {"zh": "康复护理", "en": "rehab"},
+    "care": {"zh": "照护", "en": "care"},
+}
+REASONS: Final = {
+    "no_gap": {"zh": "时段已满", "en": "no free time"},
+    "no_skill": {"zh": "无相应技能", "en": "nobody has the skill"},
+    "no_shift": {"zh": "无人当班", "en": "nobody on shift"},
+    "crew_together": {"zh": "两人无法同时到", "en": "no two at once"},
+    "nobody_accepted": {"zh": "无机构接单", "en": "nobody accepted"},
+    "provider_excluded": {"zh": "机构均已拒单", "en": "all declined"},
+    "window": {"zh": "超出时间窗", "en": "outside the window"},
+    "gender": {"zh": "性别要求", "en": "gender wish"},
+}
+WORDS: Final = {
+    "title": {"zh": "调度总览", "en": "Dispatch board"},
+    "tagline": {"zh": "互联网 + 养老服务", "en": "Internet + elderly care"},
+    "live": {"zh": "实时", "en": "live"},
+    "offline": {"zh": "连接中断，每 5 秒刷新", "en": "connection lost, refreshing every 5 s"},
+    "orders": {"zh": "今日订单", "en": "Orders today"},
+    "zones": {"zh": "服务片区", "en": "Zones"},
+    "waiting": {"zh": "待派", "en": "waiting"},
+    "accepted": {"zh": "已接", "en": "accepted"},
+    "under_way": {"zh": "进行中", "en": "under way"},
+    "done": {"zh": "完成", "en": "done"},
+    "trouble": {"zh": "需关注", "en": "attention"},
+    "closed": {"zh": "关闭", "en": "closed"},
+    "days": {"zh": "护理员一日", "en": "The workers' day"},
+    "desk": {"zh": "人工派单", "en": "At the operator's desk"},
+    "desk_empty": {"zh": "没有等待人工处理的订单", "en": "Nothing waits for a person"},
+    "news": {"zh": "最新动态", "en": "Latest"},
+    "offer_median": {"zh": "派单中位用时", "en": "placed → offered, median"},
+    "offer_p99": {"zh": "派单 99% 用时", "en": "placed → offered, p99"},
+    "on_time": {"zh": "准时率", "en": "on time"},
+    "seconds": {"zh": "秒", "en": "s"},
+    "by": {"zh": "前", "en": "by"},
+    "crew": {"zh": "双人", "en": "crew of two"},
+    "meal": {"zh": "助餐", "en": "meal"},
+    "bath": {"zh": "助浴", "en": "bath"},
+    "rehab": {"zh": "康复护理", "en": "rehab"},
+    "break": {"zh": "休息", "en": "break"},
+    "now": {"zh": "现在", "en": "now"},
+    "other": {"zh": "English", "en": "中文"},
+}
