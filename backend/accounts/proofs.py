@@ -6,9 +6,9 @@ import secrets
 from typing import Final
 from uuid import UUID
 
-import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from pyotp.totp import TOTP
 
 _STEP_S: Final = 30
 _STEPS: Final = (0, -1, 1)  # a phone's clock may be half a minute off either way
@@ -52,7 +52,7 @@ def password_fits(stored: str | None, password: str) -> bool:
 
 def totp_step(secret: str, typed: str, at_s: float) -> int | None:
     """The half minute a one-time password belongs to, or None when it fits none around now."""
-    totp = pyotp.TOTP(secret, interval=_STEP_S)
+    totp = TOTP(secret, interval=_STEP_S)
     now = int(at_s) // _STEP_S
     for offset in _STEPS:
         if hmac.compare_digest(totp.generate_otp(now + offset).encode(), typed.encode()):

@@ -20,7 +20,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 async def write_once(
     request: Request[Principal, Any, State], status: int, action: Callable[[Connection], Awaitable[T]]
-) -> Response[bytes]:
+) -> Response[T]:
     """Run `action` as the caller in one transaction and store its answer in the same one.
 
     The same key and request get the stored answer back, marked `Idempotency-Replayed: true`. A refusal changes
@@ -47,6 +47,6 @@ async def write_once(
     return _answer(answer, status, replayed=False)
 
 
-def _answer(body: bytes, status: int, *, replayed: bool) -> Response[bytes]:
+def _answer(body: bytes, status: int, *, replayed: bool) -> Response[Any]:
     headers = {"Idempotency-Replayed": "true"} if replayed else None
     return Response(body, status_code=status, headers=headers, media_type=MediaType.JSON)

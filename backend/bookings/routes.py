@@ -36,7 +36,7 @@ async def quote(request: Request[Principal, Any, State], data: JSONBody[QuoteReq
 
 
 @post("/v1/bookings", guards=[_CLIENTS], status_code=201)
-async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRequest]) -> Response[bytes]:
+async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRequest]) -> Response[OrderView]:
     """Take up a slot: hold its crew and place the order, or hold only."""
     state = request.app.state
 
@@ -47,7 +47,7 @@ async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRe
 
 
 @post("/v1/orders/{order_id:uuid}/extend", guards=[_CLIENTS], status_code=200)
-async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUID]) -> Response[bytes]:
+async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUID]) -> Response[OrderView]:
     """Keep a hold three minutes longer."""
 
     async def action(connection: Any) -> OrderView:

@@ -87,7 +87,7 @@ def shown(order: Order) -> OrderView:
     return OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
 
 
-async def _write(request: Asked, act: Callable[[Connection], Awaitable[Order]], status: int = 200) -> Response[bytes]:
+async def _write(request: Asked, act: Callable[[Connection], Awaitable[Order]], status: int = 200) -> Response[OrderView]:
     async def action(connection: Connection) -> OrderView:
         return shown(await act(connection))
 
@@ -115,13 +115,13 @@ async def read_order(request: Asked, order_id: FromPath[UUID]) -> OrderView:
 
 
 @post("/v1/orders/{order_id:uuid}/confirm", guards=[_CLIENTS], status_code=200)
-async def confirm(request: Asked, order_id: FromPath[UUID]) -> Response[bytes]:
+async def confirm(request: Asked, order_id: FromPath[UUID]) -> Response[OrderView]:
     """Place a held order."""
     return await _write(request, lambda c: actions.confirm(c, request.user, order_id))
 
 
 @post("/v1/orders/{order_id:uuid}/release", guards=[_CLIENTS], status_code=200)
-async def release(request: Asked, order_id: FromPath[UUID]) -> Response[bytes]:
+async def release(request: Asked, order_id: FromPath[UUID]) -> Response[OrderView]:
     """Give a hold back."""
     return await _write(request, lambda c: actions.release(c, request.user, order_id))
 
@@ -131,55 +131,55 @@ async def release(request: Asked, order_id: FromPath[UUID]) -> Response[bytes]:
     guards=[requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.PROVIDER)],
     status_code=200,
 )
-async def cancel(request: Asked, order_id: FromPath[UUID], data: JSONBody[Cancellation]) -> Response[bytes]:
+async def cancel(request: Asked, order_id: FromPath[UUID], data: JSONBody[Cancellation]) -> Response[OrderView]:
     """Call an order off."""
     return await _write(request, lambda c: actions.cancel(c, request.user, order_id, data.reason, data.side))
 
 
 @post("/v1/orders/{order_id:uuid}/en-route", guards=[_WORKERS], status_code=200)
-async def en_route(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[bytes]:
+async def en_route(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
     """The worker sets out."""
     return await _write(request, lambda c: visiting.en_route(c, request.user, order_id, data))
 
 
 @post("/v1/orders/{order_id:uuid}/check-in", guards=[_WORKERS], status_code=200)
-async def check_in(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[bytes]:
+async def check_in(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
     """The worker is at the door."""
     return await _write(request, lambda c: visiting.check_in(c, request.user, order_id, data))
 
 
 @post("/v1/orders/{order_id:uuid}/check-out", guards=[_WORKERS], status_code=200)
-async def check_out(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[bytes]:
+async def check_out(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
     """The worker is done."""
     return await _write(request, lambda c: visiting.check_out(c, request.user, order_id, data))
 
 
 @post("/v1/orders/{order_id:uuid}/pick-up", guards=[_WORKERS], status_code=200)
-async def pick_up(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[bytes]:
+async def pick_up(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
     """The meal is in the box."""
     return await _write(request, lambda c: visiting.pick_up(c, request.user, order_id, data))
 
 
 @post("/v1/orders/{order_id:uuid}/hand-over", guards=[_WORKERS], status_code=200)
-async def hand_over(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[bytes]:
+async def hand_over(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
     """The meal is at the door."""
     return await _write(request, lambda c: visiting.hand_over(c, request.user, order_id, data))
 
 
 @post("/v1/orders/{order_id:uuid}/accept-service", guards=[_CLIENTS], status_code=200)
-async def accept_service(request: Asked, order_id: FromPath[UUID]) -> Response[bytes]:
+async def accept_service(request: Asked, order_id: FromPath[UUID]) -> Response[OrderView]:
     """The resident confirms what was done."""
     return await _write(request, lambda c: actions.accept_service(c, request.user, order_id))
 
 
 @post("/v1/orders/{order_id:uuid}/dispute", guards=[_CLIENTS], status_code=200)
-async def dispute(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[bytes]:
+async def dispute(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[OrderView]:
     """The resident does not agree."""
     return await _write(request, lambda c: actions.dispute(c, request.user, order_id, data.reason))
 
 
 @post("/v1/orders/{order_id:uuid}/assign", guards=[_DESK], status_code=200)
-async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[ManualAssignment]) -> Response[bytes]:
+async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[ManualAssignment]) -> Response[OrderView]:
     """An operator names the crew."""
     planner = request.app.state.planner
     return await _write(
@@ -189,7 +189,7 @@ async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[Manual
 
 
 @post("/v1/orders/{order_id:uuid}/unserved", guards=[_DESK], status_code=200)
-async def unserved(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[bytes]:
+async def unserved(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[OrderView]:
     """An operator ends the search."""
     return await _write(request, lambda c: actions.unserved_by_operator(c, request.user, order_id, data.reason))
 
@@ -202,13 +202,13 @@ async def list_offers(request: Asked) -> list[Offer]:
 
 
 @post("/v1/offers/{offer_id:uuid}/accept", guards=[_PROVIDERS], status_code=200)
-async def accept(request: Asked, offer_id: FromPath[UUID]) -> Response[bytes]:
+async def accept(request: Asked, offer_id: FromPath[UUID]) -> Response[OrderView]:
     """The provider takes the order."""
     return await _write(request, lambda c: offering.accept(c, request.user, offer_id))
 
 
 @post("/v1/offers/{offer_id:uuid}/decline", guards=[_PROVIDERS], status_code=200)
-async def decline(request: Asked, offer_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[bytes]:
+async def decline(request: Asked, offer_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[OrderView]:
     """The provider cannot."""
     return await _write(request, lambda c: offering.decline(c, request.user, offer_id, data.reason))
 

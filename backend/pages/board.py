@@ -9,6 +9,7 @@ from uuid import UUID
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
+from litestar.params import FromQuery
 from litestar.static_files import create_static_files_router
 from msgspec import Struct
 
@@ -180,13 +181,13 @@ async def _page(request: Request[Any, Any, State], template: str, lang: str) -> 
 
 
 @get("/", opt={"public": True}, include_in_schema=False)
-async def page(request: Request[Any, Any, State], lang: str = "zh") -> Response[str]:
+async def page(request: Request[Any, Any, State], lang: FromQuery[str] = "zh") -> Response[str]:
     """The whole board."""
     return await _page(request, "board/page.html", lang)
 
 
 @get("/board/live", opt={"public": True}, include_in_schema=False)
-async def live(request: Request[Any, Any, State], lang: str = "zh") -> Response[str]:
+async def live(request: Request[Any, Any, State], lang: FromQuery[str] = "zh") -> Response[str]:
     """The part that changes, fetched again when something did."""
     return await _page(request, "board/live.html", lang)
 

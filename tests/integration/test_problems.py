@@ -58,6 +58,7 @@ def _problem(answer: httpx.Response, status: int, code: str) -> dict:
 async def test_what_the_framework_refuses_has_the_same_shape(client):
     codes = "/v1/sign-in/codes"
     _problem(await client.get("/v1/nothing/here"), 404, "not_found")
+    _problem(await client.get("/v1/nothing"), 404, "not_found")
     _problem(await client.put(codes), 405, "method_not_allowed")
     _problem(await client.post(codes, content=b"{", headers={"content-type": "application/json"}), 400, "invalid_json")
     _problem(await client.post(codes, data={"phone": "1"}), 415, "unsupported_media_type")
@@ -131,4 +132,7 @@ async def test_a_route_that_names_no_role_does_not_start(database, monkeypatch):
 async def test_the_interface_describes_itself_without_sign_in(client):
     description = (await client.get("/v1/openapi.json")).json()
     assert description["openapi"].startswith("3.1")
-    assert "/v1/sign-in/codes" in description["paths"]
+    operation = description["paths"]["/v1/sign-in/codes"]["post"]
+    assert operation["responses"]["default"]["content"]["application/problem+json"]["schema"]["$ref"].endswith(
+        "/Problem"
+    )
