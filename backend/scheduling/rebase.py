@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 
 from backend.scheduling.snapshots import Day
-from dispatch import Plan, Stop, check, cost
+from dispatch import Plan, Stop, check_plan, plan_cost
 
 Shape = tuple[tuple[str, str, int], ...]
 
 
 def _shape(route: Sequence[Stop]) -> Shape:
     return tuple((stop.kind, stop.visit, stop.seat) for stop in route if not stop.visit.startswith("at:"))
+
+
+def _progress(route: Sequence[Stop]) -> tuple[tuple[str, str, int, bool], ...]:
+    """The same with what has begun meanwhile: from then on nothing may be put before it."""
+    return tuple((stop.kind, stop.visit, stop.seat, stop.locked) for stop in route if not stop.visit.startswith("at:"))
 
 
 def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | None:
@@ -19,10 +24,10 @@ def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | Non
     cost less than what is there.
     """
     old = {worker: _shape(route) for worker, route in then.plan.routes.items()}
-    fresh = {worker: _shape(route) for worker, route in current.routes.items()}
+    known = {worker: _progress(route) for worker, route in then.plan.routes.items()}
     new = {worker: _shape(route) for worker, route in improved.routes.items()}
     changed = {worker for worker in new if new[worker] != old.get(worker)}
-    spoilt = {worker for worker in fresh if fresh[worker] != old.get(worker)}
+    spoilt = {worker for worker, route in current.routes.items() if _progress(route) != known.get(worker)}
     groups = _groups(changed, old, new)
     routes = dict(current.routes)
     taken = False
@@ -36,7 +41,7 @@ def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | Non
         return None
     served = {stop.visit for route in routes.values() for stop in route}
     plan = Plan(routes=routes, unserved=tuple(v.id for v in now.problem.visits if v.id not in served))
-    if check(now.problem, plan) or cost(now.problem, plan) >= cost(now.problem, current):
+    if check_plan(now.problem, plan) or plan_cost(now.problem, plan) >= plan_cost(now.problem, current):
         return None
     return plan
 
