@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from backend.simulation.importer import Imported
 from backend.simulation.instances import Demand, Instance
 from backend.simulation.queries import Handling
-from dispatch import Delivery, Link, Plan, Problem, Seat, Shift, Stop, Violation, Visit, Worker, check
+from dispatch import Delivery, Link, Plan, Problem, Seat, Shift, Stop, Violation, Visit, Worker, check_plan
 
 _MODE = "replay"
 
@@ -37,7 +37,7 @@ def judge(
         travel={_MODE: _matrix(day.instance)},
         now_s=min(worker.on_s for worker in day.instance.workers),
     )
-    broken = check(problem, plan)
+    broken = check_plan(problem, plan)
     refuted: list[Violation] = []
     for demand in day.instance.demands:
         if demand.id not in unserved:
@@ -51,7 +51,7 @@ def judge(
             now_s=max(problem.now_s, demand.booked_s or problem.now_s),
         )
         alone = Plan(plan.routes, (demand.id,))
-        refuted += [v for v in check(asked, alone, unserved=True) if v.rule == "servable"]
+        refuted += [v for v in check_plan(asked, alone, unserved=True) if v.rule == "servable"]
     return Judgement(broken, refuted)
 
 

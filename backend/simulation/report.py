@@ -20,6 +20,7 @@ from backend.simulation.instances import Demand, Instance
 from backend.simulation.queries import Handling, OrderOutcome
 from backend.simulation.world import World
 
+_EXAMPLES: Final = 10
 DONE: Final = frozenset({"completed", "awaiting_acceptance", "verified", "settled"})
 
 
@@ -61,6 +62,7 @@ class Report(Struct, frozen=True, kw_only=True):
     lost: int
     duplicated: int
     leaked: int
+    lost_examples: list[str]
     dispatch_p50_ms: float
     dispatch_p99_ms: float
     quote_p50_ms: float
@@ -162,12 +164,13 @@ async def make(database: Database, world: World, watchers: Sequence[Watcher], tr
         travel_s=travelled(day.instance, _routes(world, handlings)),
         worker_overlaps=overlaps,
         events_emitted=emitted,
-        events_expected_by_watchers=heard[0],
-        events_received_by_watchers=heard[1],
+        events_expected_by_watchers=heard.wanted,
+        events_received_by_watchers=heard.received,
         watchers=len(watchers),
-        lost=heard[2],
-        duplicated=heard[3],
-        leaked=heard[4],
+        lost=heard.lost,
+        duplicated=heard.duplicated,
+        leaked=heard.leaked,
+        lost_examples=heard.examples,
         dispatch_p50_ms=share(dispatched_ms, 0.5),
         dispatch_p99_ms=share(dispatched_ms, 0.99),
         quote_p50_ms=share(traffic.quote_ms, 0.5),
@@ -189,19 +192,32 @@ async def make(database: Database, world: World, watchers: Sequence[Watcher], tr
     )
 
 
-async def _heard(connection: Connection, watchers: Sequence[Watcher]) -> tuple[int, int, int, int, int]:
-    """Expected, received, lost, duplicated and leaked, over all watchers."""
-    wanted = received = lost = duplicated = leaked = 0
+class _Heard(Struct):
+    """What the sockets got, over all watchers."""
+
+    wanted: int = 0
+    received: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    leaked: int = 0
+    examples: list[str] = []
+
+
+async def _heard(connection: Connection, watchers: Sequence[Watcher]) -> _Heard:
+    """Compare every socket with the events its audience was owed since its first cursor."""
+    heard = _Heard()
     for watcher in watchers:
         first = watcher.first or (0, 0, 0)
         due = await queries.expected_events(connection, watcher.keys, first[1], first[2])
         got = set(watcher.received)
-        wanted += len(due)
-        received += len(watcher.received)
-        lost += len(due - got)
-        duplicated += len(watcher.received) - len(got)
-        leaked += len(got - due)
-    return wanted, received, lost, duplicated, leaked
+        heard.wanted += len(due)
+        heard.received += len(watcher.received)
+        heard.lost += len(due - got)
+        heard.duplicated += len(watcher.received) - len(got)
+        heard.leaked += len(got - due)
+        for xid, number in sorted(due - got)[: max(0, _EXAMPLES - len(heard.examples))]:
+            heard.examples.append(f"{watcher.keys[0]} {xid}.{number} since {first}, last {watcher.last}")
+    return heard
 
 
 def _lateness(world: World, demand: Demand, outcome: OrderOutcome | None) -> int | None:
@@ -254,7 +270,7 @@ def show(console: Console, report: Report) -> None:
         table.add_row(f"  check: {rule}", str(number))
     table.add_row("verdict", "clean" if not report.faults else "; ".join(report.faults))
     console.print(table)
-    for line in [*report.unserved_refuted[:5], *report.trouble[:5]]:
+    for line in [*report.unserved_refuted[:5], *report.lost_examples[:5], *report.trouble[:5]]:
         console.print(f"  {line}", highlight=False, markup=False)
 
 

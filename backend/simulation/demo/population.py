@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx
-from pyotp import TOTP
+from pyotp.totp import TOTP
 
 from backend.core.clock import city_date, machine_now
 from backend.simulation.clients import Api, RefusedError, Traffic

@@ -58,6 +58,8 @@ async def run(*, rate: float = _RATE, every_s: float = 1.2, seed: int = 7, ports
                 if living in done:
                     await living
             console.print("\nstopping …")
+            async with owner.unit_of_work(SYSTEM) as connection:
+                await queries.set_clock(connection, pace.now(), 0.0)
         await owner.close()
 
 
