@@ -219,3 +219,13 @@ async def keep_answer(
         status,
         body,
     )
+
+
+async def tidy(connection: Connection) -> None:
+    """Throw away tickets and codes that nobody can use any more, and answers kept longer than 48 hours."""
+    await execute(
+        connection,
+        """WITH tickets AS (DELETE FROM live_tickets WHERE expires_at < now()),
+                codes AS (DELETE FROM sign_in_codes WHERE created_at < now() - interval '2 days')
+           DELETE FROM idempotency_keys WHERE created_at < now() - interval '48 hours'""",
+    )

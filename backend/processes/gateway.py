@@ -1,10 +1,12 @@
 """The gateway process: websockets only."""
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
 from litestar import Litestar, get
 from litestar.datastructures import State
 
@@ -13,9 +15,11 @@ from backend.database.pool import Database
 from backend.live.channels import Hub
 from backend.live.gateway import Door, live
 from backend.live.tail import Tail
+from backend.processes.logging import where
 from backend.processes.problems import HANDLERS
 from backend.processes.serving import serve
 
+log = structlog.get_logger()
 _POOL_SIZE: Final = 6
 _SEND_BUFFER: Final = 64 * 1024  # so that a reader who stops reading is noticed after kilobytes, not megabytes
 
@@ -35,6 +39,7 @@ def create_gateway(settings: Settings, database: Database, hub: Hub | None = Non
     async def following(_app: Litestar) -> AsyncGenerator[None]:
         await tail.start()
         task = asyncio.create_task(tail.run())
+        task.add_done_callback(_die_with_it)
         try:
             yield
         finally:
@@ -49,6 +54,13 @@ def create_gateway(settings: Settings, database: Database, hub: Hub | None = Non
         logging_config=None,
         state=State({"door": Door(database, hub, tail, settings.origins)}),
     )
+
+
+def _die_with_it(task: "asyncio.Task[None]") -> None:
+    """A gateway that no longer reads the feed must not look alive; whoever started it starts it again."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("gateway.stopped_reading", error=type(error).__name__, trace=where(error))
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def run(settings: Settings) -> None:

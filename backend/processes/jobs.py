@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import structlog
 
+from backend.accounts import queries as accounts
 from backend.config import Settings
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
@@ -56,4 +57,5 @@ async def _keep_house(database: Database) -> None:
     while True:
         async with database.unit_of_work(SYSTEM) as connection:
             await timers.tidy(connection)
+            await accounts.tidy(connection)
         await asyncio.sleep(_HOUSEKEEPING_S)

@@ -235,6 +235,24 @@ async def test_who_comes_from_elsewhere_or_without_a_ticket_is_sent_away(feed, g
     assert await code_after(first) == 4401, "a ticket opens one socket"
 
 
+async def test_a_gateway_that_goes_down_says_so(feed):
+    resident = await person(feed, "resident")
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with served(create_gateway(settings(feed), feed)) as address:
+            started.set_result(address)
+            await stop.wait()
+
+    serving = asyncio.create_task(serve())
+    async with reading(feed, await started, resident.token) as reader:
+        assert (await reader.next())["type"] == "hello"
+        stop.set()
+        assert await reader.closed() == 1012
+    await serving
+
+
 async def test_the_board_hears_that_something_changed_and_not_what(feed, gateway):
     async with reading(feed, gateway, None) as board:
         await board.next()

@@ -10,6 +10,7 @@ import pyotp
 import pytest
 from argon2 import PasswordHasher
 
+from backend.accounts import queries
 from backend.core.principal import SYSTEM, Role
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
@@ -191,3 +192,13 @@ async def test_nobody_reads_sessions_without_their_token(database):
         assert await connection.fetchval("SELECT count(*) FROM sessions") == 0
         assert await connection.fetchval("SELECT count(*) FROM signed_in") == 0
         assert await connection.fetchval("SELECT count(*) FROM session_by_token($1)", uuid4().bytes) == 0
+
+
+async def test_what_nobody_can_use_any_more_is_thrown_away(database):
+    async with database.unit_of_work(SYSTEM) as connection:
+        await connection.execute(
+            "INSERT INTO live_tickets (token_hash, expires_at) VALUES ('old', now() - interval '1 s'), ('new', now() + interval '9 s')"
+        )
+        await queries.tidy(connection)
+        kept = await connection.fetch("SELECT token_hash FROM live_tickets WHERE session_id IS NULL")
+    assert [row["token_hash"] for row in kept] == [b"new"]
