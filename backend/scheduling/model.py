@@ -72,6 +72,8 @@ class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     expired_by: list[UUID]
     refused_workers: list[UUID]
     resident_gender: str
+    not_before: datetime | None  # bounds that a finished visit of the same resident has left
+    not_after: datetime | None
 
 
 class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -9,6 +10,8 @@ from msgspec import Struct
 from backend.database.pool import Connection
 from backend.database.rows import execute, execute_many, many, maybe_one, one, value, values
 from backend.scheduling.model import LinkRow, NewStop, PlaceRow, PlanRow, SeatRow, StopRow, VisitRow, ZoneRow
+
+LIVE_STATUSES: Final = ("held", "placed", "offered", "manual", "accepted", "en_route", "arrived", "in_service", "no_access")
 
 
 async def ensure_plan(connection: Connection, zone_id: UUID, plan_on: date) -> None:
@@ -161,10 +164,17 @@ async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orde
         VisitRow,
         """SELECT o.id AS order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s, o.max_ride_s,
                   o.gender_wish, o.window_from, o.window_to, o.window_soft, o.latest_at, o.provider_id, o.declined_by,
-                  o.expired_by, r.refused_workers, r.gender AS resident_gender
+                  o.expired_by, r.refused_workers, r.gender AS resident_gender, gap.not_before, gap.not_after
            FROM orders o JOIN residents r ON r.id = o.resident_id
+           LEFT JOIN LATERAL (
+               SELECT max(done.at + make_interval(secs => l.min_gap_s)) AS not_before,
+                      min(done.at + make_interval(secs => l.max_gap_s)) AS not_after
+               FROM order_links l JOIN orders b ON b.id = l.before_id JOIN LATERAL (
+                   SELECT max(v.received_at) AS at FROM visit_records v WHERE v.order_id = b.id
+                     AND v.kind = CASE l.gap_from WHEN 'start' THEN 'check_in' ELSE 'check_out' END) done ON true
+               WHERE l.after_id = o.id AND b.status <> ALL ($4)) gap ON true
            WHERE (o.zone_id = $1 AND o.plan_on = $2 AND o.status IN ('placed', 'manual')) OR o.id = ANY ($3)""",
-        zone_id, plan_on, list(with_orders),
+        zone_id, plan_on, list(with_orders), list(LIVE_STATUSES),
     )  # fmt: skip
 
 

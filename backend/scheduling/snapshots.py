@@ -18,6 +18,7 @@ from backend.workers.queries import ShiftRow, shifts_of
 from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker
 
 _FRESH_S = 30.0  # rosters change rarely and raise no plan version; a snapshot is read anew after this long
+_BROKEN_S = 3600  # how much later still a late visit may be planned
 _OPEN = frozenset({"en_route", "arrived", "in_service"})
 
 
@@ -198,15 +199,27 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
     seats: dict[UUID, list[SeatRow]] = {}
     for seat in rows.seats:
         seats.setdefault(seat.order_id, []).append(seat)
+    planned: dict[UUID, int] = {}
+    for stop in rows.stops:
+        if stop.order_id and stop.kind != "pickup":
+            planned[stop.order_id] = max(at(stop.from_at), planned.get(stop.order_id, 0))
     everyone = frozenset(str(provider) for provider in rows.providers)
     found: list[Visit] = []
     for v in rows.visits:
+        if v.status not in queries.LIVE_STATUSES:
+            continue  # over: its last stop only says where the worker stands
         refused = {str(p) for p in v.declined_by} | {str(p) for p in v.expired_by if v.expired_by.count(p) > 1}
         providers = frozenset({str(v.provider_id)}) if v.provider_id else (everyone - refused if refused else None)
         delivery = None
         if v.pickup_place_id:
             ready_s = at(v.ready_at or v.window_from)
             delivery = Delivery(index[v.pickup_place_id], ready_s, v.pickup_s, v.max_ride_s)
+        latest_s = at(v.latest_at) if v.window_soft else at(v.window_to)
+        due_s = at(v.window_to) if v.window_soft else None
+        earliest_s = max(at(v.window_from), at(v.not_before) if v.not_before else 0)
+        latest_s = max(earliest_s, min(latest_s, at(v.not_after) if v.not_after else latest_s))
+        if planned.get(v.order_id, 0) > latest_s:  # the promise is broken already: late is better than never
+            latest_s, due_s = planned[v.order_id] + _BROKEN_S, at(v.window_to)
         found.append(
             Visit(
                 id=str(v.order_id),
@@ -217,9 +230,9 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
                     )
                     for s in seats[v.order_id]
                 ),
-                earliest_s=at(v.window_from),
-                latest_s=at(v.latest_at) if v.window_soft else at(v.window_to),
-                due_s=at(v.window_to) if v.window_soft else None,
+                earliest_s=earliest_s,
+                latest_s=latest_s,
+                due_s=due_s,
                 delivery=delivery,
                 providers=providers,
                 refused_workers=frozenset(str(worker) for worker in v.refused_workers),
@@ -269,4 +282,6 @@ def _routes(
             start = min(start, end - 1)
         visit = str(s.order_id) if s.order_id else ""
         routes[worker].append(Stop(worker, s.kind, visit, s.seat - 1, place, start, end, locked=s.started))
-    return {worker: tuple(sorted(stops, key=lambda s: s.start_s)) for worker, stops in routes.items()}, anchors
+    # what has begun comes first: a worker already on the way elsewhere goes there before anything else
+    ordered = {worker: sorted(stops, key=lambda s: (not s.locked, s.start_s)) for worker, stops in routes.items()}
+    return {worker: tuple(stops) for worker, stops in ordered.items()}, anchors
