@@ -9,7 +9,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -61,11 +61,14 @@ def _folder(keep: bool) -> Generator[Path]:
 
 
 @asynccontextmanager
-async def running(extra: Mapping[str, str], *, keep: bool = False) -> AsyncGenerator[Platform]:
-    """Start everything with its own empty database, and stop everything it started at the end."""
+async def running(
+    extra: Mapping[str, str], prepare: Callable[[Urls], Awaitable[None]], *, keep: bool = False
+) -> AsyncGenerator[Platform]:
+    """Start everything with a database of its own, filled before, and stop everything it started at the end."""
     with _folder(keep) as folder, Embedded(folder / "data") as server:
         urls = await server.bootstrap("replay")
         await migrate(urls.owner)
+        await prepare(urls)
         async with supervised(urls, folder, _free_ports(2), extra) as platform:
             yield platform
 

@@ -5,7 +5,8 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
+from backend.processes.embedded import Urls
 from backend.simulation import hhcrsp, importer, launch, mdrp, queries, report
 from backend.simulation.clients import Api, Traffic, Watcher
 from backend.simulation.clock import Sleeper, StepClock
@@ -258,14 +260,24 @@ def _waker(worker: Worker) -> Callable[[object], None]:
 async def replay(instance: Instance, options: Options, progress: Progress) -> report.Report:
     """Start a platform of its own, live one day on it, and stop everything again."""
     extra = {"YINLING_POLICY": options.policy, "YINLING_DISPATCHER_IMPROVE_SECONDS": str(options.improve_s)}
-    async with launch.running(extra, keep=options.keep) as platform:
-        database = await Database.open(platform.urls.owner, size=4)
-        try:
-            day = await importer.load(database, instance, TIME_ZONE)
-            return await Day(platform, database, day, options, progress).live()
-        finally:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(database.close(), 5)
+    imported: list[Imported] = []
+
+    async def prepare(urls: Urls) -> None:
+        async with _opened(urls) as database:
+            imported.append(await importer.load(database, instance, TIME_ZONE))
+
+    async with launch.running(extra, prepare, keep=options.keep) as platform, _opened(platform.urls) as database:
+        return await Day(platform, database, imported[0], options, progress).live()
+
+
+@asynccontextmanager
+async def _opened(urls: Urls) -> AsyncGenerator[Database]:
+    database = await Database.open(urls.owner, size=4)
+    try:
+        yield database
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(database.close(), 5)
 
 
 async def replay_all(found: Sequence[Instance], options: Options, console: Console) -> list[report.Report]:
