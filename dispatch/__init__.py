@@ -3,8 +3,8 @@
 Times are integer seconds from an origin the caller chooses. It knows no clock, no database and no web.
 """
 
-from dispatch.check import Violation, check
-from dispatch.cost import cost
+from dispatch.check import Violation, check_plan
+from dispatch.cost import plan_cost
 from dispatch.insertion import insert, quote
 from dispatch.nearest import insert_at_end
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
@@ -31,12 +31,12 @@ __all__ = [
     "Weights",
     "Worker",
     "WorkerRefusal",
-    "check",
+    "check_plan",
     "construct",
-    "cost",
     "improve",
     "insert",
     "insert_at_end",
+    "plan_cost",
     "quote",
     "remove",
     "retime",

@@ -16,7 +16,7 @@ class Violation(Struct, frozen=True):
     detail: str = ""
 
 
-def check(problem: Problem, plan: Plan, *, unserved: bool = False) -> list[Violation]:
+def check_plan(problem: Problem, plan: Plan, *, unserved: bool = False) -> list[Violation]:
     """Every rule the plan breaks; with `unserved`, also every unserved visit that would fit with nobody else moved.
 
     What is locked has happened: it is held against nobody.

@@ -28,7 +28,7 @@ def route_travel_s(problem: Problem, worker: Worker, route: Sequence[Stop]) -> i
     return total
 
 
-def cost(problem: Problem, plan: Plan) -> int:
+def plan_cost(problem: Problem, plan: Plan) -> int:
     """Travel, lateness and the penalties of what is not served."""
     visits = {visit.id: visit for visit in problem.visits}
     total = sum(visits[v].drop_penalty for v in plan.unserved if v in visits)

@@ -6,7 +6,7 @@ Crews come out and go in whole, so the search never sends one of two bathers.
 import random
 from collections.abc import Callable, Sequence
 
-from dispatch.cost import cost
+from dispatch.cost import plan_cost
 from dispatch.insertion import insert
 from dispatch.outcome import Insertion
 from dispatch.plan import Plan, remove
@@ -60,7 +60,7 @@ def ruin_and_recreate(
     if not movable:
         return plan
     best = current = plan
-    best_cost = current_cost = cost(problem, plan)
+    best_cost = current_cost = plan_cost(problem, plan)
     heat = max(1.0, 0.01 * best_cost)
     step = 0
     while (iterations is None or step < iterations) and not expired():
@@ -76,7 +76,7 @@ def ruin_and_recreate(
         timed = retime(problem, trial)
         if timed is None:
             continue
-        price = cost(problem, timed)
+        price = plan_cost(problem, timed)
         if price < current_cost + heat * chooser.random():
             current, current_cost = timed, price
             if price < best_cost:

@@ -13,8 +13,8 @@ import numpy as np
 from msgspec import Struct
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
-from dispatch.check import check
-from dispatch.cost import cost
+from dispatch.check import check_plan
+from dispatch.cost import plan_cost
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
 from dispatch.rules import refusal
@@ -40,7 +40,7 @@ def improve(problem: Problem, plan: Plan, seconds: float, seed: int, *, iteratio
     With `iterations` the clock is not looked at and OR-Tools is left out, so that the result depends on the seed alone.
     """
     best = retime(problem, construct(problem, plan)) or plan
-    if cost(problem, best) > cost(problem, plan) or check(problem, best):
+    if plan_cost(problem, best) > plan_cost(problem, plan) or check_plan(problem, best):
         best = plan
     if iterations is not None:
         return _better(problem, best, ruin_and_recreate(problem, best, seed=seed, iterations=iterations))
@@ -57,7 +57,7 @@ def improve(problem: Problem, plan: Plan, seconds: float, seed: int, *, iteratio
 
 
 def _better(problem: Problem, old: Plan, new: Plan) -> Plan:
-    return new if cost(problem, new) < cost(problem, old) and not check(problem, new) else old
+    return new if plan_cost(problem, new) < plan_cost(problem, old) and not check_plan(problem, new) else old
 
 
 def _day(problem: Problem, plan: Plan) -> _Day:

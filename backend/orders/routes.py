@@ -87,7 +87,9 @@ def shown(order: Order) -> OrderView:
     return OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
 
 
-async def _write(request: Asked, act: Callable[[Connection], Awaitable[Order]], status: int = 200) -> Response[OrderView]:
+async def _write(
+    request: Asked, act: Callable[[Connection], Awaitable[Order]], status: int = 200
+) -> Response[OrderView]:
     async def action(connection: Connection) -> OrderView:
         return shown(await act(connection))
 

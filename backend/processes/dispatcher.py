@@ -23,7 +23,7 @@ from backend.scheduling.actions import StalePlanError, lock_day, write_plan
 from backend.scheduling.quotes import settled
 from backend.scheduling.rebase import carry_over
 from backend.scheduling.snapshots import Day, Planner
-from dispatch import Plan, Refusal, check, cost
+from dispatch import Plan, Refusal, check_plan, plan_cost
 
 LEASE_S = 10.0
 _RENEW_S = 3.0
@@ -171,9 +171,9 @@ class Dispatcher:
             current = settled(day)
             fresh = plan_row.version == then.rows.plan.version
             taken: Plan | None = None
-            if better is not None and cost(then.problem, better) < cost(then.problem, start):
+            if better is not None and plan_cost(then.problem, better) < plan_cost(then.problem, start):
                 taken = carry_over(then, better, day, current)
-            if taken is not None and not check(day.problem, taken):
+            if taken is not None and not check_plan(day.problem, taken):
                 await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
                 await scheduling.mark_improved(connection, plan_row.id, 0)
             else:

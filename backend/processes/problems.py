@@ -59,6 +59,11 @@ def _missing(_request: Request[Any, Any, Any], _error: RowMissingError) -> Respo
     return _problem("not_found")
 
 
+def _taken(_request: Request[Any, Any, Any], _error: asyncpg.ExclusionViolationError) -> Response[Any]:
+    """The last guard held: no worker is in two places, so the slot is gone."""
+    return _problem("slot_taken")
+
+
 def _by_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What Litestar itself refuses: no such address or method, a body too large, unreadable or misshapen."""
     if isinstance(error.__cause__, SerializationException):
@@ -100,6 +105,7 @@ def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 HANDLERS: Final[ExceptionHandlersMap] = {
     DomainError: _refused,
     RowMissingError: _missing,
+    asyncpg.ExclusionViolationError: _taken,
     HTTPException: _by_the_framework,
     **dict.fromkeys(UNAVAILABLE, _unavailable),
     Exception: _failed,

@@ -5,7 +5,7 @@ import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from types import TracebackType
 
 import structlog
@@ -44,7 +44,7 @@ class SolverPool:
         self._kill()
 
     def _kill(self) -> None:
-        for process in list((self._executor._processes or {}).values()):
+        for process in active_children():
             process.kill()
         self._executor.shutdown(wait=False, cancel_futures=True)
 

@@ -11,7 +11,17 @@ from backend.database.pool import Connection
 from backend.database.rows import execute, execute_many, many, maybe_one, one, value, values
 from backend.scheduling.model import LinkRow, NewStop, PlaceRow, PlanRow, SeatRow, StopRow, VisitRow, ZoneRow
 
-LIVE_STATUSES: Final = ("held", "placed", "offered", "manual", "accepted", "en_route", "arrived", "in_service", "no_access")
+LIVE_STATUSES: Final = (
+    "held",
+    "placed",
+    "offered",
+    "manual",
+    "accepted",
+    "en_route",
+    "arrived",
+    "in_service",
+    "no_access",
+)
 
 
 async def ensure_plan(connection: Connection, zone_id: UUID, plan_on: date) -> None:

@@ -15,10 +15,11 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.scheduling.snapshots import Day, Planner, seat_gender
-from dispatch import Delivery, Insertion, Link, Plan, Problem, Refusal, Seat, Visit, quote, retime
+from dispatch import Delivery, Insertion, Link, Plan, Problem, Refusal, Seat, Shift, Visit, quote, retime
 
 TOKEN_LIFE_S = 600
 _GRID_S = 900
+_LATE_S = 6 * 3600  # how far a day may slip before its times are no longer told
 NEW = "new"
 
 
@@ -154,10 +155,25 @@ def with_visit(day: Day, visit: Visit, link: WantedLink | None) -> Problem:
 
 
 def settled(day: Day) -> Plan:
-    """The day's plan with times brought up to what has really happened."""
-    if any(stop.locked for route in day.plan.routes.values() for stop in route):
-        return retime(day.problem, day.plan) or day.plan
-    return day.plan
+    """The day's plan with times brought up to what has really happened.
+
+    When that breaks a promised window, lateness is the truth: the times say so, and nobody is dropped for it.
+    """
+    if not any(stop.locked for route in day.plan.routes.values() for stop in route):
+        return day.plan
+    return retime(day.problem, day.plan) or retime(_forgiving(day.problem), day.plan) or day.plan
+
+
+def _forgiving(problem: Problem) -> Problem:
+    visits = tuple(
+        msgspec.structs.replace(v, latest_s=v.latest_s + _LATE_S, due_s=v.latest_s if v.due_s is None else v.due_s)
+        for v in problem.visits
+    )
+    workers = tuple(
+        msgspec.structs.replace(w, breaks=(), shifts=tuple(Shift(s.start_s, s.end_s + _LATE_S) for s in w.shifts))
+        for w in problem.workers
+    )
+    return msgspec.structs.replace(problem, visits=visits, workers=workers)
 
 
 async def quote_slots(

@@ -17,11 +17,11 @@ from dispatch import (
     Shift,
     Visit,
     Worker,
-    check,
+    check_plan,
     construct,
-    cost,
     improve,
     insert,
+    plan_cost,
     quote,
     retime,
 )
@@ -68,10 +68,10 @@ def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
 def test_what_is_built_breaks_no_rule(problem: Problem) -> None:
     """Insertion alone must already keep every promise: skills, crews together, gaps, rides, breaks, the way home."""
     plan = construct(problem)
-    assert check(problem, plan) == []
+    assert check_plan(problem, plan) == []
     timed = retime(problem, plan)
     if timed is not None:
-        assert check(problem, timed) == []
+        assert check_plan(problem, timed) == []
 
 
 @given(days(), st.integers(0, 5))
@@ -80,8 +80,8 @@ def test_improving_never_costs_more_and_repeats_itself(problem: Problem, seed: i
     """The same seed and iterations give the same plan; no improvement is worse than its start."""
     plan = construct(problem)
     better = improve(problem, plan, 0, seed, iterations=15)
-    assert cost(problem, better) <= cost(problem, plan)
-    assert check(problem, better) == []
+    assert plan_cost(problem, better) <= plan_cost(problem, plan)
+    assert check_plan(problem, better) == []
     assert improve(problem, plan, 0, seed, iterations=15) == better
 
 
@@ -97,7 +97,10 @@ def test_every_quoted_start_can_be_kept(problem: Problem) -> None:
         exact = Visit(wanted.id, wanted.place, wanted.seats, slot.start_s, slot.start_s)
         placed = insert(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), plan, exact)
         assert isinstance(placed, Insertion)
-        assert check(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), placed.plan) == []
+        assert (
+            check_plan(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), placed.plan)
+            == []
+        )
 
 
 @given(days(meals=False))
@@ -125,4 +128,4 @@ def _could(problem: Problem, visit: Visit, start: int, crew: tuple[Worker, ...])
     }
     routes = {worker.id: stops.get(worker.id, ()) for worker in problem.workers}
     reach = all(start >= int(problem.travel["car"][w.start_place, visit.place]) for w in crew)
-    return reach and check(problem, Plan(routes)) == []
+    return reach and check_plan(problem, Plan(routes)) == []
