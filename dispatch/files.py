@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dispatch.plan import Plan
+from dispatch.plan import Plan, Stop
 from dispatch.problem import Link, Problem, Seat, Shift, Visit, Worker
 
 _DAY_S = 172_800
@@ -70,6 +70,26 @@ def plan_to_json(plan: Plan, objective: float) -> bytes:
         "unserved": list(plan.unserved),
     }
     return msgspec.json.format(msgspec.json.encode(body), indent=1)
+
+
+def plan_from_json(problem: Problem, path: Path | None) -> Plan:
+    """A plan file back; stops are looked up in the problem. Raises InstanceError."""
+    if path is None:
+        raise InstanceError("plan", "file", None, "is missing")
+    visits = {visit.id: visit for visit in problem.visits}
+    routes: dict[str, tuple[Stop, ...]] = {worker.id: () for worker in problem.workers}
+    try:
+        body: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        for route in body["routes"]:
+            stops: list[Stop] = []
+            for stop in route["stops"]:
+                visit, seat = visits[stop["visit"]], int(stop["service"])
+                end = stop["start"] + visit.seats[seat].duration_s
+                stops.append(Stop(route["worker"], "visit", visit.id, seat, visit.place, stop["start"], end))
+            routes[route["worker"]] = tuple(stops)
+        return Plan(routes, tuple(body["unserved"]))
+    except (msgspec.DecodeError, KeyError, IndexError, TypeError) as error:
+        raise InstanceError(path.name, "routes", str(error), "does not fit the problem") from error
 
 
 def hhcrsp_objective(problem: Problem, plan: Plan) -> float:
