@@ -1,0 +1,52 @@
+"""Running the replay command as its users do, and reading the figures it writes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DAYS = ROOT / "tests" / "support" / "instances"
+
+
+def start(day: Path, form: str, figures: Path, *more: str) -> subprocess.Popen[str]:
+    """Start a replay at full speed; its figures go to a file."""
+    command = [
+        sys.executable,
+        "-m",
+        "backend",
+        "replay",
+        str(day),
+        "--format",
+        form,
+        "--json",
+        str(figures),
+        "--speed",
+        "0",
+    ]
+    return subprocess.Popen(
+        [*command, *more], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def finish(replay: subprocess.Popen[str], figures: Path, within_s: float) -> dict[str, Any]:
+    """Wait for the end and return the figures; what it printed goes into the failure."""
+    try:
+        said, _ = replay.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        replay.terminate()
+        said, _ = replay.communicate()
+        raise AssertionError(f"the replay did not end:\n{said[-3000:]}") from None
+    assert figures.exists(), said[-3000:]
+    found = json.loads(figures.read_text())
+    return found[0] if isinstance(found, list) else found
+
+
+def children(parent: int, words: str) -> list[int]:
+    """Processes somebody started whose command line contains some words."""
+    listing = subprocess.run(["ps", "-axo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listing.splitlines()]
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and words in args]
