@@ -6,7 +6,6 @@ Times are integer seconds from an origin the caller chooses. It knows no clock, 
 from dispatch.check import Violation, check_plan
 from dispatch.cost import plan_cost
 from dispatch.insertion import insert, quote
-from dispatch.nearest import insert_at_end
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
@@ -35,7 +34,6 @@ __all__ = [
     "construct",
     "improve",
     "insert",
-    "insert_at_end",
     "plan_cost",
     "quote",
     "remove",

@@ -101,7 +101,7 @@ def gaps_of(
     return found
 
 
-def _link_bounds(problem: Problem, plan: Plan, visit: Visit) -> tuple[int, int]:
+def link_bounds(problem: Problem, plan: Plan, visit: Visit) -> tuple[int, int]:
     """The starts the links to visits already planned leave open."""
     lo, hi = visit.earliest_s, visit.latest_s
     length = max(seat.duration_s for seat in visit.seats)
@@ -131,7 +131,7 @@ class Openings(Struct, frozen=True):
 def openings(problem: Problem, plan: Plan, visit: Visit) -> Openings:
     """Look at every worker once per seat."""
     _, visits = index(problem)
-    lo, hi = _link_bounds(problem, plan, visit)
+    lo, hi = link_bounds(problem, plan, visit)
     bounded = Visit(visit.id, visit.place, visit.seats, lo, hi)
     fixed = fixed_visits(problem)
     seats: list[tuple[Gap, ...]] = []

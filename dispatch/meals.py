@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from dispatch.cost import lateness_cost, route_travel_s
-from dispatch.gaps import fixed_visits
+from dispatch.gaps import fixed_visits, link_bounds
 from dispatch.outcome import Insertion, Refusal, WorkerRefusal, refused
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
@@ -19,7 +21,8 @@ def insert_meal(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refus
     if delivery is None:
         raise ValueError("not a delivery")
     _, visits = index(problem)
-    visits[visit.id] = visit
+    lo, hi = link_bounds(problem, plan, visit)
+    visit = visits[visit.id] = msgspec.structs.replace(visit, earliest_s=lo, latest_s=hi)
     refusals: list[WorkerRefusal] = []
     ranked: list[tuple[int, Worker]] = []
     for worker in problem.workers:
@@ -80,7 +83,7 @@ def _best_pair(
     for i in range(first, len(route) + 1):
         for j in range(i, min(len(route), i + 4) + 1):
             trial = (*route[:i], pickup, *route[i:j], drop, *route[j:])
-            timed = timed_route(problem, worker, trial, visits)
+            timed = timed_route(problem, worker, trial, visits, visit.id)
             if timed is None:
                 continue
             extra = _route_cost(problem, worker, timed, visits) - base
@@ -90,10 +93,10 @@ def _best_pair(
 
 
 def timed_route(
-    problem: Problem, worker: Worker, route: Sequence[Stop], visits: dict[str, Visit]
+    problem: Problem, worker: Worker, route: Sequence[Stop], visits: dict[str, Visit], fresh: str
 ) -> tuple[Stop, ...] | None:
-    """The route at its earliest times, if windows, rides and the box allow it."""
-    fixed = fixed_visits(problem)
+    """The route at its earliest times, if windows, rides and the box allow it; `fresh` is the meal being put in."""
+    fixed = fixed_visits(problem) - {fresh}
     held = {(s.visit, s.kind): s.start_s for s in route if s.visit in fixed}
     starts = walk(problem, worker, route, visits, held)
     if starts is None or any(

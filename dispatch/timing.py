@@ -21,8 +21,14 @@ def index(problem: Problem) -> tuple[dict[str, Worker], dict[str, Visit]]:
 def earliest(visit: Visit, stop: Stop) -> int:
     """Before this the stop cannot begin whatever the road says."""
     if stop.kind == "pickup" and visit.delivery is not None:
-        return visit.delivery.ready_s
+        return max(visit.delivery.ready_s, fetched_after(visit, visit.earliest_s))
     return visit.earliest_s
+
+
+def fetched_after(visit: Visit, drop_s: int) -> int:
+    """The earliest pick-up that keeps a hot meal's ride when it cannot be handed over before an instant."""
+    meal = visit.delivery
+    return 0 if meal is None or meal.max_ride_s is None else drop_s - meal.max_ride_s - meal.pickup_duration_s
 
 
 def latest(visit: Visit, stop: Stop) -> int:
@@ -120,7 +126,7 @@ def retime(problem: Problem, plan: Plan) -> Plan | None:
             if starts is None:
                 return None
             times[worker] = starts
-        dirty = _together(plan, times, crews, floors) | _gaps(problem.links, plan, times, crews, floors)
+        dirty = _together(plan, times, crews, floors) | _gaps(problem.links, visits, plan, times, crews, floors)
         if not dirty:
             break
     else:
@@ -150,6 +156,7 @@ def _together(
 
 def _gaps(
     links: Sequence[Link],
+    visits: dict[str, Visit],
     plan: Plan,
     times: dict[str, list[int]],
     crews: dict[str, list[tuple[str, int]]],
@@ -165,18 +172,20 @@ def _gaps(
         first = max(times[w][i] for w, i in before) + length
         then = max(times[w][i] for w, i in after)
         if then < first + link.min_gap_s:
-            dirty |= _raise(link.after, first + link.min_gap_s, after, plan, floors)
+            dirty |= _raise(visits[link.after], first + link.min_gap_s, after, plan, floors)
         elif link.max_gap_s is not None and then > first + link.max_gap_s:
-            dirty |= _raise(link.before, then - link.max_gap_s - length, before, plan, floors)
+            dirty |= _raise(visits[link.before], then - link.max_gap_s - length, before, plan, floors)
     return dirty
 
 
 def _raise(
-    visit: str, start: int, members: Sequence[tuple[str, int]], plan: Plan, floors: dict[tuple[str, str], int]
+    visit: Visit, start: int, members: Sequence[tuple[str, int]], plan: Plan, floors: dict[tuple[str, str], int]
 ) -> set[str]:
     moved = {worker for worker, i in members if not plan.routes[worker][i].locked}
     for worker, i in members:
-        floors[visit, plan.routes[worker][i].kind] = start
+        floors[visit.id, plan.routes[worker][i].kind] = start
+    if visit.delivery is not None:
+        floors[visit.id, "pickup"] = fetched_after(visit, start)
     return moved
 
 

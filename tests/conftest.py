@@ -12,6 +12,7 @@ import pytest
 from backend.database.migrate import upgrade
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
+from tests.support.city import City, build
 
 _numbers = itertools.count()
 
@@ -50,6 +51,21 @@ async def database(database_urls: Urls) -> AsyncIterator[Database]:
     opened = await Database.open(database_urls.app, size=12)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+async def city_template(server: Embedded, template: str) -> str:
+    urls = await server.copy_database(template, "template_city")
+    await build(urls.owner)
+    return "template_city"
+
+
+@pytest.fixture
+async def city(server: Embedded, city_template: str) -> AsyncIterator[City]:
+    name = f"city_{os.getpid()}_{next(_numbers)}"
+    async with City.open(await server.copy_database(city_template, name)) as opened:
+        yield opened
+    await server.drop_database(name)
 
 
 @pytest.fixture(scope="session")

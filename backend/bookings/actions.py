@@ -1,10 +1,23 @@
 """Quotes and bookings: what a caller is offered, and the promise that follows."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from backend.bookings import queries
-from backend.bookings.model import BookingRequest, Channel, Quote, QuotedSlot, QuoteReason, QuoteRequest
+from backend.bookings.model import (
+    After,
+    BookingRequest,
+    Channel,
+    Pickup,
+    Quote,
+    QuotedSlot,
+    QuoteReason,
+    QuoteRequest,
+    Wish,
+)  # fmt: skip
 from backend.catalogue.queries import current_item, seats_for
 from backend.core.clock import city_date
 from backend.core.errors import DomainError
@@ -14,15 +27,16 @@ from backend.orders import actions as orders
 from backend.orders import queries as order_queries
 from backend.orders.model import NewLink, NewOrder, NewSeat, Order
 from backend.residents.queries import resident_for_booking
+from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling import quotes
 from backend.scheduling.actions import write_plan
-from backend.scheduling.quotes import Slot, Wanted, WantedLink, WantedSeat
+from backend.scheduling.quotes import Neighbour, PickupPoint, Slot, Wanted, WantedLink, WantedSeat
 from backend.scheduling.snapshots import Planner
 from dispatch import Insertion
 
-_HOLD_S = {Channel.APP: 180, Channel.PHONE: 480, Channel.WALK_IN: 480}  # design 5: three minutes, eight in a call
-_MAX_DAYS = 14
+_HOLD_RULE = {Channel.APP: "hold_app_s", Channel.PHONE: "hold_call_s", Channel.WALK_IN: "hold_call_s"}
+_EATING = "meal"
 
 
 async def ask(
@@ -33,18 +47,34 @@ async def ask(
         raise DomainError("unknown_resident")
     async with as_the_platform(connection):
         now = await order_queries.care_now(connection)
-        wanted = await _wanted(connection, planner, request, now)
+        link = request.after and await _link(connection, request.after, request.resident_id)
+        wanted = await _wanted(connection, planner, request.resident_id, request.item_code, request.pickup, link, now)
         if request.wish is not None and request.wish.soft:
-            _check_wish(request.wish.from_at, request.wish.to_at, request.wish.latest_at or request.wish.to_at, now)
-            slots, refused = await quotes.quote_wish(
-                connection, planner, wanted, now, wish=(request.wish.from_at, request.wish.to_at),
-                latest_at=request.wish.latest_at or request.wish.to_at,
-            )  # fmt: skip
+            slots, refused = await _soft(connection, planner, wanted, now, request.wish)
         else:
             slots, refused = await _coming_days(connection, planner, wanted, now, request)
     return Quote(
-        [_shown(slot, secret) for slot in slots],
+        [_shown(slot, secret, len(wanted.seats)) for slot in slots],
         [QuoteReason(reason.on, reason.rule) for reason in refused],
+    )
+
+
+async def _link(connection: Connection, after: After, resident_id: UUID) -> WantedLink:
+    other = await order_queries.order(connection, after.order_id)
+    if other.resident_id != resident_id:
+        raise DomainError("unknown_order")
+    return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from)
+
+
+async def _soft(
+    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish
+) -> tuple[list[Slot], list[quotes.Refused]]:
+    latest_at = wish.latest_at or wish.to_at
+    _check_wish(wish.from_at, wish.to_at, latest_at, now)
+    on = city_date(wish.from_at, planner.zone_info)
+    days = await _with_neighbours(connection, wanted, on, on)
+    return await quotes.quote_wish(
+        connection, planner, days.get(on, wanted), now, wish=(wish.from_at, wish.to_at), latest_at=latest_at
     )
 
 
@@ -63,48 +93,84 @@ async def _coming_days(
         _check_wish(wish.from_at, wish.to_at, wish.to_at, now)
         on, days = city_date(wish.from_at, planner.zone_info), 1
     else:
-        on, days = request.from_on or city_date(now, planner.zone_info), min(request.days, _MAX_DAYS)
+        on, days = request.from_on or city_date(now, planner.zone_info), request.days
         if on < city_date(now, planner.zone_info):
             raise DomainError("slot_in_past")
-    slots, refused = await quotes.quote_slots(connection, planner, wanted, now, from_on=on, days=days)
+    neighbours = await _with_neighbours(connection, wanted, on, on + timedelta(days=days - 1))
+    slots: list[Slot] = []
+    refused: list[quotes.Refused] = []
+    for step in range(days):
+        day = on + timedelta(days=step)
+        found, reason = await quotes.quote_slots(connection, planner, neighbours.get(day, wanted), now, on=day)
+        slots += found
+        refused += [reason] if reason else []
     if wish is not None:
         slots = [slot for slot in slots if wish.from_at <= slot.starts_from <= wish.to_at]
     return slots, refused
 
 
-def _shown(slot: Slot, secret: str) -> QuotedSlot:
+def _shown(slot: Slot, secret: str, crew_size: int) -> QuotedSlot:
     return QuotedSlot(
         token=quotes.sign(slot, secret), starts_from=slot.starts_from, starts_to=slot.starts_to,
         expected_at=slot.expected_at, late_s=slot.late_s, price_fen=slot.price_fen, price_lines=slot.price_lines,
-        crew_size=len(slot.wanted.seats),
+        crew_size=crew_size,
     )  # fmt: skip
 
 
-async def _wanted(connection: Connection, planner: Planner, request: QuoteRequest, now: datetime) -> Wanted:
+async def _wanted(
+    connection: Connection,
+    planner: Planner,
+    resident_id: UUID,
+    item_code: str,
+    pickup: Pickup | None,
+    link: WantedLink | None,
+    now: datetime,
+) -> Wanted:
     """Everything planning must know of the wish, looked up once."""
-    resident = await resident_for_booking(connection, request.resident_id)
+    resident = await resident_for_booking(connection, resident_id)
     if resident.suspended:
         raise DomainError("not_entitled")
-    item = await current_item(connection, request.item_code, city_date(now, planner.zone_info))
+    item = await current_item(connection, item_code, city_date(now, planner.zone_info))
     seats = await seats_for(connection, item.version_id, resident.ability_level)
     if not seats:
         raise DomainError("not_entitled", "The catalogue has no crew for this resident's ability level.")
-    point = await queries.meal_point(connection, request.pickup.facility_id) if request.pickup else None
-    link = request.after
-    if link is not None:
-        await order_queries.order(connection, link.order_id)
+    if (item.kind == _EATING) != (pickup is not None):
+        raise DomainError("invalid_request", "A meal needs a pickup, and nothing else does.")
+    point = await queries.meal_point(connection, pickup.facility_id) if pickup else None
+    if point is not None and point.zone_id != resident.zone_id:
+        raise DomainError("unknown_facility", "This meal point does not serve the resident's zone.")
     return Wanted(
         resident_id=resident.id, resident_gender=resident.gender, gender_wish=resident.gender_wish,
         refused_workers=resident.refused_workers, zone_id=resident.zone_id, place_id=resident.place_id,
         item_code=item.code, kind=item.kind, catalogue_version_id=item.version_id, price_fen=item.price_fen,
         slot_s=item.slot_s, acceptance=item.acceptance,
         seats=[WantedSeat(s.number, s.skills, s.duration_s, s.gender_rule) for s in seats],
-        pickup_facility_id=point.id if point else None, pickup_place_id=point.place_id if point else None,
-        ready_at=request.pickup.ready_at if request.pickup else None,
-        pickup_s=request.pickup.pickup_s if request.pickup else 0,
-        max_ride_s=request.pickup.max_ride_s if request.pickup else None,
-        link=WantedLink(link.order_id, link.min_gap_s, link.max_gap_s, link.gap_from) if link else None,
+        pickup=await _hot(connection, item.rules, pickup) if pickup else None,
+        pickup_place_id=point.place_id if point else None, link=link,
     )  # fmt: skip
+
+
+async def _hot(connection: Connection, rules: Sequence[str], pickup: Pickup) -> PickupPoint:
+    """The care rule limits how long a hot meal rides; a client may ask for less, never for more."""
+    limits = [pickup.max_ride_s] if pickup.max_ride_s is not None else []
+    if "hot_meal_ride_s" in rules:
+        limits.append(int(await limit(connection, "hot_meal_ride_s")))
+    return PickupPoint(pickup.facility_id, pickup.ready_at, pickup.pickup_s, min(limits, default=None))
+
+
+async def _with_neighbours(connection: Connection, wanted: Wanted, from_on: date, to_on: date) -> dict[date, Wanted]:
+    """The wish beside the resident's other orders of each day, and how far apart care rules keep them."""
+    others = await order_queries.orders_of_day(connection, wanted.resident_id, from_on, to_on)
+    if not others:
+        return {}
+    rest_s = int(await limit(connection, "meal_to_bath_gap_s"))
+    own = await order_queries.binds(connection, wanted.catalogue_version_id, "meal_to_bath_gap_s")
+    days: dict[date, list[Neighbour]] = {}
+    for other in others:
+        before = rest_s if own and other.kind == _EATING else 0
+        after = rest_s if other.rests_after_meals and wanted.kind == _EATING else 0
+        days.setdefault(other.plan_on, []).append(Neighbour(other.id, other.from_at, other.to_at, before, after))
+    return {on: msgspec.structs.replace(wanted, neighbours=found) for on, found in days.items()}
 
 
 async def book(
@@ -117,7 +183,7 @@ async def book(
     """
     now = await order_queries.care_now(connection)
     slot = quotes.read(request.slot, secret, now)
-    if not principal.acts_for(slot.wanted.resident_id):
+    if not principal.acts_for(slot.resident_id):
         raise DomainError("unknown_resident")
     async with as_the_platform(connection):
         order_id = await _hold(connection, principal, planner, slot, request, now)
@@ -127,24 +193,30 @@ async def book(
             if order.hold_expires_at is not None:
                 await order_queries.set_timer(connection, "hold_expiry", order_id, order.hold_expires_at)
             return order
-        return await orders.place(connection, order, orders.actor_of(principal))
+        return await orders.place(connection, order, orders.actor_of(principal), planner.zone_info)
 
 
 async def _hold(
     connection: Connection, principal: Principal, planner: Planner, slot: Slot, request: BookingRequest, now: datetime
 ) -> UUID:
-    wanted = slot.wanted
+    pickup = slot.pickup and Pickup(
+        slot.pickup.facility_id, slot.pickup.ready_at, slot.pickup.max_ride_s, slot.pickup.pickup_s
+    )
+    wanted = await _wanted(connection, planner, slot.resident_id, slot.item_code, pickup, None, now)
+    if wanted.catalogue_version_id != slot.catalogue_version_id:
+        raise DomainError("slot_invalid", "The service has changed meanwhile; ask for new slots.")
     await scheduling.ensure_plan(connection, wanted.zone_id, slot.plan_on)
     plan = await scheduling.plan_for_update(connection, wanted.zone_id, slot.plan_on)
     places = [place for place in (wanted.place_id, wanted.pickup_place_id) if place]
     day = await planner.day(connection, wanted.zone_id, slot.plan_on, now, plan=plan, places=places)
+    await _still_apart(connection, wanted, slot)
     asked_by = request.asked_by or (principal.account_id if request.channel is Channel.APP else None)
     booking_id = await queries.insert_booking(
         connection, wanted.resident_id, wanted.item_code, request.channel.value, asked_by, principal.account_id,
         request.note,
     )  # fmt: skip
     resident = await resident_for_booking(connection, wanted.resident_id)
-    hold_s = _HOLD_S[request.channel]
+    hold_s = int(await limit(connection, _HOLD_RULE[request.channel]))
     order_id = await order_queries.insert_order(
         connection,
         NewOrder(
@@ -152,8 +224,10 @@ async def _hold(
             catalogue_version_id=wanted.catalogue_version_id, item_code=wanted.item_code, kind=wanted.kind,
             home_id=resident.home_id, place_id=wanted.place_id, district_code=resident.district_code,
             street_code=resident.street_code, community_code=resident.community_code,
-            pickup_facility_id=wanted.pickup_facility_id, pickup_place_id=wanted.pickup_place_id,
-            ready_at=wanted.ready_at, pickup_s=wanted.pickup_s, max_ride_s=wanted.max_ride_s,
+            pickup_facility_id=slot.pickup.facility_id if slot.pickup else None,
+            pickup_place_id=wanted.pickup_place_id, ready_at=slot.pickup.ready_at if slot.pickup else None,
+            pickup_s=slot.pickup.pickup_s if slot.pickup else 0,
+            max_ride_s=slot.pickup.max_ride_s if slot.pickup else None,
             gender_wish=wanted.gender_wish, wish_from=slot.wish_from, wish_to=slot.wish_to,
             window_from=slot.starts_from, window_to=slot.starts_to, window_soft=slot.soft, latest_at=slot.latest_at,
             hold_s=hold_s, price_fen=slot.price_fen, price_lines=slot.price_lines, acceptance=wanted.acceptance,
@@ -162,12 +236,12 @@ async def _hold(
     await order_queries.insert_seats(
         connection, order_id, [NewSeat(s.number, s.skills, s.duration_s, s.gender_rule) for s in wanted.seats]
     )
-    if wanted.link is not None:
-        li = wanted.link
+    for link in slot.links:
+        before, after = (link.order_id, order_id) if link.follows else (order_id, link.order_id)
         await order_queries.insert_link(
-            connection, order_id, NewLink(li.order_id, li.min_gap_s, li.max_gap_s, li.gap_from)
+            connection, NewLink(before, after, link.min_gap_s, link.max_gap_s, link.gap_from)
         )
-    outcome = quotes.place_into(planner, day, quotes.settled(day), slot, str(order_id))
+    outcome = quotes.place_into(planner, day, quotes.settled(day), wanted, slot, str(order_id))
     if isinstance(outcome, Insertion):
         written = await write_plan(connection, day, outcome.plan, hold=(order_id, now + timedelta(seconds=hold_s)))
         await orders.follow_plan(connection, written, order_id)
@@ -178,14 +252,24 @@ async def _hold(
     return order_id
 
 
-async def extend(connection: Connection, principal: Principal, order_id: UUID, seconds: int, limit_s: int) -> Order:
+async def _still_apart(connection: Connection, wanted: Wanted, slot: Slot) -> None:
+    """Another order of the same resident since the quote leaves the slot's links incomplete. Raises slot_taken."""
+    known = {link.order_id for link in slot.links}
+    others = await order_queries.orders_of_day(connection, wanted.resident_id, slot.plan_on, slot.plan_on)
+    if any(other.id not in known for other in others):
+        raise DomainError("slot_taken", "Something else was booked for this resident meanwhile; ask for new slots.")
+
+
+async def extend(connection: Connection, principal: Principal, order_id: UUID) -> Order:
     """Keep a hold longer while the caller is still on the line. Raises hold_expired (410)."""
     order = await order_queries.order(connection, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await order_queries.order_for_update(connection, order_id)
-        if await order_queries.extend_hold(connection, order_id, seconds, limit_s) == 0:
+        seconds = int(await limit(connection, "hold_extension_s"))
+        at_most = int(await limit(connection, "hold_extensions_s"))
+        if await order_queries.extend_hold(connection, order_id, seconds, at_most) == 0:
             raise DomainError("hold_expired")
         order = await order_queries.order(connection, order_id)
         if order.hold_expires_at is not None:

@@ -2,10 +2,10 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class Channel(StrEnum):
@@ -30,17 +30,17 @@ class Pickup(Struct, frozen=True):
 
     facility_id: UUID
     ready_at: datetime
-    max_ride_s: int | None = None
-    pickup_s: int = 120
+    max_ride_s: Annotated[int, Meta(ge=60)] | None = None
+    pickup_s: Annotated[int, Meta(ge=0, le=3600)] = 120
 
 
 class After(Struct, frozen=True):
     """The order must start between two gaps after another of the same day, in seconds."""
 
     order_id: UUID
-    min_gap_s: int
-    max_gap_s: int | None = None
-    gap_from: str = "end"
+    min_gap_s: Annotated[int, Meta(ge=0, le=86400)]
+    max_gap_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    gap_from: Literal["start", "end"] = "end"
 
 
 class QuoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ class QuoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
     item_code: str
     wish: Wish | None = None
     from_on: date | None = None
-    days: int = 3
+    days: Annotated[int, Meta(ge=1, le=14)] = 3
     pickup: Pickup | None = None
     after: After | None = None
 
@@ -88,5 +88,5 @@ class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     slot: str
     channel: Channel
     asked_by: UUID | None = None
-    note: str = ""
+    note: Annotated[str, Meta(max_length=1000)] = ""
     hold_only: bool = False

@@ -17,7 +17,6 @@ from backend.core.principal import Principal, Role
 from backend.orders.routes import OrderView, shown
 
 _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
-_EXTEND_S, _EXTEND_LIMIT_S = 180, 420  # design 5: a call's eight minutes may grow to fifteen
 
 
 class HoldView(Struct, frozen=True):
@@ -48,10 +47,10 @@ async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRe
 
 @post("/v1/orders/{order_id:uuid}/extend", guards=[_CLIENTS], status_code=200)
 async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUID]) -> Response[OrderView]:
-    """Keep a hold three minutes longer."""
+    """Keep a hold a little longer."""
 
     async def action(connection: Any) -> OrderView:
-        return shown(await actions.extend(connection, request.user, order_id, _EXTEND_S, _EXTEND_LIMIT_S))
+        return shown(await actions.extend(connection, request.user, order_id))
 
     return await write_once(request, 200, action)
 

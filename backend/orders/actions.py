@@ -1,22 +1,23 @@
 """The only writers of orders: each action is one transaction's worth of change, checked against the table of moves."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
-from backend.events.catalogue import AssignmentChanged, OrderChanged
+from backend.events.catalogue import AssignmentChanged, OfferChanged, OrderChanged
 from backend.events.outbox import emit
 from backend.orders import queries
-from backend.orders.lifecycle import ACTORS_OF, TERMINAL, WAITING, require
-from backend.orders.model import Actor, Assignment, AssignmentStatus, Order, OrderStatus
+from backend.orders.lifecycle import ACTORS_OF, WAITING, require
+from backend.orders.model import Actor, Assignment, AssignmentStatus, Offer, Order, OrderStatus
+from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import Written
 
-_MANUAL_AFTER_S = 1800  # design: same day, 30 minutes after placing
 S = OrderStatus
 
 
@@ -44,6 +45,14 @@ async def tell_crew(connection: Connection, order: Order, crew: Sequence[Assignm
             for a in crew
         ),
     )  # fmt: skip
+
+
+async def tell_offer(connection: Connection, offer: Offer) -> None:
+    """Write the offer's event for the provider asked and the console."""
+    await emit(
+        connection,
+        OfferChanged(offer_id=offer.id, order_id=offer.order_id, provider_id=offer.provider_id, status=offer.status),
+    )
 
 
 async def move(
@@ -75,7 +84,7 @@ def actor_of(principal: Principal) -> Actor:
     return ACTORS_OF[principal.role]
 
 
-async def confirm(connection: Connection, principal: Principal, order_id: UUID) -> Order:
+async def confirm(connection: Connection, principal: Principal, order_id: UUID, zone_info: ZoneInfo) -> Order:
     """Place a held order: from here its window is promised to the resident. Raises hold_expired (410)."""
     order = await queries.order(connection, order_id)
     if not principal.acts_for(order.resident_id):
@@ -88,10 +97,10 @@ async def confirm(connection: Connection, principal: Principal, order_id: UUID) 
             and order.hold_expires_at <= await queries.care_now(connection)
         ):
             raise DomainError("hold_expired")
-        return await place(connection, order, actor_of(principal))
+        return await place(connection, order, actor_of(principal), zone_info)
 
 
-async def place(connection: Connection, order: Order, actor: Actor) -> Order:
+async def place(connection: Connection, order: Order, actor: Actor, zone_info: ZoneInfo) -> Order:
     """The move itself, for confirm and for a booking that holds and places at once."""
     if order.status is S.LAPSED:
         raise DomainError("hold_expired")
@@ -100,10 +109,19 @@ async def place(connection: Connection, order: Order, actor: Actor) -> Order:
     await queries.set_timer(
         connection, "unserved_due", order.id, order.latest_at if order.window_soft else order.window_to
     )
-    if order.kind != "meal":
-        due = await queries.care_now(connection) + timedelta(seconds=_MANUAL_AFTER_S)
-        await queries.set_timer(connection, "manual_due", order.id, due)
+    if not order.window_soft:
+        await queries.set_timer(connection, "manual_due", order.id, await _desk_time(connection, order, zone_info))
     return placed
+
+
+async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) -> datetime:
+    """When an operator takes over an order nobody has accepted: soon on the day itself, else the evening before."""
+    now = await queries.care_now(connection)
+    soon = now + timedelta(seconds=await limit(connection, "manual_after_s"))
+    hour = time(int(await limit(connection, "manual_evening_hour")))
+    evening = datetime.combine(order.plan_on - timedelta(days=1), hour, zone_info)
+    last = order.window_from - timedelta(seconds=await limit(connection, "manual_before_start_s"))
+    return max(now, min(max(soon, evening), last))
 
 
 async def release(connection: Connection, principal: Principal, order_id: UUID) -> Order:
@@ -133,9 +151,12 @@ async def free_stops(connection: Connection, order: Order) -> None:
 async def cancel(connection: Connection, principal: Principal, order_id: UUID, reason: str, side: str) -> Order:
     """Call an order off before anybody has arrived; the crew is freed and told."""
     order = await queries.order(connection, order_id)
+    if principal.role is not Role.PROVIDER and not principal.acts_for(order.resident_id):
+        raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         require(order.status, S.CANCELLED, actor_of(principal), order.kind)
+        await withdraw_offers(connection, order)
         crew = await withdraw_crew(connection, order)
         cancelled = await move(
             connection, order, S.CANCELLED, actor_of(principal), provider_id=order.provider_id,
@@ -143,6 +164,12 @@ async def cancel(connection: Connection, principal: Principal, order_id: UUID, r
         )  # fmt: skip
         await free_stops(connection, order)
         return cancelled
+
+
+async def withdraw_offers(connection: Connection, order: Order) -> None:
+    """Close what is still open to a provider and tell it."""
+    for offer in await queries.withdraw_offers(connection, order.id):
+        await tell_offer(connection, offer)
 
 
 async def withdraw_crew(connection: Connection, order: Order) -> list[Assignment]:
@@ -185,6 +212,7 @@ async def give_up(connection: Connection, order: Order, actor: Actor, reason: st
     """Nobody could come: the order ends unserved, free of charge."""
     if order.status not in WAITING:
         raise DomainError("illegal_transition", current=order.status.value)
+    await withdraw_offers(connection, order)
     crew = await withdraw_crew(connection, order)
     ended = await move(connection, order, S.UNSERVED, actor, workers=[a.worker_id for a in crew], reason=reason)
     await free_stops(connection, order)
@@ -232,8 +260,3 @@ async def accept_for_resident(connection: Connection, order: Order) -> Order:
     return await move(
         connection, order, S.COMPLETED, Actor.SYSTEM, provider_id=order.provider_id, workers=[a.worker_id for a in crew]
     )
-
-
-def is_over(order: Order) -> bool:
-    """Whether nothing of the order can still occupy a worker."""
-    return order.status in TERMINAL | {S.CANCELLED, S.UNSERVED, S.COMPLETED, S.ABORTED, S.VERIFIED, S.SETTLED}

@@ -134,6 +134,17 @@ class NewOrder(Struct, frozen=True, kw_only=True):
     acceptance: bool
 
 
+class OwnOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another order in a resident's day, with when it keeps the resident busy."""
+
+    id: UUID
+    plan_on: date
+    kind: str
+    from_at: datetime
+    to_at: datetime
+    rests_after_meals: bool
+
+
 class NewSeat(Struct, frozen=True):
     """One place in the crew."""
 
@@ -144,9 +155,10 @@ class NewSeat(Struct, frozen=True):
 
 
 class NewLink(Struct, frozen=True):
-    """The order must start between two gaps after another one of the same day, in seconds."""
+    """One order must start between two gaps after another one of the same day, in seconds."""
 
     before_id: UUID
+    after_id: UUID
     min_gap_s: int
     max_gap_s: int | None
     gap_from: str

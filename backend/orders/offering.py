@@ -8,12 +8,11 @@ from uuid import UUID
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
-from backend.events.catalogue import OfferChanged
-from backend.events.outbox import emit
 from backend.orders import queries
-from backend.orders.actions import free_stops, move, tell_crew
+from backend.orders.actions import free_stops, move, tell_crew, tell_offer, withdraw_crew, withdraw_offers
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Offer, Order, OrderStatus
-from backend.providers.queries import Provider, provider
+from backend.providers.queries import provider
+from backend.rules.queries import limit
 
 S = OrderStatus
 
@@ -27,18 +26,14 @@ async def offer_order(
     offer = await queries.insert_offer(
         connection, order.id, provider_id, seats, now + timedelta(seconds=asked.offer_expiry_s)
     )
-    await _tell_offer(connection, offer)
+    await tell_offer(connection, offer)
     for seat, worker_id in seats.items():
         await queries.insert_assignment(connection, order.id, seat, worker_id, AssignmentStatus.PROPOSED)
     offered = await move(connection, order, S.OFFERED, actor, provider_id=provider_id, workers=list(seats.values()))
-    if _answers_itself(asked):
+    if asked.auto_accept:
         return await _accept(connection, offer, offered)
     await queries.set_timer(connection, "offer_expiry", offer.id, offer.expires_at)
     return offered
-
-
-def _answers_itself(asked: Provider) -> bool:
-    return asked.auto_accept
 
 
 async def accept(connection: Connection, principal: Principal, offer_id: UUID) -> Order:
@@ -57,12 +52,12 @@ async def _accept(connection: Connection, offer: Offer, order: Order) -> Order:
     closed = await queries.close_offer(connection, offer.id, "accepted", None)
     if closed is None:
         raise DomainError("offer_closed", current=order.status.value)
-    await _tell_offer(connection, closed)
+    await tell_offer(connection, closed)
     crew = await queries.set_assignments(connection, order.id, [AssignmentStatus.PROPOSED], AssignmentStatus.ACCEPTED)
     workers = [a.worker_id for a in crew]
     accepted = await move(connection, order, S.ACCEPTED, Actor.PROVIDER, provider_id=offer.provider_id, workers=workers)
     await tell_crew(connection, accepted, crew)
-    grace = timedelta(minutes=60)
+    grace = timedelta(seconds=await limit(connection, "missed_grace_s"))
     await queries.set_timer(connection, "missed_due", order.id, order.latest_at + grace)
     return accepted
 
@@ -82,7 +77,7 @@ async def close_and_return(connection: Connection, offer: Offer, order: Order, o
     closed = await queries.close_offer(connection, offer.id, outcome, reason)
     if closed is None:
         raise DomainError("offer_closed", current=order.status.value)
-    await _tell_offer(connection, closed)
+    await tell_offer(connection, closed)
     state = AssignmentStatus.DECLINED if outcome == "declined" else AssignmentStatus.WITHDRAWN
     crew: list[Assignment] = await queries.set_assignments(connection, order.id, [AssignmentStatus.PROPOSED], state)
     returned = await move(
@@ -100,17 +95,10 @@ async def to_the_desk(
     connection: Connection, order: Order, actor: Actor, reason: str, reasons: list[dict[str, Any]]
 ) -> Order:
     """Nobody is left to ask: an operator takes over, with the reasons on the screen."""
-    for offer in await queries.withdraw_offers(connection, order.id):
-        await _tell_offer(connection, offer)
-    crew = await queries.set_assignments(connection, order.id, [AssignmentStatus.PROPOSED], AssignmentStatus.WITHDRAWN)
-    await tell_crew(connection, order, crew)
-    return await move(
+    await withdraw_offers(connection, order)
+    crew = await withdraw_crew(connection, order)
+    manual = await move(
         connection, order, S.MANUAL, actor, workers=[a.worker_id for a in crew], reason=reason, reasons=reasons
     )
-
-
-async def _tell_offer(connection: Connection, offer: Offer) -> None:
-    await emit(
-        connection,
-        OfferChanged(offer_id=offer.id, order_id=offer.order_id, provider_id=offer.provider_id, status=offer.status),
-    )
+    await free_stops(connection, order)
+    return manual

@@ -10,7 +10,17 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.database.rows import execute, execute_many, many, maybe_one, one, value
-from backend.orders.model import Assignment, AssignmentStatus, NewLink, NewOrder, NewSeat, Offer, Order, OrderStatus
+from backend.orders.model import (
+    Assignment,
+    AssignmentStatus,
+    NewLink,
+    NewOrder,
+    NewSeat,
+    Offer,
+    Order,
+    OrderStatus,
+    OwnOrder,
+)
 from backend.scheduling.queries import lock_plan_of
 
 ORDER_COLUMNS: Final[
@@ -18,6 +28,9 @@ ORDER_COLUMNS: Final[
 ] = """id, code, booking_id, resident_id, zone_id, plan_on, item_code, kind, status, version, flags, place_id,
     pickup_place_id, ready_at, window_from, window_to, window_soft, latest_at, hold_expires_at, hold_extended_s, price_fen,
     price_lines, provider_id, acceptance, declined_by, expired_by, reason, reasons, created_at, placed_at"""
+
+
+_NOT_THERE: Final = ("lapsed", "cancelled", "unserved", "missed", "aborted", "rejected")
 
 
 async def order(connection: Connection, order_id: UUID) -> Order:
@@ -86,12 +99,12 @@ async def insert_seats(connection: Connection, order_id: UUID, seats: Sequence[N
     )
 
 
-async def insert_link(connection: Connection, order_id: UUID, link: NewLink) -> None:
-    """Tie an order to an earlier one of the day."""
+async def insert_link(connection: Connection, link: NewLink) -> None:
+    """Tie two orders of one day."""
     await execute(
         connection,
         """INSERT INTO order_links (before_id, after_id, min_gap_s, max_gap_s, gap_from) VALUES ($1, $2, $3, $4, $5)""",
-        link.before_id, order_id, link.min_gap_s, link.max_gap_s, link.gap_from,
+        link.before_id, link.after_id, link.min_gap_s, link.max_gap_s, link.gap_from,
     )  # fmt: skip
 
 
@@ -201,6 +214,28 @@ async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at:
            ON CONFLICT (kind, subject_id) DO UPDATE SET due_at = excluded.due_at, fired_at = NULL, tries = 0""",
         kind, subject_id, due_at,
     )  # fmt: skip
+
+
+async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date, to_on: date) -> list[OwnOrder]:
+    """What else a resident has on these days: at its planned time, else anywhere in its window."""
+    return await many(
+        connection,
+        OwnOrder,
+        """SELECT o.id, o.plan_on, o.kind, coalesce(s.from_at, o.window_from) AS from_at,
+                  coalesce(s.to_at, o.latest_at + make_interval(secs => d.duration_s)) AS to_at,
+                  'meal_to_bath_gap_s' = ANY (v.rules) AS rests_after_meals
+           FROM orders o JOIN catalogue_versions v ON v.id = o.catalogue_version_id
+           JOIN LATERAL (SELECT max(duration_s) AS duration_s FROM order_seats WHERE order_id = o.id) d ON true
+           LEFT JOIN LATERAL (SELECT min(lower(during)) AS from_at, max(upper(during)) AS to_at FROM stops
+                              WHERE order_id = o.id AND kind <> 'pickup') s ON true
+           WHERE o.resident_id = $1 AND o.plan_on BETWEEN $2 AND $3 AND o.status <> ALL ($4)""",
+        resident_id, from_on, to_on, list(_NOT_THERE),
+    )  # fmt: skip
+
+
+async def binds(connection: Connection, version_id: UUID, rule: str) -> bool:
+    """Whether a care rule binds a catalogue version."""
+    return await value(connection, "SELECT $2 = ANY (rules) FROM catalogue_versions WHERE id = $1", version_id, rule)
 
 
 async def care_now(connection: Connection) -> datetime:

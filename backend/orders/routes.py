@@ -119,7 +119,9 @@ async def read_order(request: Asked, order_id: FromPath[UUID]) -> OrderView:
 @post("/v1/orders/{order_id:uuid}/confirm", guards=[_CLIENTS], status_code=200)
 async def confirm(request: Asked, order_id: FromPath[UUID]) -> Response[OrderView]:
     """Place a held order."""
-    return await _write(request, lambda c: actions.confirm(c, request.user, order_id))
+    return await _write(
+        request, lambda c: actions.confirm(c, request.user, order_id, request.app.state.planner.zone_info)
+    )
 
 
 @post("/v1/orders/{order_id:uuid}/release", guards=[_CLIENTS], status_code=200)

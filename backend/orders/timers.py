@@ -6,8 +6,8 @@ from uuid import UUID
 
 from backend.database.pool import Connection
 from backend.orders import queries
-from backend.orders.actions import accept_for_resident, give_up, lapse, move
-from backend.orders.model import Actor, Order, OrderStatus
+from backend.orders.actions import accept_for_resident, free_stops, give_up, lapse, move, tell_crew
+from backend.orders.model import Actor, AssignmentStatus, Order, OrderStatus
 from backend.orders.offering import close_and_return, to_the_desk
 from backend.orders.queries import Timer, claim, due, failed, tidy
 
@@ -47,11 +47,15 @@ async def _unserved_due(connection: Connection, order_id: UUID) -> None:
 async def _missed_due(connection: Connection, order_id: UUID) -> None:
     order = await _order(connection, order_id)
     if order.status in {S.ACCEPTED, S.EN_ROUTE} and order.kind != "meal":
-        crew = await queries.assignments_of(connection, order_id)
+        crew = await queries.set_assignments(
+            connection, order_id, [AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE], AssignmentStatus.NO_SHOW
+        )
+        await tell_crew(connection, order, crew)
         await move(
             connection, order, S.MISSED, Actor.SYSTEM, provider_id=order.provider_id,
             workers=[a.worker_id for a in crew], reason="no_check_in",
         )  # fmt: skip
+        await free_stops(connection, order)
 
 
 async def _missing_out(connection: Connection, order_id: UUID) -> None:

@@ -10,7 +10,7 @@ from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries
 from backend.orders.actions import move, tell_crew
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Order, OrderStatus
-from backend.rules.queries import parameter_value
+from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.visits.queries import Report, distance_to_place_m, insert_record
 
@@ -54,7 +54,8 @@ async def check_in(connection: Connection, principal: Principal, order_id: UUID,
             order = await _step(connection, order, S.IN_SERVICE, crew)
             planned = await scheduling.start_of(connection, order_id)
             if planned is not None:
-                await queries.set_timer(connection, "missing_out", order_id, planned[1] + timedelta(hours=2))
+                patience = timedelta(seconds=await limit(connection, "missing_out_after_s"))
+                await queries.set_timer(connection, "missing_out", order_id, planned[1] + patience)
         return order
 
 
@@ -76,8 +77,8 @@ async def check_out(connection: Connection, principal: Principal, order_id: UUID
                 connection, order, S.COMPLETED, Actor.SYSTEM, provider_id=order.provider_id,
                 workers=[a.worker_id for a in crew],
             )  # fmt: skip
-        silence = await queries.care_now(connection) + timedelta(hours=24)
-        await queries.set_timer(connection, "acceptance_due", order_id, silence)
+        silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s"))
+        await queries.set_timer(connection, "acceptance_due", order_id, await queries.care_now(connection) + silence)
         return order
 
 
@@ -155,5 +156,5 @@ async def _range_flags(connection: Connection, order: Order, report: Report) -> 
     if report.x is None or report.y is None:
         return ["NO_POSITION"]
     distance = await distance_to_place_m(connection, order.place_id, report.x, report.y)
-    radius = await parameter_value(connection, "check_in_radius_m")
-    return ["OUT_OF_RANGE"] if distance is not None and radius is not None and distance > radius else []
+    radius = await limit(connection, "check_in_radius_m")
+    return ["OUT_OF_RANGE"] if distance is not None and distance > radius else []

@@ -181,7 +181,8 @@ async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orde
                       min(done.at + make_interval(secs => l.max_gap_s)) AS not_after
                FROM order_links l JOIN orders b ON b.id = l.before_id JOIN LATERAL (
                    SELECT max(v.received_at) AS at FROM visit_records v WHERE v.order_id = b.id
-                     AND v.kind = CASE l.gap_from WHEN 'start' THEN 'check_in' ELSE 'check_out' END) done ON true
+                     AND v.kind IN (CASE l.gap_from WHEN 'start' THEN 'check_in' ELSE 'check_out' END, 'hand_over')
+                   ) done ON true
                WHERE l.after_id = o.id AND b.status <> ALL ($4)) gap ON true
            WHERE (o.zone_id = $1 AND o.plan_on = $2 AND o.status IN ('placed', 'manual')) OR o.id = ANY ($3)""",
         zone_id, plan_on, list(with_orders), list(LIVE_STATUSES),
@@ -226,10 +227,8 @@ async def delete_stops(connection: Connection, stop_ids: Sequence[UUID]) -> None
 
 
 async def delete_stops_of(connection: Connection, order_id: UUID) -> list[UUID]:
-    """Take an order off the plan; returns the workers it freed."""
-    return await values(
-        connection, "DELETE FROM stops WHERE order_id = $1 AND NOT started RETURNING worker_id", order_id
-    )
+    """Take what is not finished of an order off the plan; returns the workers it freed."""
+    return await values(connection, "DELETE FROM stops WHERE order_id = $1 AND active RETURNING worker_id", order_id)
 
 
 async def delete_expired_holds(connection: Connection, plan_id: UUID) -> None:

@@ -20,6 +20,7 @@ from dispatch import Delivery, Insertion, Link, Plan, Problem, Refusal, Seat, Sh
 TOKEN_LIFE_S = 600
 _GRID_S = 900
 _LATE_S = 6 * 3600  # how far a day may slip before its times are no longer told
+_FAR_S = 10**6
 NEW = "new"
 
 
@@ -33,12 +34,32 @@ class WantedSeat(Struct, frozen=True):
 
 
 class WantedLink(Struct, frozen=True):
-    """The gap to an order of the same day, in seconds."""
+    """The gap to an order of the same day, in seconds; `follows` false: the new order comes before the other."""
 
     order_id: UUID
     min_gap_s: int
-    max_gap_s: int | None
-    gap_from: str
+    max_gap_s: int | None = None
+    gap_from: str = "end"
+    follows: bool = True
+
+
+class Neighbour(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another order of the same resident and day, with the seconds to leave between the two either way round."""
+
+    order_id: UUID
+    from_at: datetime
+    to_at: datetime
+    gap_before_s: int
+    gap_after_s: int
+
+
+class PickupPoint(Struct, frozen=True):
+    """The meal point and the instant a meal is ready there."""
+
+    facility_id: UUID
+    ready_at: datetime
+    pickup_s: int
+    max_ride_s: int | None
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -57,18 +78,23 @@ class Wanted(Struct, frozen=True, kw_only=True):
     slot_s: int
     acceptance: bool
     seats: list[WantedSeat]
-    pickup_facility_id: UUID | None = None
+    pickup: PickupPoint | None = None
     pickup_place_id: UUID | None = None
-    ready_at: datetime | None = None
-    pickup_s: int = 0
-    max_ride_s: int | None = None
     link: WantedLink | None = None
+    neighbours: list[Neighbour] = []
 
 
 class Slot(Struct, frozen=True, kw_only=True):
-    """A start window that can be promised. `expected_at` is None while no crew is free: the order would wait for one."""
+    """A start window that can be promised. `expected_at` is None while no crew is free: the order would wait for one.
 
-    wanted: Wanted
+    It names the resident and nothing else about them; everything personal is looked up again when it is taken up.
+    """
+
+    resident_id: UUID
+    item_code: str
+    catalogue_version_id: UUID
+    pickup: PickupPoint | None
+    links: list[WantedLink]
     plan_on: date
     starts_from: datetime
     starts_to: datetime
@@ -123,10 +149,11 @@ def visit_of(day: Day, wanted: Wanted, slot: Slot | None, identity: str) -> Visi
     else:
         earliest, latest, due = day.seconds(slot.starts_from), day.seconds(slot.starts_to), None
     delivery = None
-    if wanted.pickup_place_id and wanted.ready_at:
+    if wanted.pickup_place_id and wanted.pickup:
         delivery = Delivery(
-            day.place(wanted.pickup_place_id), day.seconds(wanted.ready_at), wanted.pickup_s, wanted.max_ride_s
-        )
+            day.place(wanted.pickup_place_id), day.seconds(wanted.pickup.ready_at), wanted.pickup.pickup_s,
+            wanted.pickup.max_ride_s,
+        )  # fmt: skip
     return Visit(
         id=identity,
         place=day.place(wanted.place_id),
@@ -146,12 +173,42 @@ def visit_of(day: Day, wanted: Wanted, slot: Slot | None, identity: str) -> Visi
     )
 
 
-def with_visit(day: Day, visit: Visit, link: WantedLink | None) -> Problem:
-    """The day's problem with one more visit, tied to an earlier order when asked."""
-    links = day.problem.links
-    if link is not None:
-        links = (*links, Link(str(link.order_id), visit.id, link.min_gap_s, link.max_gap_s, link.gap_from == "end"))
-    return msgspec.structs.replace(day.problem, visits=(*day.problem.visits, visit), links=links)
+def with_visit(day: Day, visit: Visit, wanted: Sequence[WantedLink]) -> Problem:
+    """The day's problem with one more visit, tied to others of the day when asked."""
+    links = tuple(
+        Link(
+            str(link.order_id) if link.follows else visit.id, visit.id if link.follows else str(link.order_id),
+            link.min_gap_s, link.max_gap_s, link.gap_from == "end",
+        )
+        for link in wanted
+    )  # fmt: skip
+    visits = (*(other for other in day.problem.visits if other.id != visit.id), visit)
+    return msgspec.structs.replace(day.problem, visits=visits, links=(*day.problem.links, *links))
+
+
+class Turn(Struct, frozen=True):
+    """One place in the resident's own day: the starts it leaves open, and the links that keep it."""
+
+    lo: int
+    hi: int
+    links: list[WantedLink]
+
+
+def turns(day: Day, wanted: Wanted) -> list[Turn]:
+    """Before, between and after the resident's other orders of the day; nobody is bathed while being fed."""
+    asked = [wanted.link] if wanted.link else []
+    others = sorted((n for n in wanted.neighbours if wanted.link is None or n.order_id != wanted.link.order_id),
+                    key=lambda n: n.from_at)  # fmt: skip
+    length = max(seat.duration_s for seat in wanted.seats)
+    found: list[Turn] = []
+    for place in range(len(others) + 1):
+        lo = max((day.seconds(n.to_at) + n.gap_before_s for n in others[:place]), default=0)
+        hi = min((day.seconds(n.from_at) - n.gap_after_s - length for n in others[place:]), default=_FAR_S)
+        links = [WantedLink(n.order_id, n.gap_before_s) for n in others[:place]]
+        links += [WantedLink(n.order_id, n.gap_after_s, follows=False) for n in others[place:]]
+        if lo <= hi:
+            found.append(Turn(lo, hi, asked + links))
+    return found
 
 
 def settled(day: Day) -> Plan:
@@ -177,24 +234,23 @@ def _forgiving(problem: Problem) -> Problem:
 
 
 async def quote_slots(
-    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, from_on: date, days: int
-) -> tuple[list[Slot], list[Refused]]:
-    """Every feasible start of the coming days on a quarter-hour grid."""
+    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date
+) -> tuple[list[Slot], Refused | None]:
+    """Every feasible start of one day on a quarter-hour grid, or why there is none."""
+    day = await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
+    starts = _grid(day)
+    if not starts:
+        return [], Refused(on, "no_shift")
+    plan = settled(day)
     slots: list[Slot] = []
-    refused: list[Refused] = []
-    for step in range(days):
-        on = from_on + timedelta(days=step)
-        day = await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
-        starts = _grid(day)
-        if not starts:
-            refused.append(Refused(on, "no_shift"))
+    for turn in turns(day, wanted):
+        mine = [start for start in starts if turn.lo <= start and start + wanted.slot_s <= turn.hi]
+        if not mine:
             continue
-        visit = msgspec.structs.replace(visit_of(day, wanted, None, NEW), earliest_s=starts[0], latest_s=starts[-1])
-        found = quote(with_visit(day, visit, wanted.link), settled(day), visit, starts)
-        if not found:
-            refused.append(Refused(on, "no_gap"))
-        slots += [_slot(day, wanted, found_slot.start_s, now) for found_slot in found]
-    return slots, refused
+        visit = msgspec.structs.replace(visit_of(day, wanted, None, NEW), earliest_s=mine[0], latest_s=mine[-1])
+        possible = quote(with_visit(day, visit, turn.links), plan, visit, mine)
+        slots += [_slot(day, wanted, slot.start_s, now, turn.links) for slot in possible]
+    return slots, None if slots else Refused(on, "no_gap")
 
 
 async def quote_wish(
@@ -212,18 +268,33 @@ async def quote_wish(
     """
     on = city_date(wish[0], planner.zone_info)
     day = await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
-    slot = Slot(
-        wanted=wanted, plan_on=on, starts_from=wish[0], starts_to=wish[1], wish_from=wish[0], wish_to=wish[1],
-        latest_at=max(latest_at, wish[1]), soft=True, expected_at=None, late_s=0, price_fen=wanted.price_fen,
-        price_lines=price_lines(wanted.price_fen), quoted_at=now,
+    waiting = Slot(
+        resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
+        pickup=wanted.pickup, links=[wanted.link] if wanted.link else [], plan_on=on, starts_from=wish[0],
+        starts_to=wish[1], wish_from=wish[0], wish_to=wish[1], latest_at=max(latest_at, wish[1]), soft=True,
+        expected_at=None, late_s=0, price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen),
+        quoted_at=now,
     )  # fmt: skip
-    visit = visit_of(day, wanted, slot, NEW)
-    outcome = planner.place(with_visit(day, visit, wanted.link), settled(day), visit)
-    if isinstance(outcome, Refusal):
-        return [slot], [Refused(on, outcome.summary)]
-    start = max(stop.start_s for stop in outcome.stops if stop.kind != "pickup")
-    late = max(0, start - day.seconds(wish[1]))
-    return [msgspec.structs.replace(slot, expected_at=day.instant(start), late_s=late)], []
+    plan = settled(day)
+    best: tuple[int, Slot] | None = None
+    refused: list[Refused] = []
+    for turn in turns(day, wanted):
+        slot = msgspec.structs.replace(waiting, links=turn.links)
+        visit = visit_of(day, wanted, slot, NEW)
+        if max(visit.earliest_s, turn.lo) > min(visit.latest_s, turn.hi):
+            continue
+        visit = msgspec.structs.replace(
+            visit, earliest_s=max(visit.earliest_s, turn.lo), latest_s=min(visit.latest_s, turn.hi)
+        )
+        outcome = planner.place(with_visit(day, visit, turn.links), plan, visit)
+        if isinstance(outcome, Refusal):
+            refused.append(Refused(on, outcome.summary))
+            continue
+        start = max(stop.start_s for stop in outcome.stops if stop.kind != "pickup")
+        if best is None or start < best[0]:
+            late = max(0, start - day.seconds(wish[1]))
+            best = (start, msgspec.structs.replace(slot, expected_at=day.instant(start), late_s=late))
+    return ([best[1]], []) if best else ([waiting], refused or [Refused(on, "window")])
 
 
 def price_lines(price_fen: int) -> list[dict[str, Any]]:
@@ -231,17 +302,20 @@ def price_lines(price_fen: int) -> list[dict[str, Any]]:
     return [{"payer": "resident", "fen": price_fen}]
 
 
-def place_into(planner: Planner, day: Day, plan: Plan, slot: Slot, identity: str) -> Insertion | Refusal:
+def place_into(
+    planner: Planner, day: Day, plan: Plan, wanted: Wanted, slot: Slot, identity: str
+) -> Insertion | Refusal:
     """Find the crew for a slot taken up, inside its promised window."""
-    visit = visit_of(day, slot.wanted, slot, identity)
-    return planner.place(with_visit(day, visit, slot.wanted.link), plan, visit)
+    visit = visit_of(day, wanted, slot, identity)
+    return planner.place(with_visit(day, visit, slot.links), plan, visit)
 
 
-def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime) -> Slot:
+def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[WantedLink]) -> Slot:
     starts_from = day.instant(start_s)
     starts_to = starts_from + timedelta(seconds=wanted.slot_s)
     return Slot(
-        wanted=wanted, plan_on=day.rows.plan_on, starts_from=starts_from, starts_to=starts_to, wish_from=starts_from,
+        resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
+        pickup=wanted.pickup, links=links, plan_on=day.rows.plan_on, starts_from=starts_from, starts_to=starts_to, wish_from=starts_from,
         wish_to=starts_to, latest_at=starts_to, soft=False, expected_at=starts_from, late_s=0,
         price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen), quoted_at=now,
     )  # fmt: skip

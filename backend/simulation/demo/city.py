@@ -27,22 +27,10 @@ _OLD: Final = ("秀英", "桂兰", "玉珍", "淑芬", "建国", "德明", "福�
 _YOUNG: Final = ("晓梅", "海燕", "志强", "丽华", "建军", "雪琴", "卫东", "春花", "小龙", "美玲", "立新", "红霞")
 _WORKERS_PER_ZONE, _RESIDENTS_PER_ZONE, _POINTS_PER_ZONE = 14, 64, 2
 _TRAVEL: Final = {"factor": 1.35, "speed_mps": {"walk": 1.2, "ebike": 4.5, "car": 7.0}}
-_RULES: Final = (
-    (
-        "check_in_radius_m",
-        200,
-        "m",
-        "A check-in further away is flagged, never blocked.",
-        "judgement of the city",
-        False,
-    ),
-    ("meal_to_bath_gap_s", 3600, "s", "No bath within an hour after a meal.", "common care practice", False),
-    ("hot_meal_ride_s", 1800, "s", "A hot meal rides no longer than half an hour.", "judgement of the city", False),
-)
 ITEMS: Final = {
-    "meal-lunch": ("meal", "助餐 · 送餐上门", "Hot meal, delivered", 1500, 1800, False),
-    "bath-home": ("bath", "助浴 · 上门助浴", "Bath at home", 12800, 1800, True),
-    "rehab-home": ("rehab", "康复护理 · 上门", "Rehabilitation at home", 16000, 1800, True),
+    "meal-lunch": ("meal", "助餐 · 送餐上门", "Hot meal, delivered", 1500, 1800, False, ["hot_meal_ride_s"]),
+    "bath-home": ("bath", "助浴 · 上门助浴", "Bath at home", 12800, 1800, True, ["meal_to_bath_gap_s"]),
+    "rehab-home": ("rehab", "康复护理 · 上门", "Rehabilitation at home", 16000, 1800, True, []),
 }
 
 
@@ -103,7 +91,6 @@ async def _build(connection: Connection, on: date, zone_info: ZoneInfo, chooser:
     ]
     await queries.insert_providers(connection, providers)
     await queries.insert_provider_zones(connection, [(p[0], z[0]) for p in providers for z in zones])
-    await queries.insert_rules(connection, _RULES)
     await _catalogue(connection, ids)
     for number, zone in enumerate(zones):
         await _zone(connection, ids, chooser, number, zone, [p[0] for p in providers], on, zone_info)
@@ -114,7 +101,7 @@ async def _catalogue(connection: Connection, ids: "_Ids") -> None:
     await queries.insert_items(connection, [(items[c][0], c, k, name, en) for c, (k, name, en, *_) in ITEMS.items()])
     await queries.insert_versions(
         connection,
-        [(items[c][1], items[c][0], fen, slot, ask, []) for c, (_, _, _, fen, slot, ask) in ITEMS.items()],
+        [(items[c][1], items[c][0], fen, slot, ask, rules) for c, (_, _, _, fen, slot, ask, rules) in ITEMS.items()],
     )
     meal, bath, rehab = (items[code][1] for code in ITEMS)
     await queries.insert_seats(

@@ -87,16 +87,6 @@ async def insert_seats(connection: Connection, rows: Rows) -> None:
     )
 
 
-async def insert_rules(connection: Connection, rows: Rows) -> None:
-    """(code, value, unit, text, source, verified)."""
-    await execute_many(
-        connection,
-        """INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, verified)
-           VALUES ($1, '2020-01-01', $2, $3, $4, $5, $6)""",
-        list(rows),
-    )
-
-
 async def insert_accounts(connection: Connection, rows: Rows) -> None:
     """(id, role, name, phone, provider)."""
     await execute_many(

@@ -1,0 +1,273 @@
+"""From a wish to a promise: quotes, holds, bookings, and every way one is refused."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.support.city import City, at
+
+BATH, REHAB, MEAL = "bath-home", "rehab-home", "meal-lunch"
+
+
+def _refused(answer: Any, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == code
+    return answer.json()
+
+
+async def test_slots_lie_in_the_wish_and_carry_the_price(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    slots = await city.quote(operator, someone["id"], REHAB, at(13), at(15))
+    assert slots
+    for slot in slots:
+        assert at(13) <= datetime.fromisoformat(slot["starts_from"]) <= at(15)
+        assert slot["price_fen"] == sum(line["fen"] for line in slot["price_lines"]) == 16000
+        assert slot["crew_size"] == 1
+
+
+async def test_a_disabled_resident_is_bathed_by_two_at_the_same_time(city: City):
+    operator, someone = await city.staff("operator"), await city.resident(ability=3)
+    order = await city.booked(operator, someone["id"], BATH, at(10), at(14), channel="phone")
+    stops = await city.sql("SELECT worker_id, during FROM stops WHERE order_id = $1", UUID(order["id"]))
+    assert len({stop["worker_id"] for stop in stops}) == 2
+    assert len({stop["during"].lower for stop in stops}) == 1
+    providers = await city.sql(
+        "SELECT DISTINCT w.provider_id FROM stops s JOIN workers w ON w.id = s.worker_id WHERE s.order_id = $1",
+        UUID(order["id"]),
+    )
+    assert len(providers) == 1
+
+
+async def test_the_order_keeps_who_asked_who_entered_and_the_channel(city: City):
+    someone = await city.resident()
+    operator, daughter_id = await city.staff("operator"), await city.daughter(someone["id"])
+    slots = await city.quote(operator, someone["id"], REHAB, at(13), at(15))
+    body = {"slot": slots[0]["token"], "channel": "phone", "asked_by": str(daughter_id), "note": "side door"}
+    booking_id = (await operator.post("/v1/bookings", body)).json()["booking_id"]
+    kept = (await city.sql("SELECT * FROM bookings WHERE id = $1", UUID(booking_id)))[0]
+    assert (kept["channel"], kept["asked_by"], kept["note"]) == ("phone", daughter_id, "side door")
+    assert kept["entered_by"] not in {None, daughter_id}
+
+
+async def test_the_slot_says_nothing_about_the_resident_but_who_it_is(city: City):
+    import base64
+
+    operator, someone = await city.staff("operator"), await city.resident()
+    token = (await city.quote(operator, someone["id"], BATH, at(10), at(14)))[0]["token"]
+    inside = base64.urlsafe_b64decode(token)[32:].decode()
+    assert str(someone["id"]) in inside
+    for word in ("gender", "refused", "phone", "ability", someone["phone"]):
+        assert word not in inside
+
+
+async def test_a_hold_lapses_and_frees_its_crew(city: City):
+    me = await city.resident()
+    resident = await city.signed_in(me["account_id"])
+    slots = await city.quote(resident, me["id"], REHAB, at(13), at(15))
+    held = (
+        await resident.post("/v1/bookings", {"slot": slots[0]["token"], "channel": "app", "hold_only": True})
+    ).json()
+    assert held["status"] == "held"
+    assert datetime.fromisoformat(held["hold_expires_at"]) == at(8) + timedelta(minutes=3)
+    assert await city.one("SELECT count(*) FROM stops WHERE order_id = $1", UUID(held["id"])) == 1
+    await city.clock(at(8, 4))
+    _refused(await resident.post(f"/v1/orders/{held['id']}/confirm"), 410, "hold_expired")
+    await city.timers()
+    assert (await city.order(held["id"]))["status"] == "lapsed"
+    assert await city.one("SELECT count(*) FROM stops WHERE order_id = $1", UUID(held["id"])) == 0
+    _refused(await resident.post(f"/v1/orders/{held['id']}/confirm"), 410, "hold_expired")
+
+
+async def test_a_call_keeps_a_hold_longer_up_to_a_limit(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    slots = await city.quote(operator, someone["id"], REHAB, at(13), at(15))
+    held = (
+        await operator.post("/v1/bookings", {"slot": slots[0]["token"], "channel": "phone", "hold_only": True})
+    ).json()
+    assert datetime.fromisoformat(held["hold_expires_at"]) == at(8, 8)
+    extended = (await operator.post(f"/v1/orders/{held['id']}/extend")).json()
+    assert datetime.fromisoformat(extended["hold_expires_at"]) == at(8, 11)
+    assert (await operator.post(f"/v1/orders/{held['id']}/extend")).status_code == 200
+    _refused(await operator.post(f"/v1/orders/{held['id']}/extend"), 410, "hold_expired")
+    confirmed = (await operator.post(f"/v1/orders/{held['id']}/confirm")).json()
+    assert confirmed["status"] == "placed"
+    assert confirmed["hold_expires_at"] is None
+
+
+async def test_two_who_want_the_last_crew_do_not_both_get_it(city: City):
+    """Only one pair of bathers is left on shift; the second caller is told to ask again, and nothing is half-written."""
+    operator = await city.staff("operator")
+    first, second = await city.resident(ability=3), await city.resident(ability=3, number=1)
+    keep = await city.sql(
+        """SELECT DISTINCT w.id FROM workers w JOIN worker_skills k ON k.worker_id = w.id AND k.skill = 'bath'
+           JOIN shifts s ON s.worker_id = w.id WHERE s.zone_id = $1
+           AND w.provider_id = (SELECT provider_id FROM workers ORDER BY code LIMIT 1) LIMIT 2""",
+        first["zone_id"],
+    )  # fmt: skip
+    await city.sql("DELETE FROM shifts WHERE worker_id <> ALL ($1)", [row["id"] for row in keep])
+    await city.sql("UPDATE residents SET gender = 'female'")
+    await city.sql("UPDATE workers SET gender = 'female'")
+    wanted = [(await city.quote(operator, who["id"], BATH, at(10), at(10, 30)))[0]["token"] for who in (first, second)]
+    assert (await operator.post("/v1/bookings", {"slot": wanted[0], "channel": "phone"})).status_code == 201
+    _refused(await operator.post("/v1/bookings", {"slot": wanted[1], "channel": "phone"}), 409, "slot_taken")
+    assert await city.one("SELECT count(*) FROM orders") == 1
+    assert await city.one("SELECT count(*) FROM bookings") == 1
+
+
+async def test_nobody_is_bathed_within_an_hour_after_a_meal(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    meal = await _meal(city, operator, someone, at(11, 30))
+    eaten = await city.one("SELECT upper(during) FROM stops WHERE order_id = $1 AND kind = 'drop'", UUID(meal["id"]))
+    slots = await city.quote(operator, someone["id"], BATH, at(9), at(17))
+    starts = [datetime.fromisoformat(slot["starts_from"]) for slot in slots]
+    assert any(start < eaten for start in starts)
+    assert any(start > eaten for start in starts)
+    for slot, start in zip(slots, starts, strict=True):
+        finished = datetime.fromisoformat(slot["starts_to"]) + timedelta(seconds=3000)
+        assert start >= eaten + timedelta(hours=1) or finished <= eaten
+    after = next(slot for slot, start in zip(slots, starts, strict=True) if start > eaten)
+    bath = (await operator.post("/v1/bookings", {"slot": after["token"], "channel": "phone"})).json()
+    link = (await city.sql("SELECT * FROM order_links WHERE after_id = $1", UUID(bath["id"])))[0]
+    assert (str(link["before_id"]), link["min_gap_s"], link["gap_from"]) == (meal["id"], 3600, "end")
+
+
+async def test_a_meal_is_not_brought_less_than_an_hour_before_a_bath(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    bath = await city.booked(operator, someone["id"], BATH, at(13), at(13, 30), channel="phone")
+    starts = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(bath["id"]))
+    meal = await _meal(city, operator, someone, at(12, 15))
+    eaten = await city.one("SELECT upper(during) FROM stops WHERE order_id = $1 AND kind = 'drop'", UUID(meal["id"]))
+    assert eaten + timedelta(hours=1) <= starts or eaten > starts
+
+
+async def test_a_resident_is_not_in_two_services_at_once(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    first = await city.booked(operator, someone["id"], REHAB, at(13), at(13, 30), channel="phone")
+    begins, ends = (
+        await city.sql("SELECT lower(during) a, upper(during) b FROM stops WHERE order_id = $1", UUID(first["id"]))
+    )[0].values()
+    slots = await city.quote(operator, someone["id"], BATH, at(9), at(17))
+    assert slots
+    for slot in slots:
+        last = datetime.fromisoformat(slot["starts_to"]) + timedelta(seconds=3000)
+        assert last <= begins or datetime.fromisoformat(slot["starts_from"]) >= ends
+
+
+async def test_a_hot_meal_rides_no_longer_than_the_rule_allows(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    order = await _meal(city, operator, someone, at(11, 30), max_ride_s=7200)
+    assert (await city.order(order["id"]))["max_ride_s"] == 1800
+    stops = {row["kind"]: row["during"] for row in await city.sql("SELECT kind, during FROM stops")}
+    assert stops["pickup"].lower >= at(11, 30)
+    assert stops["drop"].lower - stops["pickup"].upper <= timedelta(seconds=1800)
+
+
+async def _meal(city: City, who: Any, someone: dict[str, Any], ready: datetime, **pickup: Any) -> dict[str, Any]:
+    point = await city.meal_point(someone["zone_id"])
+    body = {
+        "resident_id": str(someone["id"]), "item_code": MEAL,
+        "wish": {"from_at": ready.isoformat(), "to_at": (ready + timedelta(minutes=30)).isoformat(), "soft": True,
+                 "latest_at": (ready + timedelta(hours=4)).isoformat()},
+        "pickup": {"facility_id": str(point), "ready_at": ready.isoformat(), **pickup},
+    }  # fmt: skip
+    answer = await who.post("/v1/quotes", body)
+    assert answer.status_code == 200, answer.text
+    slot = answer.json()["slots"][0]
+    assert slot["expected_at"]
+    answer = await who.post("/v1/bookings", {"slot": slot["token"], "channel": "phone"})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def test_a_wish_outside_every_shift_is_refused_with_the_reason(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    body = {"resident_id": str(someone["id"]), "item_code": BATH, "from_on": "2031-01-01", "days": 1}
+    answer = (await operator.post("/v1/quotes", body)).json()
+    assert answer == {"slots": [], "reasons": [{"on": "2031-01-01", "code": "no_shift"}]}
+
+
+async def test_bad_wishes_are_refused_in_plain_words(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    me = str(someone["id"])
+
+    async def ask(**body: Any) -> Any:
+        return await operator.post("/v1/quotes", {"resident_id": me, "item_code": BATH, **body})
+
+    _refused(await ask(resident_id=str(uuid4())), 404, "unknown_resident")
+    _refused(await ask(item_code="haircut"), 404, "unknown_item")
+    past = {"from_at": at(6).isoformat(), "to_at": at(7).isoformat()}
+    _refused(await ask(wish=past), 422, "slot_in_past")
+    _refused(await ask(from_on="2020-01-01"), 422, "slot_in_past")
+    _refused(await ask(wish={"from_at": at(12).isoformat(), "to_at": at(11).isoformat()}), 400, "invalid_window")
+    _refused(await ask(days=0), 400, "invalid_request")
+    pickup = {"facility_id": str(uuid4()), "ready_at": at(12).isoformat()}
+    _refused(await ask(item_code=MEAL, pickup=pickup), 404, "unknown_facility")
+    _refused(await ask(item_code=MEAL), 400, "invalid_request")
+    _refused(await ask(after={"order_id": str(uuid4()), "min_gap_s": 0}), 404, "unknown_order")
+    assert await city.one("SELECT count(*) FROM bookings") == 0
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t[:-4] + "AAAA", lambda _: "", lambda _: "¡hola!", lambda t: t[40:]])
+async def test_a_slot_somebody_tampered_with_is_not_ours(city: City, spoil):
+    operator, someone = await city.staff("operator"), await city.resident()
+    token = (await city.quote(operator, someone["id"], REHAB, at(13), at(15)))[0]["token"]
+    _refused(await operator.post("/v1/bookings", {"slot": spoil(token), "channel": "phone"}), 422, "slot_invalid")
+
+
+async def test_a_slot_grows_old_and_its_time_passes(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    token = (await city.quote(operator, someone["id"], REHAB, at(13), at(15)))[0]["token"]
+    await city.clock(at(8, 11))
+    _refused(await operator.post("/v1/bookings", {"slot": token, "channel": "phone"}), 422, "slot_invalid")
+    await city.sql("UPDATE catalogue_versions SET slot_s = 10")
+    await city.clock(at(14, 6))
+    token = (await city.quote(operator, someone["id"], REHAB, at(14, 15), at(14, 15)))[0]["token"]
+    await city.clock(at(14, 15) + timedelta(seconds=30))
+    _refused(await operator.post("/v1/bookings", {"slot": token, "channel": "phone"}), 422, "slot_in_past")
+
+
+async def test_what_is_not_yours_is_not_there(city: City):
+    """A stranger, a provider not asked and a family member who may only look learn nothing and change nothing."""
+    me, other = await city.resident(), await city.resident(number=1)
+    mine, stranger = await city.signed_in(me["account_id"]), await city.signed_in(other["account_id"])
+    order = await city.booked(mine, me["id"], REHAB, at(13), at(15))
+    _refused(await stranger.get(f"/v1/orders/{order['id']}"), 404, "unknown_order")
+    for step in ("cancel", "confirm", "release", "accept-service", "dispute", "extend"):
+        body = {"reason": "x"} if step in {"cancel", "dispute"} else {}
+        _refused(await stranger.post(f"/v1/orders/{order['id']}/{step}", body), 404, "unknown_order")
+    answer = await stranger.post("/v1/quotes", {"resident_id": str(me["id"]), "item_code": REHAB})
+    _refused(answer, 404, "unknown_resident")
+    daughter_id = await city.daughter(me["id"])
+    await city.sql("UPDATE consents SET valid_to = now() WHERE account_id = $1 AND purpose = 'book'", daughter_id)
+    daughter = await city.signed_in(daughter_id)
+    assert (await daughter.get(f"/v1/orders/{order['id']}")).status_code == 200
+    _refused(await daughter.post(f"/v1/orders/{order['id']}/cancel", {"reason": "x"}), 404, "unknown_order")
+    assert (await city.order(order["id"]))["status"] == "placed"
+
+
+async def test_steps_the_table_does_not_know_change_nothing(city: City):
+    me = await city.resident()
+    mine, operator = await city.signed_in(me["account_id"]), await city.staff("operator")
+    order = await city.booked(mine, me["id"], REHAB, at(13), at(15))
+    for step, body in (("accept-service", {}), ("dispute", {"reason": "no"}), ("release", {})):
+        _refused(await mine.post(f"/v1/orders/{order['id']}/{step}", body), 409, "illegal_transition")
+    body = {"worker_ids": [], "start_at": at(13).isoformat(), "reason": "urgent"}
+    _refused(await operator.post(f"/v1/orders/{order['id']}/assign", body), 409, "illegal_transition")
+    assert (await city.order(order["id"]))["version"] == order["version"]
+
+
+async def test_a_cancelled_order_frees_its_crew_and_closes_its_offer(city: City):
+    await city.manual_acceptance()
+    me = await city.resident()
+    mine = await city.signed_in(me["account_id"])
+    order = await city.booked(mine, me["id"], REHAB, at(13), at(15))
+    await city.dispatch()
+    assert (await city.order(order["id"]))["status"] == "offered"
+    answer = await mine.post(f"/v1/orders/{order['id']}/cancel", {"reason": "my son is here", "side": "resident"})
+    assert answer.json()["status"] == "cancelled"
+    assert await city.one("SELECT count(*) FROM stops") == 0
+    assert await city.one("SELECT status FROM offers") == "withdrawn"
+    assert await city.one("SELECT status FROM assignments") == "withdrawn"
