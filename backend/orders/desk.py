@@ -42,15 +42,14 @@ async def assign(
         chosen = {str(worker_id) for worker_id in worker_ids}
         visit = next(visit for visit in day.problem.visits if visit.id == str(order_id))
         start_s = day.seconds(start_at)
-        others = frozenset(worker.id for worker in day.problem.workers if worker.id not in chosen)
-        wished = msgspec.structs.replace(
-            visit, refused_workers=others, earliest_s=start_s, latest_s=start_s, providers=None
-        )
-        outcome = insert(day.problem, settled(day), wished)
+        wished = msgspec.structs.replace(visit, earliest_s=start_s, latest_s=start_s, due_s=None, providers=None)
+        crew = tuple(worker for worker in day.problem.workers if worker.id in chosen)
+        visits = (*(other for other in day.problem.visits if other.id != visit.id), wished)
+        outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits), settled(day), wished)
         if isinstance(outcome, Refusal):
             raise DomainError("no_shift", f"The crew cannot do it then: {outcome.summary}.")
         await follow_plan(connection, await write_plan(connection, day, outcome.plan), order_id)
         seats = {stop.seat + 1: UUID(stop.worker) for stop in outcome.stops if stop.kind != "pickup"}
         provider = next(w.provider for w in day.problem.workers if w.id == str(seats[1]))
         await queries.audit(connection, principal.account_id, principal.role.value, "assign", order_id, reason)
-        return await offer_order(connection, order, UUID(provider), seats, Actor.OPERATOR)
+        return await offer_order(connection, order, UUID(provider), seats, Actor.OPERATOR, planner.zone_info)

@@ -1,9 +1,10 @@
 """Offers: one provider at a time is asked, with a clock running; the first accept wins."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
@@ -11,21 +12,37 @@ from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries
 from backend.orders.actions import free_stops, move, tell_crew, tell_offer, withdraw_crew, withdraw_offers
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Offer, Order, OrderStatus
-from backend.providers.queries import provider
+from backend.providers.queries import Provider, provider
 from backend.rules.queries import limit
 
 S = OrderStatus
 
 
+def expires_at(asked: Provider, now: datetime, zone_info: ZoneInfo) -> datetime:
+    """When an offer made now runs out: its seconds count while the provider is open."""
+    left, instant = timedelta(seconds=asked.offer_expiry_s), now.astimezone(zone_info)
+    while True:
+        opens = datetime.combine(instant.date(), asked.opens_at, zone_info)
+        closes = datetime.combine(instant.date(), asked.closes_at, zone_info)
+        begins = max(instant, opens)
+        if begins + left <= closes:
+            return begins + left
+        left -= max(closes - begins, timedelta())
+        instant = datetime.combine(instant.date() + timedelta(days=1), time(), zone_info)
+
+
 async def offer_order(
-    connection: Connection, order: Order, provider_id: UUID, seats: Mapping[int, UUID], actor: Actor
+    connection: Connection,
+    order: Order,
+    provider_id: UUID,
+    seats: Mapping[int, UUID],
+    actor: Actor,
+    zone_info: ZoneInfo,
 ) -> Order:
     """Put a placed order to the provider whose crew was found; an auto-accept rule answers at once."""
     asked = await provider(connection, provider_id)
     now = await queries.care_now(connection)
-    offer = await queries.insert_offer(
-        connection, order.id, provider_id, seats, now + timedelta(seconds=asked.offer_expiry_s)
-    )
+    offer = await queries.insert_offer(connection, order.id, provider_id, seats, expires_at(asked, now, zone_info))
     await tell_offer(connection, offer)
     for seat, worker_id in seats.items():
         await queries.insert_assignment(connection, order.id, seat, worker_id, AssignmentStatus.PROPOSED)

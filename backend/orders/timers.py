@@ -10,6 +10,7 @@ from backend.orders.actions import accept_for_resident, free_stops, give_up, lap
 from backend.orders.model import Actor, AssignmentStatus, Order, OrderStatus
 from backend.orders.offering import close_and_return, to_the_desk
 from backend.orders.queries import Timer, claim, due, failed, tidy
+from backend.orders.visiting import end_unreported
 
 S = OrderStatus
 
@@ -61,11 +62,7 @@ async def _missed_due(connection: Connection, order_id: UUID) -> None:
 async def _missing_out(connection: Connection, order_id: UUID) -> None:
     order = await _order(connection, order_id)
     if order.status is S.IN_SERVICE:
-        crew = await queries.assignments_of(connection, order_id)
-        await move(
-            connection, order, S.AWAITING_ACCEPTANCE, Actor.SYSTEM, provider_id=order.provider_id,
-            workers=[a.worker_id for a in crew], flag="MISSING_OUT",
-        )  # fmt: skip
+        await end_unreported(connection, order)
 
 
 async def _acceptance_due(connection: Connection, order_id: UUID) -> None:

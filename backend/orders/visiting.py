@@ -71,15 +71,30 @@ async def check_out(connection: Connection, principal: Principal, order_id: UUID
         crew = await queries.assignments_of(connection, order_id)
         if any(a.status is not W.CHECKED_OUT for a in crew):
             return order
-        order = await _step(connection, order, S.AWAITING_ACCEPTANCE, crew)
-        if not order.acceptance:
-            return await move(
-                connection, order, S.COMPLETED, Actor.SYSTEM, provider_id=order.provider_id,
-                workers=[a.worker_id for a in crew],
-            )  # fmt: skip
-        silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s"))
-        await queries.set_timer(connection, "acceptance_due", order_id, await queries.care_now(connection) + silence)
-        return order
+        return await end_of_care(connection, order, Actor.WORKER, crew)
+
+
+async def end_of_care(
+    connection: Connection, order: Order, actor: Actor, crew: Sequence[Assignment], flag: str | None = None
+) -> Order:
+    """The care is over: the resident is asked to confirm, where the item asks for that; silence becomes agreement."""
+    workers = [a.worker_id for a in crew]
+    over = await move(
+        connection, order, S.AWAITING_ACCEPTANCE, actor, provider_id=order.provider_id, workers=workers, flag=flag
+    )
+    if not over.acceptance:
+        return await move(connection, over, S.COMPLETED, Actor.SYSTEM, provider_id=over.provider_id, workers=workers)
+    silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s"))
+    await queries.set_timer(connection, "acceptance_due", over.id, await queries.care_now(connection) + silence)
+    return over
+
+
+async def end_unreported(connection: Connection, order: Order) -> Order:
+    """Nobody checked out: the visit ends by itself, flagged, and its crew is free again."""
+    crew = await queries.assignments_of(connection, order.id)
+    for mine in crew:
+        await _finish(connection, order, mine, ["visit"])
+    return await end_of_care(connection, order, Actor.SYSTEM, crew, "MISSING_OUT")
 
 
 async def pick_up(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:

@@ -130,7 +130,8 @@ class Dispatcher:
                 await follow_plan(connection, await write_plan(connection, day, outcome.plan), order.id)
                 crew = {s.seat + 1: UUID(s.worker) for s in outcome.stops if s.kind != "pickup"}
             providers = {worker.id: worker.provider for worker in day.problem.workers}
-            await offer_order(connection, order, UUID(providers[str(crew[1])]), crew, Actor.DISPATCHER)
+            asked = UUID(providers[str(crew[1])])
+            await offer_order(connection, order, asked, crew, Actor.DISPATCHER, self._planner.zone_info)
             self._tried.pop(order.id, None)
 
     async def _refused(self, connection: Connection, order: Order, refusal: Refusal) -> None:

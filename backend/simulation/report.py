@@ -70,6 +70,7 @@ class Report(Struct, frozen=True, kw_only=True):
     booking_p50_ms: float
     booking_p99_ms: float
     check_violations: dict[str, int]
+    violation_examples: list[str]
     unserved_refuted: list[str]
     requests: int
     retries: int
@@ -178,6 +179,7 @@ async def make(database: Database, world: World, watchers: Sequence[Watcher], tr
         booking_p50_ms=share(traffic.booking_ms, 0.5),
         booking_p99_ms=share(traffic.booking_ms, 0.99),
         check_violations=dict(Counter(violation.rule for violation in judged.violations)),
+        violation_examples=[f"{v.rule} {v.subject}: {v.detail}" for v in judged.violations[:_EXAMPLES]],
         unserved_refuted=[f"{violation.subject}: {violation.detail}" for violation in judged.refuted],
         requests=traffic.requests,
         retries=traffic.retries,

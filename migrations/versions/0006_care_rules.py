@@ -8,6 +8,8 @@ branch_labels = None
 depends_on = None
 
 SQL = """
+ALTER TABLE providers ADD CONSTRAINT providers_open CHECK (opens_at < closes_at);   -- an offer's clock must run
+
 INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, verified) VALUES
     ('hold_app_s', '2020-01-01', 180, 's', 'A slot held in the app is kept this long.',
         'judgement of the project', false),

@@ -1,0 +1,264 @@
+"""From placed to accepted, or to an operator with the reasons; whatever provider, clock or dispatcher does."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from backend.processes.dispatcher import Dispatcher
+from tests.support.city import City, NoSolver, at
+
+BATH, REHAB = "bath-home", "rehab-home"
+
+
+async def _placed(city: City, *, item: str = REHAB, ability: int = 0, number: int = 0) -> dict[str, Any]:
+    operator, someone = await city.staff("operator"), await city.resident(ability=ability, number=number)
+    return await city.booked(operator, someone["id"], item, at(12), at(15), channel="phone")
+
+
+async def _offer(city: City, order_id: str) -> dict[str, Any]:
+    return (await city.sql("SELECT * FROM offers WHERE order_id = $1 AND status = 'open'", UUID(order_id)))[0]
+
+
+async def test_a_provider_with_a_rule_accepts_at_once(city: City):
+    await city.sql("UPDATE providers SET auto_accept = true")
+    order = await _placed(city, item=BATH, ability=3)
+    await city.dispatch()
+    assert (await city.order(order["id"]))["status"] == "accepted"
+    crew = await city.crew(order["id"])
+    assert [seat["seat"] for seat in crew] == [1, 2]
+    assert {seat["status"] for seat in crew} == {"accepted"}
+
+
+async def test_a_person_at_the_provider_accepts_and_only_once(city: City):
+    await city.manual_acceptance()
+    order = await _placed(city)
+    await city.dispatch()
+    offer = await _offer(city, order["id"])
+    desk = await city.staff("provider", offer["provider_id"])
+    assert [o["id"] for o in (await desk.get("/v1/offers")).json()] == [str(offer["id"])]
+    accepted = await asyncio.gather(*(desk.post(f"/v1/offers/{offer['id']}/accept") for _ in range(4)))
+    assert sorted(answer.status_code for answer in accepted) == [200, 409, 409, 409]
+    assert {a.json()["code"] for a in accepted if a.status_code == 409} == {"offer_closed"}
+    assert (await city.order(order["id"]))["provider_id"] == offer["provider_id"]
+
+
+async def test_another_provider_sees_and_takes_nothing(city: City):
+    await city.manual_acceptance()
+    order = await _placed(city)
+    await city.dispatch()
+    offer = await _offer(city, order["id"])
+    other = await city.staff(
+        "provider", await city.one("SELECT id FROM providers WHERE id <> $1 LIMIT 1", offer["provider_id"])
+    )
+    assert (await other.get("/v1/offers")).json() == []
+    assert (await other.get(f"/v1/orders/{order['id']}")).json()["code"] == "unknown_order"
+    assert (await other.post(f"/v1/offers/{offer['id']}/accept")).json()["code"] == "unknown_offer"
+
+
+async def test_a_decliner_is_not_asked_again_and_the_next_one_is(city: City):
+    await city.manual_acceptance()
+    order = await _placed(city)
+    asked: list[UUID] = []
+    for _ in range(3):
+        await city.dispatch()
+        if (await city.order(order["id"]))["status"] != "offered":
+            break
+        offer = await _offer(city, order["id"])
+        asked.append(offer["provider_id"])
+        desk = await city.staff("provider", offer["provider_id"])
+        assert (await desk.post(f"/v1/offers/{offer['id']}/decline", {"reason": "full"})).json()["status"] == "placed"
+        await city.clock(await city.one("SELECT yinling_now() + interval '2 minutes'"))
+    assert len(asked) == len(set(asked)) >= 2
+    await city.dispatch()
+    manual = await city.order(order["id"])
+    assert manual["status"] == "manual"
+    assert manual["reasons"]
+    assert await city.one("SELECT count(*) FROM stops WHERE active") == 0
+
+
+async def test_an_offer_expires_and_is_made_once_more(city: City):
+    await city.sql("UPDATE providers SET auto_accept = false, offer_expiry_s = 600")
+    await city.sql("DELETE FROM shifts WHERE worker_id IN (SELECT id FROM workers WHERE provider_id <> "
+                   "(SELECT provider_id FROM workers WHERE code = 'W103'))")  # fmt: skip
+    order = await _placed(city, item=BATH)
+    for _ in range(2):
+        await city.dispatch()
+        offer = await _offer(city, order["id"])
+        await city.clock(offer["expires_at"] + timedelta(seconds=1))
+        await city.timers()
+        assert (await city.order(order["id"]))["status"] == "placed"
+    await city.dispatch()
+    assert (await city.order(order["id"]))["status"] == "manual"
+    assert await city.one("SELECT array_agg(DISTINCT status) FROM offers") == ["expired"]
+
+
+async def test_an_offer_made_at_night_waits_for_the_provider_to_open(city: City):
+    await city.sql(
+        "UPDATE providers SET auto_accept = false, offer_expiry_s = 1200, opens_at = '09:00', closes_at = '20:00'"
+    )
+    await city.clock(at(19, 50))
+    operator, someone = await city.staff("operator"), await city.resident()
+    order = await city.booked(operator, someone["id"], REHAB, at(12, days=1), at(15, days=1), channel="phone")
+    await city.dispatch()
+    assert (await _offer(city, order["id"]))["expires_at"] == at(9, 10, days=1)
+
+
+async def test_an_expired_offer_can_no_longer_be_accepted(city: City):
+    await city.manual_acceptance()
+    order = await _placed(city)
+    await city.dispatch()
+    offer = await _offer(city, order["id"])
+    await city.clock(offer["expires_at"])
+    desk = await city.staff("provider", offer["provider_id"])
+    assert (await desk.post(f"/v1/offers/{offer['id']}/accept")).json()["code"] == "offer_closed"
+
+
+async def test_what_nobody_accepts_in_half_an_hour_is_on_the_desk_and_an_operator_solves_it(city: City):
+    await city.manual_acceptance()
+    await city.sql("UPDATE providers SET offer_expiry_s = 7200")
+    order = await _placed(city)
+    await city.dispatch()
+    await city.clock(at(8, 31))
+    await city.timers()
+    manual = await city.order(order["id"])
+    assert (manual["status"], manual["reason"]) == ("manual", "nobody_accepted")
+    operator = await city.staff("operator")
+    worker_id = await city.one(
+        """SELECT w.id FROM workers w JOIN worker_skills k ON k.worker_id = w.id AND k.skill = 'rehab'
+           JOIN shifts s ON s.worker_id = w.id WHERE s.zone_id = $1 LIMIT 1""",
+        manual["zone_id"],
+    )
+    body = {"worker_ids": [str(worker_id)], "start_at": at(14).isoformat(), "reason": "agreed by phone"}
+    assert (await operator.post(f"/v1/orders/{order['id']}/assign", body)).json()["status"] == "offered"
+    assert await city.one("SELECT lower(during) FROM stops") == at(14)
+    assert await city.one("SELECT reason FROM audit WHERE action = 'assign'") == "agreed by phone"
+    body["reason"] = " "
+    refused = await operator.post(f"/v1/orders/{order['id']}/assign", body)
+    assert refused.json()["code"] == "invalid_request"
+
+
+async def test_an_operator_cannot_send_somebody_who_may_not_do_it(city: City):
+    order = await _placed(city)
+    await city.sql("UPDATE orders SET status = 'manual'")
+    worker_id = await city.one(
+        """SELECT w.id FROM workers w JOIN shifts s ON s.worker_id = w.id WHERE s.zone_id = $1 AND NOT EXISTS
+           (SELECT FROM worker_skills k WHERE k.worker_id = w.id AND k.skill = 'rehab') LIMIT 1""",
+        UUID(order["zone_id"]),
+    )
+    await city.sql("DELETE FROM stops")
+    operator = await city.staff("operator")
+    body = {"worker_ids": [str(worker_id)], "start_at": at(14).isoformat(), "reason": "please"}
+    refused = await operator.post(f"/v1/orders/{order['id']}/assign", body)
+    assert refused.json()["code"] == "no_shift"
+    assert "no_skill" in refused.json()["detail"]
+
+
+async def test_what_nobody_could_do_ends_unserved_at_the_end_of_its_window(city: City):
+    await city.manual_acceptance()
+    order = await _placed(city)
+    await city.dispatch()
+    await city.clock(datetime.fromisoformat(order["window_to"]) + timedelta(seconds=1))
+    await city.timers()
+    ended = await city.order(order["id"])
+    assert ended["status"] == "unserved"
+    assert ended["reason"]
+    assert await city.one("SELECT count(*) FROM offers WHERE status = 'open'") == 0
+    assert await city.one("SELECT count(*) FROM stops WHERE active") == 0
+
+
+async def test_a_credential_that_has_run_out_finds_nobody(city: City):
+    await city.sql("UPDATE worker_skills SET expires_on = '2030-03-12' WHERE skill = 'rehab'")
+    operator, someone = await city.staff("operator"), await city.resident()
+    assert await city.quote(operator, someone["id"], REHAB, at(12), at(15)) == []
+
+
+async def test_somebody_on_leave_is_not_sent(city: City):
+    await city.sql("INSERT INTO leaves (worker_id, during, reason) SELECT id, tstzrange($1, $2), 'ill' FROM workers",
+                   at(0), at(23))  # fmt: skip
+    operator, someone = await city.staff("operator"), await city.resident()
+    assert await city.quote(operator, someone["id"], REHAB, at(12), at(15)) == []
+
+
+@pytest.mark.parametrize("wish", ["female", "male"])
+async def test_the_resident_is_asked_who_may_come(city: City, wish: str):
+    someone = await city.resident(ability=3)
+    await city.sql("UPDATE residents SET gender_wish = $2 WHERE id = $1", someone["id"], wish)
+    operator = await city.staff("operator")
+    slots = await city.quote(operator, someone["id"], BATH, at(9), at(17))
+    if slots:
+        await operator.post("/v1/bookings", {"slot": slots[0]["token"], "channel": "phone"})
+        genders = await city.sql("SELECT w.gender FROM stops s JOIN workers w ON w.id = s.worker_id")
+        assert {row["gender"] for row in genders} == {wish}
+    else:
+        enough = await city.one(
+            """SELECT count(*) FROM (SELECT w.provider_id FROM workers w JOIN shifts s ON s.worker_id = w.id
+               JOIN worker_skills k ON k.worker_id = w.id AND k.skill = 'bath'
+               WHERE s.zone_id = $1 AND w.gender = $2 GROUP BY 1 HAVING count(DISTINCT w.id) > 1) x""",
+            someone["zone_id"], wish,
+        )  # fmt: skip
+        assert enough == 0
+
+
+async def test_breaks_are_kept(city: City):
+    """A full day of bookings leaves every worker half an hour in the window of their break."""
+    operator = await city.staff("operator")
+    await city.sql("UPDATE shifts SET break_s = 1800 WHERE break_s = 0")
+    for number in range(20):
+        someone = await city.resident(number=number)
+        for item in (BATH, REHAB):
+            slots = await city.quote(operator, someone["id"], item, at(11), at(14))
+            if slots:
+                await operator.post("/v1/bookings", {"slot": slots[len(slots) // 2]["token"], "channel": "phone"})
+    rests = await city.sql(
+        """SELECT w.code, sh.break_from, sh.break_to, sh.break_s, array_agg(s.during ORDER BY s.during) AS busy
+           FROM stops s JOIN workers w ON w.id = s.worker_id JOIN shifts sh ON sh.worker_id = w.id
+           WHERE sh.plan_on = '2030-03-12' GROUP BY 1, 2, 3, 4"""
+    )
+    assert len(rests) > 3
+    for rest in rests:
+        free, found = rest["break_from"], False
+        for busy in rest["busy"]:
+            found = found or busy.lower - max(free, rest["break_from"]) >= timedelta(seconds=rest["break_s"])
+            free = max(free, busy.upper)
+        assert found or free <= rest["break_to"], rest["code"]
+
+
+async def test_two_dispatchers_share_the_city_and_offer_each_order_once(city: City):
+    """Both run at the same time; every zone obeys one of them, and no order is offered twice."""
+    await city.manual_acceptance()
+    operator = await city.staff("operator")
+    for zone in ("Z1", "Z2", "Z3", "Z4"):
+        for number in range(3):
+            someone = await city.resident(zone=zone, number=number)
+            await city.booked(operator, someone["id"], REHAB, at(9), at(17), channel="phone")
+    other = Dispatcher(city.settings, city.database, NoSolver())
+    await asyncio.gather(city.dispatcher.renew(), other.renew())
+    assert not city.dispatcher._epochs.keys() & other._epochs.keys()
+    assert len(city.dispatcher._epochs) + len(other._epochs) == 4
+    await asyncio.gather(*(d.cycle() for d in (city.dispatcher, other) for _ in range(3)))
+    assert await city.one("SELECT count(*) FROM offers") == 12
+    assert await city.one("SELECT array_agg(DISTINCT status) FROM orders") == ["offered"]
+
+
+async def test_a_dispatcher_that_lost_its_zone_writes_nothing(city: City):
+    order = await _placed(city)
+    await city.dispatcher.renew()
+    await city.sql("UPDATE zone_leases SET owner = 'another', epoch = epoch + 1")
+    await city.dispatcher.cycle()
+    assert (await city.order(order["id"]))["status"] == "placed"
+    assert await city.one("SELECT count(*) FROM offers") == 0
+
+
+async def test_the_database_itself_refuses_a_worker_in_two_places(city: City):
+    import asyncpg
+
+    order = await _placed(city)
+    with pytest.raises(asyncpg.ExclusionViolationError, match="stops_worker_once"):
+        await city.sql(
+            """INSERT INTO stops (plan_id, worker_id, seq, kind, place_id, order_id, during)
+               SELECT plan_id, worker_id, 9, kind, place_id, order_id, during FROM stops WHERE order_id = $1""",
+            UUID(order["id"]),
+        )

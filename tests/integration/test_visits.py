@@ -1,0 +1,144 @@
+"""At the door: each of the crew reports for themselves, and the order follows the last or the first of them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.support.city import Caller, City, at
+
+BATH, REHAB = "bath-home", "rehab-home"
+HERE: dict[str, Any] = {"device_at": None, "x": None, "y": None}
+
+
+async def _accepted(city: City, item: str, ability: int) -> tuple[dict[str, Any], list[Caller]]:
+    await city.sql("UPDATE providers SET auto_accept = true")
+    operator, someone = await city.staff("operator"), await city.resident(ability=ability)
+    order = await city.booked(operator, someone["id"], item, at(10), at(11), channel="phone")
+    await city.dispatch()
+    return order, [await city.worker(seat["worker_id"]) for seat in await city.crew(order["id"])]
+
+
+async def _step(worker: Caller, order: dict[str, Any], step: str, status: str, **report: Any) -> None:
+    answer = await worker.post(f"/v1/orders/{order['id']}/{step}", {**HERE, **report})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == status
+
+
+async def _refused(worker: Caller, order: dict[str, Any], step: str, code: str) -> None:
+    assert (await worker.post(f"/v1/orders/{order['id']}/{step}", HERE)).json()["code"] == code
+
+
+async def test_two_bathers_begin_when_both_are_there_and_end_when_both_have_left(city: City):
+    order, (first, second) = await _accepted(city, BATH, 3)
+    await _step(first, order, "en-route", "en_route")
+    await _step(second, order, "en-route", "en_route")
+    await _step(first, order, "check-in", "arrived")
+    await _refused(first, order, "check-out", "illegal_transition")
+    await _step(second, order, "check-in", "in_service")
+    await city.clock(at(11))
+    await _step(first, order, "check-out", "in_service")
+    await _step(second, order, "check-out", "awaiting_acceptance")
+    resident = await city.signed_in(
+        await city.one("SELECT account_id FROM residents WHERE id = $1", UUID(order["resident_id"]))
+    )
+    assert (await resident.post(f"/v1/orders/{order['id']}/accept-service")).json()["status"] == "completed"
+    assert [seat["status"] for seat in await city.crew(order["id"])] == ["checked_out", "checked_out"]
+
+
+async def test_en_route_may_be_forgotten(city: City):
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    await _step(worker, order, "check-in", "in_service")
+
+
+async def test_a_step_twice_is_refused_and_recorded_once(city: City):
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    await _step(worker, order, "en-route", "en_route")
+    await _refused(worker, order, "en-route", "illegal_transition")
+    await _step(worker, order, "check-in", "in_service")
+    await _refused(worker, order, "check-in", "illegal_transition")
+    kinds = await city.sql("SELECT kind FROM visit_records ORDER BY id")
+    assert [row["kind"] for row in kinds] == ["en_route", "check_in"]
+
+
+async def test_the_same_report_sent_again_by_a_phone_is_one_report(city: City):
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    key = str(uuid4())
+    answers = [await worker.post(f"/v1/orders/{order['id']}/check-in", HERE, key) for _ in range(3)]
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert await city.one("SELECT count(*) FROM visit_records") == 1
+
+
+async def test_out_of_range_is_flagged_never_blocked_and_the_phones_time_is_only_kept(city: City):
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    wrong = "2001-01-01T00:00:00+08:00"
+    await _step(worker, order, "check-in", "in_service", device_at=wrong, x=121.0, y=31.0, accuracy_m=8.0)
+    record = (await city.sql("SELECT * FROM visit_records"))[0]
+    assert record["flags"] == ["OUT_OF_RANGE"]
+    assert record["device_at"] == datetime.fromisoformat(wrong)
+    assert record["received_at"] == at(8)
+    assert (await city.order(order["id"]))["flags"] == ["OUT_OF_RANGE"]
+
+
+async def test_at_the_door_nothing_is_flagged(city: City):
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    place = (await city.sql("SELECT p.x, p.y FROM orders o JOIN places p ON p.id = o.place_id"))[0]
+    await _step(worker, order, "check-in", "in_service", x=place["x"] + 0.0005, y=place["y"])
+    assert (await city.order(order["id"]))["flags"] == []
+
+
+async def test_a_worker_learns_nothing_of_orders_of_others(city: City):
+    order, _ = await _accepted(city, REHAB, 0)
+    mine = {seat["worker_id"] for seat in await city.crew(order["id"])}
+    other_id = await city.one("SELECT id FROM workers WHERE id <> ALL ($1) LIMIT 1", list(mine))
+    other = await city.worker(other_id)
+    for step in ("en-route", "check-in", "check-out", "hand-over", "pick-up"):
+        await _refused(other, order, step, "unknown_order")
+    route = (await other.get("/v1/workers/me/route", on=str(order["plan_on"]))).json()
+    assert route["stops"] == []
+
+
+async def test_nobody_came_is_noticed_after_the_grace(city: City):
+    order, _ = await _accepted(city, REHAB, 0)
+    await city.clock(datetime.fromisoformat(order["latest_at"]) + timedelta(minutes=61))
+    await city.timers()
+    assert (await city.order(order["id"]))["status"] == "missed"
+    assert await city.one("SELECT count(*) FROM stops WHERE active") == 0
+    await city.dispatch()
+
+
+async def test_a_forgotten_check_out_ends_flagged_and_silence_is_agreement(city: City):
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    await city.clock(at(10))
+    await _step(worker, order, "check-in", "in_service")
+    await city.clock(at(14))
+    await city.timers()
+    left = await city.order(order["id"])
+    assert (left["status"], left["flags"]) == ("awaiting_acceptance", ["NO_POSITION", "MISSING_OUT"])
+    await city.clock(at(14, 1, days=1))
+    await city.timers()
+    assert (await city.order(order["id"]))["status"] == "completed"
+
+
+async def test_who_comes_late_moves_what_follows_and_no_crew_is_changed(city: City):
+    """Half an hour late at the first door: the second visit's times follow, its worker stays."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    operator = await city.staff("operator")
+    keep = await city.one("SELECT worker_id FROM worker_skills WHERE skill = 'rehab' AND worker_id IN "
+                          "(SELECT worker_id FROM shifts s JOIN zones z ON z.id = s.zone_id WHERE z.code = 'Z1') "
+                          "ORDER BY 1 LIMIT 1")  # fmt: skip
+    await city.sql("DELETE FROM shifts WHERE worker_id <> $1", keep)
+    await city.sql("UPDATE shifts SET break_from = NULL, break_to = NULL")
+    orders = []
+    for number in range(2):
+        someone = await city.resident(number=number)
+        orders.append(await city.booked(operator, someone["id"], REHAB, at(9, 30), at(12), channel="phone"))
+    await city.dispatch()
+    worker = await city.worker(keep)
+    first = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(orders[0]["id"]))
+    second = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(orders[1]["id"]))
+    await city.clock(first + timedelta(minutes=30))
+    await _step(worker, orders[0], "check-in", "in_service")
+    await city.dispatch()
+    moved = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(orders[1]["id"]))
+    assert moved - second >= timedelta(minutes=15)
+    assert (await city.crew(orders[1]["id"]))[0]["worker_id"] == keep
