@@ -18,6 +18,8 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "not_found": (404, "There is nothing here under this address."),
     "method_not_allowed": (405, "This address does not answer that method."),
     "unknown_resident": (404, "This resident is not known."),
+    "unknown_zone": (404, "This zone is not known."),
+    "unknown_consent": (404, "There is no such consent, or it has ended."),
     "unknown_item": (404, "The catalogue has no such service."),
     "unknown_order": (404, "This order is not known."),
     "unknown_offer": (404, "This offer is not known."),

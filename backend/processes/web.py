@@ -24,6 +24,7 @@ from backend.processes import description as openapi
 from backend.processes.headers import before_send_with
 from backend.processes.problems import HANDLERS, UNAVAILABLE
 from backend.processes.serving import MESSAGE_LIMIT, serve
+from backend.providers import routes as providers
 from backend.residents import routes as residents
 from backend.scheduling.snapshots import Planner
 
@@ -32,6 +33,7 @@ _READY_WITHIN_S: Final = 2.0
 _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     accounts.route_handlers,
     residents.route_handlers,
+    providers.route_handlers,
     catalogue.route_handlers,
     orders.route_handlers,
     bookings.route_handlers,

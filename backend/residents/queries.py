@@ -1,12 +1,15 @@
 """All SQL of residents, their homes and consents."""
 
+from collections.abc import Sequence
+from typing import Final, LiteralString
 from uuid import UUID
 
 from msgspec import Struct
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import maybe_one
+from backend.database.rows import execute, execute_many, many, maybe_one, one, value
+from backend.residents.model import Consent, ConsentGiven, NewHome, NewResident, ResidentCard
 
 
 class ResidentForBooking(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,29 +44,107 @@ async def resident_for_booking(connection: Connection, resident_id: UUID) -> Res
     return found
 
 
-class ResidentCard(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the operator sees when the phone rings."""
-
-    id: UUID
-    name: str
-    phone: str
-    gender: str
-    ability_level: int
-    gender_wish: str
-    diet: list[str]
-    address: str
-    zone_id: UUID
+_CARD: Final[LiteralString] = """SELECT r.id, r.name, r.phone, r.gender, r.ability_level, r.gender_wish, r.diet,
+       h.address, h.zone_id, r.suspended FROM residents r JOIN homes h ON h.resident_id = r.id AND h.current """
 
 
 async def resident_by_phone(connection: Connection, phone: str) -> ResidentCard:
     """The resident who rings from this number. Raises DomainError unknown_resident (404)."""
-    found = await maybe_one(
-        connection,
-        ResidentCard,
-        """SELECT r.id, r.name, r.phone, r.gender, r.ability_level, r.gender_wish, r.diet, h.address, h.zone_id
-           FROM residents r JOIN homes h ON h.resident_id = r.id AND h.current WHERE r.phone = $1""",
-        phone,
-    )
+    found = await maybe_one(connection, ResidentCard, _CARD + "WHERE r.phone = $1", phone)
     if found is None:
         raise DomainError("unknown_resident")
     return found
+
+
+async def resident_card(connection: Connection, resident_id: UUID) -> ResidentCard:
+    """One resident the principal may see. Raises DomainError unknown_resident (404)."""
+    found = await maybe_one(connection, ResidentCard, _CARD + "WHERE r.id = $1", resident_id)
+    if found is None:
+        raise DomainError("unknown_resident")
+    return found
+
+
+async def insert_resident(connection: Connection, new: NewResident, phone: str) -> UUID:
+    """The resident with an account for their number; a second one with the number breaks a constraint."""
+    return await value(
+        connection,
+        """WITH account AS (INSERT INTO accounts (role, name, phone) VALUES ('resident', $1, $2) RETURNING id)
+           INSERT INTO residents (account_id, name, phone, gender, born_on, ability_level, ability_scheme,
+                                  ability_assessed_on, gender_wish, diet)
+           SELECT id, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM account RETURNING id""",
+        new.name, phone, new.gender, new.born_on, new.ability_level, new.ability_scheme, new.ability_assessed_on,
+        new.gender_wish, new.diet,
+    )  # fmt: skip
+
+
+async def insert_home(connection: Connection, resident_id: UUID, home: NewHome) -> None:
+    """The present home and its place on the map."""
+    await execute(
+        connection,
+        """WITH place AS (INSERT INTO places (geometry, x, y) VALUES ('wgs84', $3, $4) RETURNING id)
+           INSERT INTO homes (resident_id, zone_id, place_id, address, district_code, street_code, community_code)
+           SELECT $1, $2, id, $5, $6, $7, $8 FROM place""",
+        resident_id, home.zone_id, home.longitude, home.latitude, home.address, home.district_code, home.street_code,
+        home.community_code,
+    )  # fmt: skip
+
+
+async def insert_contacts(
+    connection: Connection, resident_id: UUID, contacts: Sequence[tuple[str, str, str, bool]]
+) -> None:
+    """Who to ring: (name, phone, relation, emergency)."""
+    await execute_many(
+        connection,
+        "INSERT INTO resident_contacts (resident_id, name, phone, relation, emergency) VALUES ($1, $2, $3, $4, $5)",
+        [(resident_id, *contact) for contact in contacts],
+    )
+
+
+async def family_account(connection: Connection, phone: str, name: str) -> UUID | None:
+    """The family member with this number, made when there is none; None when the number is somebody else's."""
+    return await value(
+        connection,
+        """WITH made AS (INSERT INTO accounts (role, name, phone) VALUES ('family', $2, $1)
+                         ON CONFLICT ON CONSTRAINT accounts_phone_once DO NOTHING RETURNING id)
+           SELECT id FROM made UNION ALL SELECT id FROM accounts WHERE phone = $1 AND role = 'family' LIMIT 1""",
+        phone, name,
+    )  # fmt: skip
+
+
+async def open_consent(
+    connection: Connection, resident_id: UUID, account_id: UUID, given: ConsentGiven, channel: str
+) -> UUID:
+    """Record a consent; one that stands already stays as it is."""
+    return await value(
+        connection,
+        """WITH made AS (INSERT INTO consents (resident_id, account_id, purpose, given_by, channel, evidence, text_version)
+                         VALUES ($1, $2, $3, 'resident', $4, $5, $6)
+                         ON CONFLICT (resident_id, account_id, purpose) WHERE valid_to IS NULL DO NOTHING RETURNING id)
+           SELECT id FROM made UNION ALL SELECT id FROM consents
+           WHERE resident_id = $1 AND account_id = $2 AND purpose = $3 AND valid_to IS NULL LIMIT 1""",
+        resident_id, account_id, given.purpose.value, channel, given.evidence, given.text_version,
+    )  # fmt: skip
+
+
+async def close_consent(connection: Connection, resident_id: UUID, consent_id: UUID) -> Consent | None:
+    """End an open consent now; None when there is none."""
+    closed = await value(
+        connection,
+        "UPDATE consents SET valid_to = now() WHERE id = $1 AND resident_id = $2 AND valid_to IS NULL RETURNING id",
+        consent_id, resident_id,
+    )  # fmt: skip
+    return None if closed is None else await consent(connection, closed)
+
+
+_CONSENT: Final[LiteralString] = """SELECT c.id, c.resident_id, c.account_id, a.name AS person, c.purpose, c.valid_from,
+       c.valid_to, c.given_by, c.channel FROM consents c JOIN accounts a ON a.id = c.account_id """
+
+
+async def consent(connection: Connection, consent_id: UUID) -> Consent:
+    """One consent."""
+    return await one(connection, Consent, _CONSENT + "WHERE c.id = $1", consent_id)
+
+
+async def consents_of(connection: Connection, resident_id: UUID) -> list[Consent]:
+    """Every consent of a resident, the newest first."""
+    return await many(connection, Consent, _CONSENT + "WHERE c.resident_id = $1 ORDER BY c.id DESC", resident_id)

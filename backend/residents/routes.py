@@ -1,17 +1,25 @@
-"""Residents over HTTP."""
+"""Residents over HTTP: registering, finding, and who may know."""
 
 from typing import Any
+from uuid import UUID
 
-from litestar import Request, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from backend.accounts.guards import requires
+from backend.accounts.requests import write_once
 from backend.core.phone import e164
 from backend.core.principal import Principal, Role
-from backend.residents import queries
-from backend.residents.queries import ResidentCard
+from backend.database.pool import as_the_platform
+from backend.residents import actions, queries
+from backend.residents.model import Consent, ConsentGiven, NewResident, ResidentCard
+
+Asked = Request[Principal, Any, State]
+_DESK = requires(Role.OPERATOR)
+_CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
+_GIVERS = requires(Role.RESIDENT, Role.OPERATOR)
 
 
 class PhoneSearch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,11 +28,45 @@ class PhoneSearch(Struct, frozen=True, forbid_unknown_fields=True):
     phone: str
 
 
-@post("/v1/residents/search", guards=[requires(Role.OPERATOR)], status_code=200)
-async def search(request: Request[Principal, Any, State], data: JSONBody[PhoneSearch]) -> ResidentCard:
+@post("/v1/residents/search", guards=[_DESK], status_code=200)
+async def search(request: Asked, data: JSONBody[PhoneSearch]) -> ResidentCard:
     """Who is ringing."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         return await queries.resident_by_phone(connection, e164(data.phone))
 
 
-route_handlers = [search]
+@post("/v1/residents", guards=[_DESK], status_code=201)
+async def register(request: Asked, data: JSONBody[NewResident]) -> Response[ResidentCard]:
+    """Register a resident with the home that is served."""
+    return await write_once(request, 201, lambda c: actions.register(c, data))
+
+
+@get("/v1/residents/{resident_id:uuid}", guards=[_CLIENTS])
+async def read(request: Asked, resident_id: FromPath[UUID]) -> ResidentCard:
+    """One resident."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await queries.resident_card(connection, resident_id)
+
+
+@get("/v1/residents/{resident_id:uuid}/consents", guards=[_GIVERS])
+async def consents(request: Asked, resident_id: FromPath[UUID]) -> list[Consent]:
+    """To whom the resident has agreed, and what for."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        await queries.resident_card(connection, resident_id)
+        async with as_the_platform(connection):
+            return await queries.consents_of(connection, resident_id)
+
+
+@post("/v1/residents/{resident_id:uuid}/consents", guards=[_GIVERS], status_code=201)
+async def give(request: Asked, resident_id: FromPath[UUID], data: JSONBody[ConsentGiven]) -> Response[Consent]:
+    """Let somebody follow or book."""
+    return await write_once(request, 201, lambda c: actions.give_consent(c, request.user, resident_id, data))
+
+
+@post("/v1/residents/{resident_id:uuid}/consents/{consent_id:uuid}/end", guards=[_GIVERS], status_code=200)
+async def end(request: Asked, resident_id: FromPath[UUID], consent_id: FromPath[UUID]) -> Response[Consent]:
+    """Withdraw a consent."""
+    return await write_once(request, 200, lambda c: actions.end_consent(c, request.user, resident_id, consent_id))
+
+
+route_handlers = [search, register, read, consents, give, end]

@@ -1,0 +1,130 @@
+"""Registering residents, and who may know: consent is given, ends at once, and rows keep to their own."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from backend.core.principal import NOBODY, Principal, Role
+from tests.support.city import City, at
+
+REHAB = "rehab-home"
+
+
+def _form(zone_id: object, **other: Any) -> dict[str, Any]:
+    home = {"zone_id": str(zone_id), "longitude": 120.62, "latitude": 31.32, "address": "东湖片区99号",
+            "district_code": "320599", "street_code": "320599001", "community_code": "320599001001"}  # fmt: skip
+    contact = {"name": "某女儿", "phone": "13700009999", "relation": "child", "emergency": True}
+    return {"name": "某奶奶", "phone": "138 0000 9999", "gender": "female", "ability_level": 3, "home": home,
+            "contacts": [contact], **other}  # fmt: skip
+
+
+async def test_a_resident_registered_by_phone_can_be_found_and_booked_for(city: City):
+    operator = await city.staff("operator")
+    zone_id = await city.one("SELECT id FROM zones WHERE code = 'Z1'")
+    made = await operator.post("/v1/residents", _form(zone_id))
+    assert made.status_code == 201, made.text
+    card = made.json()
+    assert card["phone"] == "+8613800009999"
+    found = await operator.post("/v1/residents/search", {"phone": "+86 138-0000-9999"})
+    assert found.json() == card == (await operator.get(f"/v1/residents/{card['id']}")).json()
+    assert (await operator.post("/v1/residents", _form(zone_id))).json()["code"] == "already_registered"
+    slots = await city.quote(operator, UUID(card["id"]), "bath-home", at(10), at(16))
+    assert slots[0]["crew_size"] == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [({"phone": "123"}, "invalid_phone"), ({"ability_level": 9}, "invalid_request"), ({"gender": "?"}, "invalid_request"),
+     ({"name": ""}, "invalid_request"), ({"secret": 1}, "invalid_request")],
+)  # fmt: skip
+async def test_a_wrong_form_registers_nobody(city: City, spoil: dict[str, Any], code: str):
+    operator = await city.staff("operator")
+    before = await city.one("SELECT count(*) FROM accounts")
+    zone_id = await city.one("SELECT id FROM zones LIMIT 1")
+    assert (await operator.post("/v1/residents", _form(zone_id, **spoil))).json()["code"] == code
+    assert (await operator.post("/v1/residents", _form(uuid4()))).json()["code"] == "unknown_zone"
+    assert await city.one("SELECT count(*) FROM accounts") == before
+
+
+async def test_consent_opens_exactly_what_it_is_for_and_ends_at_once(city: City):
+    me = await city.resident()
+    mine = await city.signed_in(me["account_id"])
+    order = await city.booked(mine, me["id"], REHAB, at(13), at(15))
+    given = await mine.post(f"/v1/residents/{me['id']}/consents", {
+        "phone": "13700008888", "name": "某侄女", "purpose": "status", "evidence": "in the app"})  # fmt: skip
+    assert given.status_code == 201, given.text
+    niece = await city.signed_in(UUID(given.json()["account_id"]))
+    assert (await niece.get(f"/v1/orders/{order['id']}")).status_code == 200
+    assert (await niece.post("/v1/quotes", {"resident_id": str(me["id"]), "item_code": REHAB})).status_code == 404
+    changed = await city.sql("SELECT data FROM events WHERE type = 'consent.changed'")
+    assert changed[0]["data"]["given"] is True
+    ended = await mine.post(f"/v1/residents/{me['id']}/consents/{given.json()['id']}/end")
+    assert ended.json()["valid_to"]
+    assert (await niece.get(f"/v1/orders/{order['id']}")).json()["code"] == "unknown_order"
+    again = await mine.post(f"/v1/residents/{me['id']}/consents/{given.json()['id']}/end")
+    assert again.json()["code"] == "unknown_consent"
+
+
+async def test_family_cannot_give_consent_away_and_strangers_see_none(city: City):
+    me, other = await city.resident(), await city.resident(number=1)
+    daughter = await city.signed_in(await city.daughter(me["id"]))
+    stranger = await city.signed_in(other["account_id"])
+    wish = {"phone": "13700008888", "name": "某人", "purpose": "book", "evidence": "said so"}
+    path = f"/v1/residents/{me['id']}/consents"
+    assert (await daughter.post(path, wish)).json()["code"] == "not_allowed"
+    assert (await stranger.post(path, wish)).json()["code"] == "unknown_resident"
+    assert (await stranger.get(path)).json()["code"] == "unknown_resident"
+    assert (await stranger.get(f"/v1/residents/{me['id']}")).json()["code"] == "unknown_resident"
+    assert (await daughter.get(f"/v1/residents/{me['id']}")).json()["id"] == str(me["id"])
+
+
+async def test_meal_points_and_zones_are_open_to_everybody(city: City):
+    zones = (await city.http.get("/v1/zones")).json()
+    assert [zone["code"] for zone in zones] == ["Z1", "Z2", "Z3", "Z4"]
+    points = (await city.http.get("/v1/facilities", params={"zone_id": zones[0]["id"]})).json()
+    assert {point["kind"] for point in points} == {"meal_point"}
+
+
+_SCOPED = ("residents", "homes", "resident_contacts", "consents", "bookings", "orders", "order_seats", "assignments",
+           "stops", "offers", "visit_records", "timers", "sessions", "sign_in_codes", "workers", "audit")  # fmt: skip
+
+
+async def test_rows_keep_to_their_own_even_when_a_query_forgets(city: City):
+    """Row-level security: a statement without any WHERE, as somebody, sees nobody else's rows; as nobody, none."""
+    operator = await city.staff("operator")
+    people = [await city.resident(number=number) for number in range(4)]
+    for someone in people:
+        await city.booked(operator, someone["id"], REHAB, at(9), at(17), channel="phone")
+    await city.dispatch()
+    me = people[0]
+    mine = Principal(Role.RESIDENT, me["account_id"], resident_ids=(me["id"],))
+    async with city.database.unit_of_work(mine) as connection:
+        for table in ("residents", "homes", "orders", "bookings"):
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1, table
+        for table in ("timers", "offers", "sign_in_codes", "workers", "audit"):
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+    async with city.database.unit_of_work(NOBODY) as connection:
+        for table in _SCOPED:
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+    provider_id = await city.one("SELECT provider_id FROM offers LIMIT 1")
+    async with city.database.unit_of_work(Principal(Role.PROVIDER, provider_id=provider_id)) as connection:
+        seen = await connection.fetch("SELECT DISTINCT provider_id FROM orders")
+        assert {row["provider_id"] for row in seen} == {provider_id}
+
+
+async def test_every_table_with_somebody_in_it_is_secured(city: City):
+    """A new table with a resident, worker or account column must switch row-level security on."""
+    open_tables = await city.sql(
+        """SELECT DISTINCT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+           WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
+             AND NOT c.relrowsecurity AND a.attname IN ('resident_id', 'account_id', 'phone', 'order_id')
+           ORDER BY 1"""
+    )
+    assert {row["relname"] for row in open_tables} <= {"providers", "stop_orders"}
+
+
+async def test_the_application_role_owns_nothing_and_bypasses_nothing(city: City):
+    row = (await city.sql("SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user"))[0]
+    assert not any(row.values())
+    assert await city.one("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole") == 0
