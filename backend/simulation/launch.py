@@ -42,7 +42,7 @@ class Platform(Struct):
     pids: dict[str, int]
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for one in sockets:
@@ -69,7 +69,7 @@ async def running(
         urls = await server.bootstrap("replay")
         await migrate(urls.owner)
         await prepare(urls)
-        async with supervised(urls, folder, _free_ports(2), extra) as platform:
+        async with supervised(urls, folder, free_ports(2), extra) as platform:
             yield platform
 
 

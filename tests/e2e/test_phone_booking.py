@@ -1,0 +1,123 @@
+"""A bath promised on the telephone: two bathers come together, the daughter sees every step, even through a cut line."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.support.city import at
+from tests.support.platform import Running, running
+
+HERE: dict[str, Any] = {"device_at": None, "x": None, "y": None}
+
+
+@pytest.fixture(scope="module")
+async def city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    folder: Path = tmp_path_factory.mktemp("story")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o755)
+    async with running(folder) as started:
+        yield started
+
+
+async def _disabled(city: Running, number: int) -> dict[str, Any]:
+    return (
+        await city.sql(
+            """SELECT r.id, r.phone, a.phone AS daughter FROM residents r
+               JOIN consents c ON c.resident_id = r.id AND c.purpose = 'status' JOIN accounts a ON a.id = c.account_id
+               JOIN homes h ON h.resident_id = r.id JOIN zones z ON z.id = h.zone_id AND z.code = 'Z1'
+               WHERE r.ability_level > 2 ORDER BY r.phone OFFSET $1 LIMIT 1""",
+            number,
+        )
+    )[0]
+
+
+async def _promised(city: Running, someone: dict[str, Any]) -> dict[str, Any]:
+    """The call: who rings, which windows there are, what it costs, done."""
+    operator = await city.desk("operator")
+    caller = await operator.post("/v1/residents/search", {"phone": someone["phone"]})
+    assert caller["id"] == str(someone["id"])
+    wish = {"from_at": at(10).isoformat(), "to_at": at(16).isoformat()}
+    quote = await operator.quote({"resident_id": caller["id"], "item_code": "bath-home", "wish": wish})
+    assert quote["slots"][0]["crew_size"] == 2
+    assert quote["slots"][0]["price_fen"] == 12800
+    return await operator.post("/v1/bookings", {"slot": quote["slots"][0]["token"], "channel": "phone"})
+
+
+async def _crew(city: Running, order_id: str) -> list[Any]:
+    rows = await city.sql(
+        """SELECT c.phone FROM assignments a JOIN workers w ON w.id = a.worker_id JOIN accounts c ON c.id = w.account_id
+           WHERE a.order_id = $1 AND a.status = 'accepted' ORDER BY a.seat""",
+        UUID(order_id),
+    )
+    return [await city.phone(row["phone"]) for row in rows]
+
+
+async def test_a_bath_promised_on_the_telephone_happens_before_the_daughters_eyes(city: Running):
+    someone, stranger = await _disabled(city, 0), await _disabled(city, 1)
+    async with city.watching(someone["daughter"]) as daughter, city.watching(stranger["daughter"]) as other:
+        order = await _promised(city, someone)
+        placed = await daughter.until("order.placed")
+        assert placed["data"]["order_id"] == order["id"]
+        await daughter.until("order.accepted" if await _by_rule(city, order["id"]) else "order.offered")
+        await _provider_accepts(city)
+        if daughter.types("order.")[-1] == "order.offered":
+            await daughter.until("order.accepted")
+        first, second = await _crew(city, order["id"])
+        path = f"/v1/orders/{order['id']}"
+        await first.post(f"{path}/en-route", HERE)
+        await second.post(f"{path}/en-route", HERE)
+        await first.post(f"{path}/check-in", HERE)
+        assert (await second.post(f"{path}/check-in", HERE))["status"] == "in_service"
+        await first.post(f"{path}/check-out", HERE)
+        await second.post(f"{path}/check-out", HERE)
+        resident = await city.phone(someone["phone"])
+        assert (await resident.post(f"{path}/accept-service", {}))["status"] == "completed"
+        await daughter.until("order.completed")
+        assert daughter.types("order.") == [
+            "order.held", "order.placed", "order.offered", "order.accepted", "order.en_route", "order.arrived",
+            "order.in_service", "order.awaiting_acceptance", "order.completed",
+        ]  # fmt: skip
+        cursors = [event["cursor"] for event in daughter.events]
+        assert len(cursors) == len(set(cursors))
+        assert not other.events
+
+
+async def _by_rule(city: Running, order_id: str) -> bool:
+    for _ in range(200):
+        rows = await city.sql(
+            "SELECT p.auto_accept FROM offers o JOIN providers p ON p.id = o.provider_id WHERE o.order_id = $1",
+            UUID(order_id),
+        )
+        if rows:
+            return bool(rows[0]["auto_accept"])
+    raise AssertionError("nobody was asked")
+
+
+async def _provider_accepts(city: Running) -> None:
+    provider = await city.desk("provider1")
+    for offer in await provider.get("/v1/offers"):
+        await provider.post(f"/v1/offers/{offer['id']}/accept", {})
+
+
+async def test_a_line_cut_at_the_door_loses_and_doubles_nothing(city: Running):
+    """The gateway dies while the crew is at the door; the daughter's client comes back and has every step once."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    someone = await _disabled(city, 2)
+    async with city.watching(someone["daughter"]) as daughter:
+        order = await _promised(city, someone)
+        await daughter.until("order.accepted")
+        first, second = await _crew(city, order["id"])
+        path = f"/v1/orders/{order['id']}"
+        os.kill(city.platform.pids["gateway"], signal.SIGKILL)
+        await first.post(f"{path}/en-route", HERE)
+        await first.post(f"{path}/check-in", HERE)
+        await second.post(f"{path}/check-in", HERE)
+        await daughter.until("order.in_service", within=30)
+        assert daughter.types("order.")[-3:] == ["order.en_route", "order.arrived", "order.in_service"]
+        cursors = [event["cursor"] for event in daughter.events]
+        assert len(cursors) == len(set(cursors))
