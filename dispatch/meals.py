@@ -23,6 +23,7 @@ def insert_meal(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refus
     _, visits = index(problem)
     lo, hi = link_bounds(problem, plan, visit)
     visit = visits[visit.id] = msgspec.structs.replace(visit, earliest_s=lo, latest_s=hi)
+    fixed = fixed_visits(problem) - {visit.id}
     refusals: list[WorkerRefusal] = []
     ranked: list[tuple[int, Worker]] = []
     for worker in problem.workers:
@@ -40,9 +41,8 @@ def insert_meal(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refus
     for rank, (_, worker) in enumerate(ranked):
         if rank >= _MEAL_WORKERS and best is not None:
             break
-        found = _best_pair(
-            problem, worker, plan.routes.get(worker.id, ()), visit, visits, best[0] if best else float("inf")
-        )
+        route, limit = plan.routes.get(worker.id, ()), best[0] if best else float("inf")
+        found = _best_pair(problem, worker, route, visit, visits, fixed, limit)
         if found is not None:
             best = (found[0], found[1], worker)
         else:
@@ -70,7 +70,13 @@ def _reach(problem: Problem, worker: Worker, route: Sequence[Stop], place: int, 
 
 
 def _best_pair(
-    problem: Problem, worker: Worker, route: Sequence[Stop], visit: Visit, visits: dict[str, Visit], limit: float
+    problem: Problem,
+    worker: Worker,
+    route: Sequence[Stop],
+    visit: Visit,
+    visits: dict[str, Visit],
+    fixed: set[str],
+    limit: float,
 ) -> tuple[float, tuple[Stop, ...]] | None:
     delivery = visit.delivery
     if delivery is None:
@@ -83,7 +89,7 @@ def _best_pair(
     for i in range(first, len(route) + 1):
         for j in range(i, min(len(route), i + 4) + 1):
             trial = (*route[:i], pickup, *route[i:j], drop, *route[j:])
-            timed = timed_route(problem, worker, trial, visits, visit.id)
+            timed = timed_route(problem, worker, trial, visits, fixed)
             if timed is None:
                 continue
             extra = _route_cost(problem, worker, timed, visits) - base
@@ -93,10 +99,9 @@ def _best_pair(
 
 
 def timed_route(
-    problem: Problem, worker: Worker, route: Sequence[Stop], visits: dict[str, Visit], fresh: str
+    problem: Problem, worker: Worker, route: Sequence[Stop], visits: dict[str, Visit], fixed: set[str]
 ) -> tuple[Stop, ...] | None:
-    """The route at its earliest times, if windows, rides and the box allow it; `fresh` is the meal being put in."""
-    fixed = fixed_visits(problem) - {fresh}
+    """The route at its earliest times, if windows, rides and the box allow it and the fixed visits need not move."""
     held = {(s.visit, s.kind): s.start_s for s in route if s.visit in fixed}
     starts = walk(problem, worker, route, visits, held)
     if starts is None or any(

@@ -147,11 +147,12 @@ class Dispatcher:
             now = await orders.care_now(connection)
             day = await self._planner.day(connection, zone_id, plan_on, now)
             plan = settled(day)
-            if plan is day.plan or not _drifted(day.plan, plan):
-                return
-            await self._own(connection, zone_id)
-            await lock_day(connection, day)
-            await write_plan(connection, day, plan)
+            version = day.rows.plan.version
+            if plan is not day.plan and _drifted(day.plan, plan):
+                await self._own(connection, zone_id)
+                await lock_day(connection, day)
+                version = (await write_plan(connection, day, plan)).version
+            await scheduling.mark_settled(connection, day.rows.plan.id, version)
 
     async def _improve(self, zone_id: UUID, plan_on: date) -> None:
         """Ask the solver for a better day, and commit what still fits when it answers."""

@@ -92,6 +92,11 @@ async def mark_improved(connection: Connection, plan_id: UUID, version: int) -> 
     )  # fmt: skip
 
 
+async def mark_settled(connection: Connection, plan_id: UUID, version: int) -> None:
+    """Remember which version was last brought up to date with what happened."""
+    await execute(connection, "UPDATE plans SET settled_version = $2 WHERE id = $1", plan_id, version)
+
+
 class PlanDay(Struct, frozen=True, forbid_unknown_fields=True):
     """One zone's day that has orders and is not over."""
 
@@ -142,27 +147,24 @@ async def places(connection: Connection, place_ids: Sequence[UUID]) -> list[Plac
 
 
 async def live_stops(connection: Connection, plan_id: UUID) -> list[StopRow]:
-    """Stops that still matter: not finished, or the last finished one of each worker (where the worker is now)."""
+    """Stops that still matter: what is not finished, where each worker was last, and what is in a worker's box."""
     return await many(
         connection,
         StopRow,
-        """WITH known AS (
-               SELECT s.id, s.worker_id, s.kind, s.place_id, s.order_id, s.seat, lower(s.during) AS from_at,
-                      upper(s.during) AS to_at, s.started, o.status, came.received_at AS arrived_at, went.received_at AS left_at,
-                      row_number() OVER (PARTITION BY s.worker_id, went.received_at IS NOT NULL
-                                         ORDER BY lower(s.during) DESC) AS place
-               FROM stops s LEFT JOIN orders o ON o.id = s.order_id
-               LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
-                   WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
-                     AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_in' ELSE '' END) came ON s.started
-               LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
-                   WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
-                     AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
-                                  ELSE 'hand_over' END) went ON s.started
-               WHERE s.plan_id = $1
-                 AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now()))
-           SELECT id, worker_id, kind, place_id, order_id, seat, from_at, to_at, started, arrived_at, left_at
-           FROM known WHERE left_at IS NULL OR place = 1 OR status IN ('en_route', 'arrived', 'in_service') ORDER BY worker_id, from_at""",
+        """SELECT s.id, s.worker_id, s.kind, s.place_id, s.order_id, s.seat, lower(s.during) AS from_at,
+                  upper(s.during) AS to_at, s.started, came.received_at AS arrived_at, NULL::timestamptz AS left_at
+           FROM stops s
+           LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
+                WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.kind = 'check_in') came
+                ON s.started AND s.kind = 'visit'
+           WHERE s.plan_id = $1 AND s.active AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now())
+           UNION ALL
+           SELECT d.id, d.worker_id, d.kind, d.place_id, d.order_id, d.seat, lower(d.during), upper(d.during), true,
+                  CASE d.kind WHEN 'visit' THEN lower(d.during) END, upper(d.during)
+           FROM (SELECT s.*, row_number() OVER (PARTITION BY s.worker_id ORDER BY upper(s.during) DESC) AS place
+                 FROM stops s WHERE s.plan_id = $1 AND NOT s.active) d JOIN orders o ON o.id = d.order_id
+           WHERE d.place = 1 OR o.status IN ('en_route', 'arrived', 'in_service')
+           ORDER BY worker_id, from_at""",
         plan_id,
     )
 

@@ -276,8 +276,7 @@ def _routes(
             if s.kind == "visit" and s.order_id:
                 start = crew_start[s.order_id]
                 duration = durations[s.order_id, s.seat]
-            elif s.left_at is None:
-                start = max(start, min(now_s, start + duration)) if s.kind == "pickup" else max(start, now_s)
+            # a fetch or hand-over under way is taken to have begun as planned: no phone reports its beginning
             end = at(s.left_at) if s.left_at else max(start + duration, now_s + 1)
             start = min(start, end - 1)
         visit = str(s.order_id) if s.order_id else ""

@@ -43,6 +43,7 @@ class Platform(Struct):
 
 
 def free_ports(number: int) -> list[int]:
+    """Ports nobody listens on at the moment."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for one in sockets:

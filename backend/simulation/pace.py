@@ -61,7 +61,7 @@ class Pace:
     async def stand(self) -> Stand:
         """How the platform stands now."""
         async with self._database.unit_of_work(SYSTEM) as connection:
-            pulse = await queries.pulse(connection)
+            pulse = await queries.pulse(connection, str(self._day.zero_at.tzinfo))
         due = None if pulse.timer_at is None else self._day.seconds(pulse.timer_at)
         return Stand(self._wait_for(pulse, due), due, _RETRY_REAL_S if pulse.waiting else 0.0)
 
@@ -73,6 +73,7 @@ class Pace:
             "sockets": not all(watcher.connected for watcher in self._everybody()),
             "events": behind or owed,
             "dispatch": pulse.unseen > 0,
+            "settling": pulse.unsettled > 0,
             "timers": due is not None and self.clock is not None and due <= self.clock.now_s,
             "thinking": pulse.thinking > 0 and time.monotonic() < self._thinking_until,
         }
@@ -84,7 +85,7 @@ class Pace:
     async def settled(self) -> bool:
         """Whether the dispatcher has found nothing better for any plan."""
         async with self._database.unit_of_work(SYSTEM) as connection:
-            pulse = await queries.pulse(connection)
+            pulse = await queries.pulse(connection, str(self._day.zero_at.tzinfo))
         return not pulse.thinking and not pulse.unseen
 
 

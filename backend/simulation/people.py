@@ -145,7 +145,7 @@ class Worker:
                 await asyncio.sleep(_GATHER_S)
                 continue
             leave_s = self._from_s(stop) - self._way_s(stop)
-            if leave_s > self._clock.now_s:
+            if leave_s > self._clock.now_s and stop.kind != "drop":  # nobody waits about with a hot meal in the box
                 await sleeper.nap(leave_s)
                 await asyncio.sleep(_GATHER_S)
                 continue
@@ -167,9 +167,6 @@ class Worker:
 
     def _from_s(self, stop: Stop) -> float:
         return self._world.day.seconds(stop.from_at)
-
-    def _to_s(self, stop: Stop) -> float:
-        return self._world.day.seconds(stop.to_at)
 
     def _way_s(self, stop: Stop) -> int:
         return self._world.day.instance.travel_s(self._place, self._world.place(stop.place_id))
@@ -197,10 +194,9 @@ class Worker:
         if stop.kind == "visit":
             await self._visit(stop, door, sleeper)
             return
-        handling_s = self._to_s(stop) - self._from_s(stop)
-        begin_s = self._clock.now_s
+        begin_s, handling_s = self._clock.now_s, door.demand.seats[0].duration_s
         if stop.kind == "pickup" and door.demand.pickup is not None:
-            begin_s = max(begin_s, door.demand.pickup.ready_s)
+            begin_s, handling_s = max(begin_s, door.demand.pickup.ready_s), door.demand.pickup.pickup_s
         await self._until(begin_s + handling_s, sleeper)
         await self._report(stop, "pick-up" if stop.kind == "pickup" else "hand-over")
 

@@ -184,21 +184,25 @@ class Pulse(Struct, frozen=True, forbid_unknown_fields=True):
     unseen: int  # placed orders no dispatcher has looked at
     waiting: int  # placed orders, looked at or not
     thinking: int  # plans changed since they were last improved
+    unsettled: int  # today's plans not yet brought up to date with what happened
     timer_at: datetime | None
 
 
-async def pulse(connection: Connection) -> Pulse:
-    """The last event, the orders that wait, plans not yet improved, and the next timer."""
+async def pulse(connection: Connection, time_zone: str) -> Pulse:
+    """The last event, the orders that wait, plans not yet improved or settled, and the next timer."""
     return await one(
         connection,
         Pulse,
         """SELECT coalesce(e.xid, 0) AS last_xid, coalesce(e.id, 0) AS last_id, o.unseen, o.waiting,
                   (SELECT count(*) FROM plans WHERE version <> improved_version) AS thinking,
+                  (SELECT count(*) FROM plans WHERE version <> settled_version
+                   AND plan_on = (yinling_now() AT TIME ZONE $1 - interval '3 hours')::date) AS unsettled,
                   (SELECT min(due_at) FROM timers WHERE fired_at IS NULL AND tries < 3) AS timer_at
            FROM (SELECT count(*) AS waiting, count(*) FILTER (WHERE reasons = '[]') AS unseen
                  FROM orders WHERE status = 'placed') o
            LEFT JOIN LATERAL (SELECT xid::text::bigint AS xid, id FROM events
                               ORDER BY events.xid DESC, id DESC LIMIT 1) e ON true""",
+        time_zone,
     )
 
 
