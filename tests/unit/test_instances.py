@@ -1,0 +1,139 @@
+"""Recorded days are read whole or refused in one line that names file, field and value."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.simulation import hhcrsp, mdrp
+from backend.simulation.generator import write_mdrp
+from backend.simulation.importer import layout
+from backend.simulation.instances import InstanceError
+
+DAY = Path(__file__).parents[1] / "support" / "instances" / "hhcrsp" / "InstanzCPLEX_HCSRP_10_1.json.gz"
+
+
+def _day() -> dict[str, Any]:
+    return json.loads(gzip.decompress(DAY.read_bytes()))
+
+
+def _written(folder: Path, day: Any) -> Path:
+    path = folder / "day.json"
+    path.write_text(json.dumps(day))
+    return path
+
+
+def test_plain_packed_and_a_folder_are_the_same_day(tmp_path: Path):
+    plain = _written(tmp_path, _day())
+    one, two = hhcrsp.parse(DAY), hhcrsp.parse(plain)
+    assert one.demands == two.demands
+    assert one.matrix == two.matrix
+    (tmp_path / "other.json.gz").write_bytes(DAY.read_bytes())
+    assert [p.name for p in hhcrsp.files(tmp_path)] == ["day.json", "other.json.gz"]
+
+
+def test_what_two_must_do_together_becomes_a_crew_and_what_follows_a_gap():
+    instance = hhcrsp.parse(DAY)
+    raw = _day()
+    kinds = [p.get("synchronization", {}).get("type") for p in raw["patients"] if len(p["required_caregivers"]) > 1]
+    assert kinds.count("simultaneous") == sum(len(d.seats) == 2 for d in instance.demands)
+    assert kinds.count("sequential") == sum(d.gap is not None for d in instance.demands)
+
+
+Spoil = Callable[[dict[str, Any]], Any]
+
+
+def _set(path: str, value: Any) -> Spoil:
+    def spoil(day: dict[str, Any]) -> None:
+        *way, last = path.split(".")
+        at: Any = day
+        for step in way:
+            at = at[int(step)] if step.isdigit() else at[step]
+        at[int(last) if last.isdigit() else last] = value
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "field", "value"),
+    [
+        (_set("patients", []), "patients", "[]"),
+        (_set("patients.0.time_window", [500, 100]), "patients[0].time_window", "[500, 100]"),
+        (_set("patients.0.time_window", "noon"), "patients[0].time_window", "noon"),
+        (_set("patients.1.id", "p1"), "patients", "p1"),
+        (_set("caregivers.0.abilities", "all"), "caregivers[0].abilities", "all"),
+        (
+            _set("patients.0.required_caregivers", [{"service": "x"}]),
+            "patients[0].required_caregivers[0].duration",
+            "None",
+        ),
+        (_set("distances.0", [0]), "distances[0]", "1"),
+        (_set("distances.0.1", -5), "distances[0][1]", "-5"),
+        (_set("distances.0.1", "far"), "distances[0][1]", "far"),
+        (lambda day: day.pop("caregivers"), "caregivers", "missing"),
+    ],
+)
+def test_a_wrong_care_day_is_refused_in_one_line(tmp_path: Path, spoil: Spoil, field: str, value: str):
+    day = _day()
+    spoil(day)
+    with pytest.raises(InstanceError) as refused:
+        hhcrsp.parse(_written(tmp_path, day))
+    said = str(refused.value)
+    assert "\n" not in said
+    for word in ("day.json", field, value):
+        assert word in said, said
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe", b"[]", b"null", gzip.compress(b"{}")[:-5]],
+    ids=["empty", "cut", "bytes", "list", "null", "torn"],
+)
+def test_what_is_not_a_care_day_at_all_is_refused(tmp_path: Path, content: bytes):
+    path = tmp_path / ("day.json.gz" if content[:2] == b"\x1f\x8b" else "day.json")
+    path.write_bytes(content)
+    with pytest.raises(InstanceError, match=r"^[^\n]*day\.json[^\n]*$"):
+        hhcrsp.parse(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "field"),
+    [
+        ("orders.txt", "restaurant\tready", "rest\tready", "restaurant"),
+        ("orders.txt", "o1\t", "o1\tx", "line 2 x"),
+        ("orders.txt", "o2\t", "o1\t", "order"),
+        ("orders.txt", "\tr", "\tq", "restaurant"),
+        ("couriers.txt", "c1\t", "c1\t1\t", "line 2"),
+        ("instance_parameters.txt", "320\t", "0\t", "meters_per_minute"),
+        ("instance_parameters.txt", "40\t90", "90\t40", "maximum click-to-door"),
+    ],
+)
+def test_a_wrong_meal_day_is_refused_in_one_line(tmp_path: Path, file: str, old: str, new: str, field: str):
+    day = write_mdrp(tmp_path / "meals", seed=1, orders=5, couriers=2, restaurants=2)
+    text = (day / file).read_text()
+    assert old in text
+    (day / file).write_text(text.replace(old, new))
+    with pytest.raises(InstanceError) as refused:
+        mdrp.parse(day)
+    said = str(refused.value)
+    assert "\n" not in said
+    assert file in said
+    assert field in said
+
+
+def test_the_same_seed_makes_the_same_meals(tmp_path: Path):
+    one, two, other = (
+        mdrp.parse(write_mdrp(tmp_path / name, seed=seed, orders=9, couriers=3, restaurants=2))
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert one.demands == two.demands != other.demands
+
+
+def test_a_window_that_does_not_fit_into_a_day_is_refused(tmp_path: Path):
+    day = _day()
+    day["patients"][0]["time_window"] = [0, 3000]
+    with pytest.raises(InstanceError, match="21 hours"):
+        layout(hhcrsp.parse(_written(tmp_path, day)), "Asia/Shanghai")
