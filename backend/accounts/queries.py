@@ -95,6 +95,24 @@ async def count_failure(connection: Connection, account_id: UUID, limit: int, lo
     )
 
 
+async def insert_person(connection: Connection, role: str, name: str, phone: str) -> UUID:
+    """An account that signs in by telephone; a second one with the number breaks accounts_phone_once."""
+    return await value(
+        connection, "INSERT INTO accounts (role, name, phone) VALUES ($1, $2, $3) RETURNING id", role, name, phone
+    )
+
+
+async def family_account(connection: Connection, phone: str, name: str) -> UUID | None:
+    """The family member with this number, made when there is none; None when the number is somebody else's."""
+    return await value(
+        connection,
+        """WITH made AS (INSERT INTO accounts (role, name, phone) VALUES ('family', $2, $1)
+                         ON CONFLICT ON CONSTRAINT accounts_phone_once DO NOTHING RETURNING id)
+           SELECT id FROM made UNION ALL SELECT id FROM accounts WHERE phone = $1 AND role = 'family' LIMIT 1""",
+        phone, name,
+    )  # fmt: skip
+
+
 async def use_totp_step(connection: Connection, account_id: UUID, step: int) -> bool:
     """Take a one-time password; False when this one or a later one was used before."""
     return (

@@ -17,6 +17,7 @@ from backend.orders import queries as orders
 from backend.orders.actions import follow_plan
 from backend.orders.model import Actor, Order, OrderStatus
 from backend.orders.offering import offer_order, to_the_desk
+from backend.processes.logging import where
 from backend.processes.solving import SolverPool
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
@@ -103,6 +104,9 @@ class Dispatcher:
             log.info("dispatcher.zone_lost", step=what)
         except (asyncpg.PostgresError, TimeoutError) as error:
             log.warning("dispatcher.step_failed", step=what, error=type(error).__name__)
+        except Exception as error:
+            # one order or plan we cannot handle must not stop the dispatching of all others; it is told loudly
+            log.exception("dispatcher.step_broken", step=what, error=type(error).__name__, trace=where(error))
 
     async def _own(self, connection: Connection, zone_id: UUID) -> None:
         epoch = await scheduling.lease_epoch(connection, zone_id)

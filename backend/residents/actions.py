@@ -4,6 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
+from backend.accounts import queries as accounts
 from backend.core.errors import DomainError
 from backend.core.phone import e164
 from backend.core.principal import Principal, Role
@@ -19,7 +20,8 @@ async def register(connection: Connection, new: NewResident) -> ResidentCard:
     phone = e164(new.phone)
     contacts = [(contact.name, e164(contact.phone), contact.relation, contact.emergency) for contact in new.contacts]
     try:
-        resident_id = await queries.insert_resident(connection, new, phone)
+        account_id = await accounts.insert_person(connection, Role.RESIDENT.value, new.name, phone)
+        resident_id = await queries.insert_resident(connection, new, account_id, phone)
         await queries.insert_home(connection, resident_id, new.home)
     except asyncpg.UniqueViolationError as error:
         raise DomainError("already_registered") from error
@@ -42,7 +44,7 @@ async def give_consent(connection: Connection, principal: Principal, resident_id
     channel = "phone" if principal.role is Role.OPERATOR else "app"
     async with as_the_platform(connection):
         await queries.resident_card(connection, resident_id)
-        account_id = await queries.family_account(connection, phone, given.name)
+        account_id = await accounts.family_account(connection, phone, given.name)
         if account_id is None:
             raise DomainError("already_registered", "This number belongs to somebody who is not family.")
         consent_id = await queries.open_consent(connection, resident_id, account_id, given, channel)

@@ -64,15 +64,14 @@ async def resident_card(connection: Connection, resident_id: UUID) -> ResidentCa
     return found
 
 
-async def insert_resident(connection: Connection, new: NewResident, phone: str) -> UUID:
-    """The resident with an account for their number; a second one with the number breaks a constraint."""
+async def insert_resident(connection: Connection, new: NewResident, account_id: UUID, phone: str) -> UUID:
+    """The resident behind an account; a second one with the number breaks a constraint."""
     return await value(
         connection,
-        """WITH account AS (INSERT INTO accounts (role, name, phone) VALUES ('resident', $1, $2) RETURNING id)
-           INSERT INTO residents (account_id, name, phone, gender, born_on, ability_level, ability_scheme,
+        """INSERT INTO residents (account_id, name, phone, gender, born_on, ability_level, ability_scheme,
                                   ability_assessed_on, gender_wish, diet)
-           SELECT id, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM account RETURNING id""",
-        new.name, phone, new.gender, new.born_on, new.ability_level, new.ability_scheme, new.ability_assessed_on,
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id""",
+        account_id, new.name, phone, new.gender, new.born_on, new.ability_level, new.ability_scheme, new.ability_assessed_on,
         new.gender_wish, new.diet,
     )  # fmt: skip
 
@@ -98,17 +97,6 @@ async def insert_contacts(
         "INSERT INTO resident_contacts (resident_id, name, phone, relation, emergency) VALUES ($1, $2, $3, $4, $5)",
         [(resident_id, *contact) for contact in contacts],
     )
-
-
-async def family_account(connection: Connection, phone: str, name: str) -> UUID | None:
-    """The family member with this number, made when there is none; None when the number is somebody else's."""
-    return await value(
-        connection,
-        """WITH made AS (INSERT INTO accounts (role, name, phone) VALUES ('family', $2, $1)
-                         ON CONFLICT ON CONSTRAINT accounts_phone_once DO NOTHING RETURNING id)
-           SELECT id FROM made UNION ALL SELECT id FROM accounts WHERE phone = $1 AND role = 'family' LIMIT 1""",
-        phone, name,
-    )  # fmt: skip
 
 
 async def open_consent(

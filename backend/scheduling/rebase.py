@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from backend.scheduling.snapshots import Day
-from dispatch import Plan, Stop, check_plan, plan_cost
+from dispatch import Plan, Stop, check_plan, plan_cost, retime
 
 Shape = tuple[tuple[str, str, int], ...]
 
@@ -35,15 +37,23 @@ def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | Non
         if group & spoilt or not group <= routes.keys():
             continue
         for worker in group:
-            routes[worker] = improved.routes[worker]
+            routes[worker] = _replaced(improved.routes[worker], then, now)
         taken = True
     if not taken:
         return None
     served = {stop.visit for route in routes.values() for stop in route}
-    plan = Plan(routes=routes, unserved=tuple(v.id for v in now.problem.visits if v.id not in served))
+    merged = Plan(routes=routes, unserved=tuple(v.id for v in now.problem.visits if v.id not in served))
+    plan = retime(now.problem, merged)
+    if plan is None:
+        return None
     if check_plan(now.problem, plan) or plan_cost(now.problem, plan) >= plan_cost(now.problem, current):
         return None
     return plan
+
+
+def _replaced(route: Sequence[Stop], then: Day, now: Day) -> tuple[Stop, ...]:
+    """The same stops at the same places, whose positions in the matrices differ from day to day."""
+    return tuple(msgspec.structs.replace(stop, place=now.place(then.place_ids[stop.place])) for stop in route)
 
 
 def _groups(changed: set[str], old: dict[str, Shape], new: dict[str, Shape]) -> list[set[str]]:
