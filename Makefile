@@ -43,8 +43,14 @@ e2e: setup ## Stories through HTTP and sockets
 chaos: setup ## Processes killed in the middle
 	@$(PYTEST) tests/chaos
 
-test: check integration e2e chaos ## Everything
+fuzz: setup ## Anything sent to any route
+	@$(PYTEST) tests/fuzz
 
-.PHONY: help demo replay setup lock format check integration e2e chaos test
+browser: setup ## The pages in Chromium
+	@$(PYTEST) tests/browser
+
+test: check integration e2e chaos fuzz browser ## Everything
+
+.PHONY: help demo replay setup lock format check integration e2e chaos fuzz browser test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
