@@ -18,6 +18,8 @@ setup: .venv/ready ## Make the virtual environment from the hash-locked requirem
 	@test -d .venv || $(PYTHON) -m venv .venv
 	@echo "Installing the locked requirements (once) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/.venv/bin/python" -m backend "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/yinling
+	@chmod +x $(BIN)/yinling
 	@touch .venv/ready
 
 lock: ## Write the requirement files anew, with hashes and without hosts

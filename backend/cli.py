@@ -3,10 +3,11 @@
 import asyncio
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-PROCESSES = ("web", "gateway", "relay", "dispatcher", "jobs")
-USAGE = """usage: yinling COMMAND
+PROCESSES: Final = ("web", "gateway", "relay", "dispatcher", "jobs")
+USAGE: Final = """usage: yinling COMMAND
 
   demo         a whole invented city on this machine, in fast motion
   replay PATH  live a recorded day through the public API (replay --help)
@@ -14,49 +15,78 @@ USAGE = """usage: yinling COMMAND
   web gateway relay dispatcher jobs
                one process each, settings from YINLING_* variables
   migrate      bring the database to the newest schema, as its owner
+  seed         fill a migrated, empty database with the invented city, as its owner
   doctor       what this machine has and lacks
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    command, *rest = (list(sys.argv[1:]) if arguments is None else list(arguments)) or ["--help"]
+    command, *rest = (list(sys.argv[1:]) if arguments is None else list(arguments)) or [""]
+    if command in COMMANDS:
+        return COMMANDS[command](rest)
     if command in PROCESSES:
         return _process(command)
-    if command == "migrate":
-        return _migrate()
-    if command == "demo":
-        asyncio.run(importlib.import_module("backend.simulation.demo.run").run())
-        return 0
-    if command in {"replay", "watch"}:
-        return importlib.import_module(f"backend.simulation.{command}").main(rest)
-    if command == "doctor":
-        return importlib.import_module("backend.processes.doctor").main()
     sys.stdout.write(USAGE)
     return 0 if command in {"-h", "--help", "help"} else 2
 
 
-def _process(name: str) -> int:
-    config = importlib.import_module("backend.config")
-    logs = importlib.import_module("backend.processes.logging")
+def _room(name: str) -> Any:
+    """A part of the program, loaded only when its command is given."""
+    return importlib.import_module(f"backend.{name}")
+
+
+def _demo(_rest: Sequence[str]) -> int:
+    asyncio.run(_room("simulation.demo.run").run())
+    return 0
+
+
+def _migrate(_rest: Sequence[str]) -> int:
+    return _as_owner(lambda url: _room("database.migrate").upgrade(url))
+
+
+def _seed(_rest: Sequence[str]) -> int:
+    return _as_owner(lambda url: asyncio.run(_room("simulation.demo.city").build(url)))
+
+
+COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
+    "demo": _demo,
+    "replay": lambda rest: _room("simulation.replay").main(rest),
+    "watch": lambda rest: _room("simulation.watch").main(rest),
+    "migrate": _migrate,
+    "seed": _seed,
+    "doctor": lambda _: _room("processes.doctor").main(),
+}
+
+
+def _settings() -> Any:
+    """The settings, or None after saying what is wrong with them."""
+    config = _room("config")
     try:
-        settings = config.load()
+        return config.load()
     except config.SettingsError as error:
         sys.stderr.write(f"{error}\n")
+        return None
+
+
+def _process(name: str) -> int:
+    settings = _settings()
+    if settings is None:
         return 2
-    logs.set_up(name, settings.log_level)
+    _room("processes.logging").set_up(name, settings.log_level)
     loop = importlib.import_module("asyncio" if sys.platform == "win32" else "uvloop")
     try:
-        loop.run(importlib.import_module(f"backend.processes.{name}").run(settings))
+        loop.run(_room(f"processes.{name}").run(settings))
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def _migrate() -> int:
-    settings = importlib.import_module("backend.config").load()
-    if settings.owner_database_url is None:
-        sys.stderr.write("YINLING_OWNER_DATABASE_URL is not set\n")
+def _as_owner(work: Callable[[str], None]) -> int:
+    settings = _settings()
+    if settings is None or settings.owner_database_url is None:
+        if settings is not None:
+            sys.stderr.write("YINLING_OWNER_DATABASE_URL is not set\n")
         return 2
-    importlib.import_module("backend.database.migrate").upgrade(settings.owner_database_url)
+    work(settings.owner_database_url)
     return 0

@@ -11,9 +11,13 @@ import pyotp
 from argon2 import PasswordHasher
 from msgspec import Struct
 
-from backend.database.pool import Connection
+from backend.core.clock import city_date
+from backend.core.principal import SYSTEM
+from backend.database.pool import Connection, Database
 from backend.simulation.demo import queries
 
+TIME_ZONE: Final = "Asia/Shanghai"
+_SEED: Final = 7
 _CENTRE: Final = (120.62, 31.32)
 _ZONES: Final = (
     ("Z1", "东湖片区", 0.0, 0.0),
@@ -41,6 +45,16 @@ class Desk(Struct, frozen=True):
     login: str
     password: str
     totp_secret: str
+
+
+async def build(owner_url: str) -> None:
+    """Put the city into a migrated database of its own, beginning today; a second time only adds shifts."""
+    database = await Database.open(owner_url, size=1)
+    zone_info = ZoneInfo(TIME_ZONE)
+    async with database.unit_of_work(SYSTEM) as connection:
+        on = city_date(await queries.care_now(connection), zone_info)
+        await seed(connection, on, zone_info, random.Random(_SEED))
+    await database.close()
 
 
 async def seed(connection: Connection, on: date, zone_info: ZoneInfo, chooser: random.Random) -> None:

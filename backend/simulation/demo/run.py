@@ -20,7 +20,6 @@ from backend.simulation import launch
 from backend.simulation.demo import city, queries
 from backend.simulation.demo.population import Pace, Population
 
-TIME_ZONE: Final = "Asia/Shanghai"
 PORTS: Final = (8000, 8001)
 _RATE: Final = 20.0  # twenty times as fast: a working day in half an hour
 _DAY_BEGINS, _DAY_ENDS = time(7, 40), time(19)
@@ -65,7 +64,7 @@ async def run(*, rate: float = _RATE, every_s: float = 1.2, seed: int = 7, ports
 
 async def _prepare(owner: Database, rate: float, seed: int) -> tuple[Pace, list[city.Desk]]:
     """Seed the city, and set its clock into working hours: where it stood, or the next morning."""
-    zone_info = ZoneInfo(TIME_ZONE)
+    zone_info = ZoneInfo(city.TIME_ZONE)
     async with owner.unit_of_work(SYSTEM) as connection:
         stood = await queries.care_now(connection) if await queries.is_seeded(connection) else machine_now()
         begins = _working_time(stood.astimezone(zone_info), zone_info)
@@ -91,5 +90,5 @@ def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, 
     for who, phone in (("resident 老人", resident), ("family 家属", family), ("worker 护理员", worker)):
         table.add_row(who, phone, "the code is shown when you ask for it")
     console.print(table)
-    console.print(f"Follow a day as the daughter:  .venv/bin/python -m backend watch --as {family}")
+    console.print(f"Follow a day as the daughter:  .venv/bin/yinling watch --as {family}")
     console.print("A demo's database is open to other users of this machine. Ctrl-C stops everything.")
