@@ -52,6 +52,8 @@ def ruin_and_recreate(
 ) -> Plan:
     """Improve until the iterations are used or time has expired; never worse than the plan given.
 
+    What the plan serves stays served: nobody's promise is traded for somebody who is still waiting.
+
     Deterministic for a seed and a number of iterations. A slightly worse plan is sometimes carried on from, after
     Kirkpatrick et al. 1983 (annealing); which visits leave follows nearness, after Shaw 1998.
     """
@@ -61,6 +63,7 @@ def ruin_and_recreate(
         return plan
     best = current = plan
     best_cost = current_cost = plan_cost(problem, plan)
+    waiting = set(plan.unserved)
     heat = max(1.0, 0.01 * best_cost)
     step = 0
     while (iterations is None or step < iterations) and not expired():
@@ -73,7 +76,7 @@ def ruin_and_recreate(
         trial = retime(problem, trial) or trial
         chooser.shuffle(group)
         trial = _put_back(problem, trial, group)
-        timed = retime(problem, trial)
+        timed = retime(problem, trial) if waiting.issuperset(trial.unserved) else None
         if timed is None:
             continue
         price = plan_cost(problem, timed)

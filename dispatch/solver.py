@@ -57,7 +57,8 @@ def improve(problem: Problem, plan: Plan, seconds: float, seed: int, *, iteratio
 
 
 def _better(problem: Problem, old: Plan, new: Plan) -> Plan:
-    return new if plan_cost(problem, new) < plan_cost(problem, old) and not check_plan(problem, new) else old
+    keeps = set(old.unserved).issuperset(new.unserved)
+    return new if keeps and plan_cost(problem, new) < plan_cost(problem, old) and not check_plan(problem, new) else old
 
 
 def _day(problem: Problem, plan: Plan) -> _Day:

@@ -47,14 +47,15 @@ async def _unserved_due(connection: Connection, order_id: UUID) -> None:
 
 async def _missed_due(connection: Connection, order_id: UUID) -> None:
     order = await _order(connection, order_id)
-    if order.status in {S.ACCEPTED, S.EN_ROUTE} and order.kind != "meal":
+    if order.status in {S.ACCEPTED, S.EN_ROUTE}:
         crew = await queries.set_assignments(
             connection, order_id, [AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE], AssignmentStatus.NO_SHOW
         )
         await tell_crew(connection, order, crew)
+        after, reason = (S.ABORTED, "eat_by_passed") if order.kind == "meal" else (S.MISSED, "no_check_in")
         await move(
-            connection, order, S.MISSED, Actor.SYSTEM, provider_id=order.provider_id,
-            workers=[a.worker_id for a in crew], reason="no_check_in",
+            connection, order, after, Actor.SYSTEM, provider_id=order.provider_id,
+            workers=[a.worker_id for a in crew], reason=reason,
         )  # fmt: skip
         await free_stops(connection, order)
 

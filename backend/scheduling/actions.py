@@ -6,7 +6,6 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.events.catalogue import RouteChanged
 from backend.events.outbox import emit
@@ -27,6 +26,10 @@ class Written(Struct, frozen=True):
     crews: Mapping[UUID, Mapping[int, UUID]]  # orders whose crew changed: seat number -> worker
 
 
+class LostOrderError(RuntimeError):
+    """A new plan would leave out orders that were planned: it is wrong, and nothing of it is written."""
+
+
 class StalePlanError(Exception):
     """The plan moved on since it was read; the caller reads again and decides anew."""
 
@@ -43,7 +46,7 @@ async def write_plan(
 ) -> Written:
     """Store the difference between a day and its new plan; the caller holds the plan's lock.
 
-    `hold` names an order whose new stops are kept only until an instant. Started stops stay where they are; only their times follow what happened. Raises DomainError slot_taken when a worker turns out to be elsewhere.
+    `hold` names an order whose new stops are kept only until an instant. Started stops stay where they are; only their times follow what happened. Raises LostOrderError.
     """
     stored = {_row_key(row): row for row in day.rows.stops if row.order_id and row.left_at is None}
     moved: list[tuple[UUID, datetime, datetime, int]] = []
@@ -74,10 +77,9 @@ async def write_plan(
             told.add(UUID(worker))
             if stop.kind != "pickup":
                 crews.setdefault(UUID(stop.visit), {})[stop.seat + 1] = UUID(worker)
-    for key, row in stored.items():
-        if key not in kept and not row.started:
-            dropped.append(row.id)
-            told.add(row.worker_id)
+    lost = {key[0] for key, row in stored.items() if key not in kept and str(row.worker_id) in plan.routes}
+    if lost:
+        raise LostOrderError(f"{len(lost)} orders")
     await queries.delete_expired_holds(connection, day.rows.plan.id)
     await queries.lock_workers(connection, [UUID(worker) for worker in _touched(moved, added, told, day)])
     await queries.defer_overlaps(connection)
@@ -122,8 +124,3 @@ def _new_stop(day: Day, stop: Stop, seq: int) -> NewStop:
         to_at=day.instant(stop.end_s),
         started=False,
     )
-
-
-def slot_taken() -> DomainError:
-    """The refusal when the plan no longer has room for a promised slot."""
-    return DomainError("slot_taken")

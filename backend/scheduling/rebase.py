@@ -44,7 +44,7 @@ def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | Non
     served = {stop.visit for route in routes.values() for stop in route}
     merged = Plan(routes=routes, unserved=tuple(v.id for v in now.problem.visits if v.id not in served))
     plan = retime(now.problem, merged)
-    if plan is None:
+    if plan is None or not set(current.unserved).issuperset(plan.unserved):
         return None
     if check_plan(now.problem, plan) or plan_cost(now.problem, plan) >= plan_cost(now.problem, current):
         return None

@@ -85,6 +85,30 @@ def test_improving_never_costs_more_and_repeats_itself(problem: Problem, seed: i
     assert improve(problem, plan, 0, seed, iterations=15) == better
 
 
+@given(days(), st.integers(0, 5), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_nobodys_promise_is_traded_for_somebody_who_waits(problem: Problem, seed: int, by_clock: bool) -> None:
+    """An order once planned stays planned, however much cheaper another one in its place would be."""
+    plan = construct(problem)
+    better = improve(problem, plan, 0.1, seed, iterations=None if by_clock else 40)
+    assert set(better.unserved) <= set(plan.unserved)
+
+
+def test_a_full_day_keeps_its_own_orders_when_a_cheaper_one_waits() -> None:
+    """Two far visits fill the day; a third, next door, would cost less and must still wait."""
+    matrix = np.array([[0, 5000, 10], [5000, 0, 5000], [10, 5000, 0]], dtype=np.int32)
+    worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 12_000),))
+    seat = (Seat(frozenset(), 3000),)
+    far, near = Visit("far", 1, seat, 0, 9000), Visit("near", 2, seat, 0, 9000)
+    problem = Problem(workers=(worker,), visits=(far, near), travel={"car": matrix})
+    alone = insert(problem, Plan({"w": ()}, ("far", "near")), far)
+    assert isinstance(alone, Insertion)
+    narrow = Problem(workers=(Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 8500),)),),
+                     visits=(far, near), travel={"car": matrix})  # fmt: skip
+    for seed in range(8):
+        assert improve(narrow, alone.plan, 0, seed, iterations=60).unserved == ("near",)
+
+
 @given(days(meals=False))
 @settings(max_examples=40, deadline=None)
 def test_every_quoted_start_can_be_kept(problem: Problem) -> None:
