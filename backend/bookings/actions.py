@@ -33,7 +33,6 @@ from backend.scheduling import quotes
 from backend.scheduling.actions import write_plan
 from backend.scheduling.quotes import Neighbour, PickupPoint, Slot, Wanted, WantedLink, WantedSeat
 from backend.scheduling.snapshots import Planner
-from dispatch import Insertion
 
 _HOLD_RULE = {Channel.APP: "hold_app_s", Channel.PHONE: "hold_call_s", Channel.WALK_IN: "hold_call_s"}
 _EATING = "meal"
@@ -241,9 +240,9 @@ async def _hold(
         await order_queries.insert_link(
             connection, NewLink(before, after, link.min_gap_s, link.max_gap_s, link.gap_from)
         )
-    outcome = quotes.place_into(planner, day, quotes.settled(day), wanted, slot, str(order_id))
-    if isinstance(outcome, Insertion):
-        written = await write_plan(connection, day, outcome.plan, hold=(order_id, now + timedelta(seconds=hold_s)))
+    planned = quotes.place_into(planner, day, wanted, slot, str(order_id))
+    if planned is not None:
+        written = await write_plan(connection, day, planned, hold=(order_id, now + timedelta(seconds=hold_s)))
         await orders.follow_plan(connection, written, order_id)
     elif not slot.soft:
         raise DomainError("slot_taken")

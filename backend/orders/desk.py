@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
@@ -15,9 +13,8 @@ from backend.orders.model import Actor, Order, OrderStatus
 from backend.orders.offering import offer_order
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import write_plan
-from backend.scheduling.quotes import settled
+from backend.scheduling.quotes import place_by_hand
 from backend.scheduling.snapshots import Planner
-from dispatch import Refusal, insert
 
 
 async def assign(
@@ -39,17 +36,9 @@ async def assign(
         now = await queries.care_now(connection)
         plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
         day = await planner.day(connection, order.zone_id, order.plan_on, now, plan=plan)
-        chosen = {str(worker_id) for worker_id in worker_ids}
-        visit = next(visit for visit in day.problem.visits if visit.id == str(order_id))
-        start_s = day.seconds(start_at)
-        wished = msgspec.structs.replace(visit, earliest_s=start_s, latest_s=start_s, due_s=None, providers=None)
-        crew = tuple(worker for worker in day.problem.workers if worker.id in chosen)
-        visits = (*(other for other in day.problem.visits if other.id != visit.id), wished)
-        outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits), settled(day), wished)
-        if isinstance(outcome, Refusal):
-            raise DomainError("no_shift", f"The crew cannot do it then: {outcome.summary}.")
-        await follow_plan(connection, await write_plan(connection, day, outcome.plan), order_id)
-        seats = {stop.seat + 1: UUID(stop.worker) for stop in outcome.stops if stop.kind != "pickup"}
-        provider = next(w.provider for w in day.problem.workers if w.id == str(seats[1]))
+        placed = place_by_hand(day, order_id, worker_ids, start_at)
+        if isinstance(placed, str):
+            raise DomainError("no_shift", f"The crew cannot do it then: {placed}.")
+        await follow_plan(connection, await write_plan(connection, day, placed.plan), order_id)
         await queries.audit(connection, principal.account_id, principal.role.value, "assign", order_id, reason)
-        return await offer_order(connection, order, UUID(provider), seats, Actor.OPERATOR, planner.zone_info)
+        return await offer_order(connection, order, placed.provider_id, placed.seats, Actor.OPERATOR, planner.zone_info)

@@ -124,16 +124,18 @@ ACTORS_OF: Final[Mapping[Role, Actor]] = {
     Role.SYSTEM: A.SYSTEM,
 }
 
-_P, _W = AssignmentStatus.PROPOSED, AssignmentStatus.WITHDRAWN
+_WITHDRAWN = AssignmentStatus.WITHDRAWN
 ASSIGNMENT_TRANSITIONS: Final[Mapping[AssignmentStatus, frozenset[AssignmentStatus]]] = {
-    _P: frozenset({AssignmentStatus.ACCEPTED, AssignmentStatus.DECLINED, AssignmentStatus.REPLACED, _W}),
+    AssignmentStatus.PROPOSED: frozenset(
+        {AssignmentStatus.ACCEPTED, AssignmentStatus.DECLINED, AssignmentStatus.REPLACED, _WITHDRAWN}
+    ),
     AssignmentStatus.ACCEPTED: frozenset(
         {
             AssignmentStatus.EN_ROUTE,
             AssignmentStatus.CHECKED_IN,
             AssignmentStatus.REPLACED,
             AssignmentStatus.NO_SHOW,
-            _W,
+            _WITHDRAWN,
         }
     ),
     AssignmentStatus.EN_ROUTE: frozenset(
@@ -141,10 +143,10 @@ ASSIGNMENT_TRANSITIONS: Final[Mapping[AssignmentStatus, frozenset[AssignmentStat
             AssignmentStatus.CHECKED_IN,
             AssignmentStatus.REPLACED,
             AssignmentStatus.NO_SHOW,
-            _W,
+            _WITHDRAWN,
         }
     ),
-    AssignmentStatus.CHECKED_IN: frozenset({AssignmentStatus.CHECKED_OUT, _W}),
+    AssignmentStatus.CHECKED_IN: frozenset({AssignmentStatus.CHECKED_OUT, _WITHDRAWN}),
 }
 
 

@@ -15,7 +15,7 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.scheduling.snapshots import Day, Planner, seat_gender
-from dispatch import Delivery, Insertion, Link, Plan, Problem, Refusal, Seat, Shift, Visit, quote, retime
+from dispatch import Delivery, Insertion, Link, Plan, Problem, Refusal, Seat, Shift, Visit, insert, quote, retime
 
 TOKEN_LIFE_S = 600
 _GRID_S = 900
@@ -302,12 +302,35 @@ def price_lines(price_fen: int) -> list[dict[str, Any]]:
     return [{"payer": "resident", "fen": price_fen}]
 
 
-def place_into(
-    planner: Planner, day: Day, plan: Plan, wanted: Wanted, slot: Slot, identity: str
-) -> Insertion | Refusal:
-    """Find the crew for a slot taken up, inside its promised window."""
+def place_into(planner: Planner, day: Day, wanted: Wanted, slot: Slot, identity: str) -> Plan | None:
+    """The day with a crew for a slot taken up, inside its promised window; None when nobody is left."""
     visit = visit_of(day, wanted, slot, identity)
-    return planner.place(with_visit(day, visit, slot.links), plan, visit)
+    outcome = planner.place(with_visit(day, visit, slot.links), settled(day), visit)
+    return outcome.plan if isinstance(outcome, Insertion) else None
+
+
+class ByHand(Struct, frozen=True):
+    """A crew an operator has chosen, by seat, its provider, and the day with it."""
+
+    provider_id: UUID
+    seats: dict[int, UUID]
+    plan: Plan
+
+
+def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at: datetime) -> ByHand | str:
+    """Put an order to the workers named, at the start named; returns the rule that refuses them."""
+    chosen = {str(worker_id) for worker_id in worker_ids}
+    start_s = day.seconds(start_at)
+    visit = next(visit for visit in day.problem.visits if visit.id == str(order_id))
+    wished = msgspec.structs.replace(visit, earliest_s=start_s, latest_s=start_s, due_s=None, providers=None)
+    crew = tuple(worker for worker in day.problem.workers if worker.id in chosen)
+    visits = (*(other for other in day.problem.visits if other.id != visit.id), wished)
+    outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits), settled(day), wished)
+    if isinstance(outcome, Refusal):
+        return outcome.summary
+    seats = {stop.seat + 1: UUID(stop.worker) for stop in outcome.stops if stop.kind != "pickup"}
+    provider = next(worker.provider for worker in crew if worker.id == str(seats[1]))
+    return ByHand(UUID(provider), seats, outcome.plan)
 
 
 def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[WantedLink]) -> Slot:
