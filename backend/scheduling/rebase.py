@@ -37,7 +37,7 @@ def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | Non
         if group & spoilt or not group <= routes.keys():
             continue
         for worker in group:
-            routes[worker] = _replaced(improved.routes[worker], then, now)
+            routes[worker] = _replaced(current.routes[worker], improved.routes[worker], then, now)
         taken = True
     if not taken:
         return None
@@ -51,9 +51,11 @@ def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | Non
     return plan
 
 
-def _replaced(route: Sequence[Stop], then: Day, now: Day) -> tuple[Stop, ...]:
-    """The same stops at the same places, whose positions in the matrices differ from day to day."""
-    return tuple(msgspec.structs.replace(stop, place=now.place(then.place_ids[stop.place])) for stop in route)
+def _replaced(current: Sequence[Stop], improved: Sequence[Stop], then: Day, now: Day) -> tuple[Stop, ...]:
+    """What has begun as it stands now, the rest as improved; positions in the matrices differ from then to now."""
+    begun = tuple(stop for stop in current if stop.locked)
+    rest = (stop for stop in improved if not stop.locked)
+    return begun + tuple(msgspec.structs.replace(s, place=now.place(then.place_ids[s.place])) for s in rest)
 
 
 def _groups(changed: set[str], old: dict[str, Shape], new: dict[str, Shape]) -> list[set[str]]:
