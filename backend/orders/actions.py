@@ -69,12 +69,17 @@ async def move(
     declined_by: UUID | None = None,
     expired_by: UUID | None = None,
 ) -> Order:
-    """Take one step of the lifecycle and tell it. Raises illegal_transition or stale_version (409)."""
+    """Take one step of the lifecycle and tell it; the caller holds the plan's lock.
+
+    Who may come depends on an order's state, so the plan gets a new version: nobody plans on with the old state.
+    Raises illegal_transition or stale_version (409).
+    """
     require(order.status, after, actor, order.kind)
     moved = await queries.advance(
         connection, order, after, provider_id=provider_id, reason=reason, reasons=reasons, flag=flag,
         declined_by=declined_by, expired_by=expired_by,
     )  # fmt: skip
+    await scheduling.touch(connection, order.zone_id, order.plan_on)
     await tell(connection, moved, order.status, workers)
     return moved
 

@@ -83,6 +83,13 @@ async def raise_version(connection: Connection, plan_id: UUID, *, improved: bool
     )  # fmt: skip
 
 
+async def touch(connection: Connection, zone_id: UUID, plan_on: date) -> None:
+    """What planning reads of an order has changed: whoever read the plan before reads it again."""
+    await execute(
+        connection, "UPDATE plans SET version = version + 1 WHERE zone_id = $1 AND plan_on = $2", zone_id, plan_on
+    )
+
+
 async def mark_improved(connection: Connection, plan_id: UUID, version: int) -> None:
     """Remember which version was looked at last, and when; nothing better was found, or it is committed already."""
     await execute(

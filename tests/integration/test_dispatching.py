@@ -7,8 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from backend.core.principal import SYSTEM
 from backend.processes.dispatcher import Dispatcher
-from tests.support.city import City, NoSolver, at
+from backend.scheduling.snapshots import Planner
+from tests.support.city import DAY, City, NoSolver, at
 
 BATH, REHAB = "bath-home", "rehab-home"
 
@@ -262,3 +264,19 @@ async def test_the_database_itself_refuses_a_worker_in_two_places(city: City):
                SELECT plan_id, worker_id, 9, kind, place_id, order_id, during FROM stops WHERE order_id = $1""",
             UUID(order["id"]),
         )
+
+
+async def test_an_order_offered_to_one_provider_is_not_moved_to_anothers_worker(city: City):
+    """Whoever reads the day after an offer must plan with its provider, even where no stop has changed."""
+    await city.manual_acceptance()
+    planner = Planner("Asia/Shanghai")
+    order = await _placed(city)
+
+    async def allowed() -> frozenset[str] | None:
+        async with city.database.unit_of_work(SYSTEM) as connection:
+            day = await planner.day(connection, UUID(order["zone_id"]), DAY, at(8))
+        return next(visit.providers for visit in day.problem.visits if visit.id == order["id"])
+
+    assert await allowed() is None
+    await city.dispatch()
+    assert await allowed() == frozenset({str((await _offer(city, order["id"]))["provider_id"])})

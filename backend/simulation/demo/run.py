@@ -8,8 +8,9 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from pyotp.totp import TOTP
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from backend.core.clock import city_date, machine_now
 from backend.core.principal import SYSTEM
@@ -83,9 +84,14 @@ def _working_time(stood: datetime, zone_info: ZoneInfo) -> datetime:
 
 
 def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, worker: str) -> None:
-    table = Table("who", "sign in with", "secret", title=f"银龄 Yinling is running: {url}")
+    table = Table("who", "sign in with", Column("one-time password", overflow="fold"),
+                  title=f"银龄 Yinling is running: {url}")  # fmt: skip
     for desk in desks:
-        table.add_row(desk.role, f"{desk.login} / {desk.password}", f"one-time password secret {desk.totp_secret}")
+        table.add_row(
+            desk.role,
+            f"{desk.login} / {desk.password}",
+            f"{TOTP(desk.totp_secret).now()} now, secret\n{desk.totp_secret}",
+        )
     family = resident.replace("+86139", "+86137")
     for who, phone in (("resident 老人", resident), ("family 家属", family), ("worker 护理员", worker)):
         table.add_row(who, phone, "the code is shown when you ask for it")
