@@ -17,7 +17,7 @@ from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.events.feed import REDIS_CHANNEL, Cursor, newest_cursor, wake_readers
 
-_ACTIVE_S, _IDLE_S, _QUIET_AFTER_S, _RETRY_S = 0.03, 0.25, 2.0, 1.0
+_ACTIVE_S, _IDLE_S, _QUIET_AFTER_S, _RETRY_S = 0.012, 0.25, 2.0, 1.0
 log = structlog.get_logger()
 
 
