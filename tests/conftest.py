@@ -13,6 +13,7 @@ from backend.database.migrate import upgrade
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
 from tests.support.city import City, build
+from tests.support.platform import Running, running
 
 _numbers = itertools.count()
 
@@ -66,6 +67,16 @@ async def city(server: Embedded, city_template: str) -> AsyncIterator[City]:
     async with City.open(await server.copy_database(city_template, name)) as opened:
         yield opened
     await server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+async def running_city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """Every process of the platform around the invented city; the embedded server's user must reach its folder."""
+    folder = tmp_path_factory.mktemp("city")
+    for parent in (folder, folder.parent, folder.parent.parent):
+        parent.chmod(0o755)
+    async with running(folder) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.support.city import at
-from tests.support.platform import Running, running
+from tests.support.platform import Running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
@@ -17,13 +17,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 
 
 @pytest.fixture(scope="module")
-async def city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    folder: Path = tmp_path_factory.mktemp("browser")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
-    async with running(folder) as started:
-        await started.sql("UPDATE providers SET auto_accept = true")
-        yield started
+async def city(running_city: Running) -> Running:
+    await running_city.sql("UPDATE providers SET auto_accept = true")
+    return running_city
 
 
 @pytest.fixture

@@ -2,26 +2,20 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from tests.support.city import at
-from tests.support.platform import Running, running
+from tests.support.platform import Running
 
 HERE: dict[str, Any] = {"device_at": None, "x": None, "y": None}
 
 
 @pytest.fixture(scope="module")
-async def city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    folder: Path = tmp_path_factory.mktemp("story")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
-    async with running(folder) as started:
-        yield started
+def city(running_city: Running) -> Running:
+    return running_city
 
 
 async def _disabled(city: Running, number: int) -> dict[str, Any]:

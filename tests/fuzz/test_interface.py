@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from tests.support.platform import Running, running
+from tests.support.platform import Running
 
 SNAPSHOT = Path(__file__).parents[1] / "unit" / "openapi.json"
 EXAMPLES = int(os.environ.get("YINLING_FUZZ_EXAMPLES", "12"))
@@ -21,12 +20,8 @@ schema = schemathesis.openapi.from_dict(json.loads(SNAPSHOT.read_text()))
 
 
 @pytest.fixture(scope="module")
-async def city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    folder: Path = tmp_path_factory.mktemp("fuzz")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
-    async with running(folder) as started:
-        yield started
+def city(running_city: Running) -> Running:
+    return running_city
 
 
 @pytest.fixture(scope="module")
