@@ -36,11 +36,6 @@ def _room(name: str) -> Any:
     return importlib.import_module(f"backend.{name}")
 
 
-def _demo(_rest: Sequence[str]) -> int:
-    asyncio.run(_room("simulation.demo.run").run())
-    return 0
-
-
 def _migrate(_rest: Sequence[str]) -> int:
     return _as_owner(lambda url: _room("database.migrate").upgrade(url))
 
@@ -50,7 +45,7 @@ def _seed(_rest: Sequence[str]) -> int:
 
 
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
-    "demo": _demo,
+    "demo": lambda rest: _room("simulation.demo.run").main(rest),
     "replay": lambda rest: _room("simulation.replay").main(rest),
     "watch": lambda rest: _room("simulation.watch").main(rest),
     "migrate": _migrate,

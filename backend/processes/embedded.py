@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import secrets
-import warnings
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -48,11 +47,7 @@ class Embedded:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "XDG_RUNTIME_DIR is not set"
-            )  # its lock file has a folder of its own then
-            self._server: PostgresServer = get_server(folder, cleanup_mode="stop")
+        self._server: PostgresServer = get_server(folder, cleanup_mode="stop")
 
     def __enter__(self) -> "Embedded":
         return self

@@ -51,6 +51,17 @@ def free_ports(number: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def is_free(port: int) -> bool:
+    """Whether a server could listen there on loopback now."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @contextlib.contextmanager
 def _folder(keep: bool) -> Generator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="yinling-replay-"))

@@ -1,9 +1,12 @@
 """`yinling demo`: a whole city on one machine, in fast motion, until Ctrl-C."""
 
+import argparse
 import asyncio
 import contextlib
 import random
 import signal
+import sys
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -21,12 +24,32 @@ from backend.simulation import launch
 from backend.simulation.demo import city, queries
 from backend.simulation.demo.population import Pace, Population
 
-PORTS: Final = (8000, 8001)
+_PORT: Final = 8000
 _RATE: Final = 20.0  # twenty times as fast: a working day in half an hour
 _DAY_BEGINS, _DAY_ENDS = time(7, 40), time(19)
 
 
-async def run(*, rate: float = _RATE, every_s: float = 1.2, seed: int = 7, ports: tuple[int, int] = PORTS) -> None:
+def main(arguments: Sequence[str]) -> int:
+    """The command; 0 after Ctrl-C, 2 when it cannot start."""
+    parser = argparse.ArgumentParser(prog="yinling demo", description="A whole invented city, in fast motion.")
+    parser.add_argument("--port", type=int, default=_PORT, help="of the web; the gateway takes the next (%(default)s)")
+    parser.add_argument("--speed", type=float, default=_RATE, help="care seconds per real second (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="of the city's chances (%(default)s)")
+    asked = parser.parse_args(arguments)
+    ports = (asked.port, asked.port + 1)
+    busy = [port for port in ports if not launch.is_free(port)]
+    if busy:
+        sys.stderr.write(f"port {busy[0]} is in use; stop what listens there, or choose another with --port\n")
+        return 2
+    try:
+        asyncio.run(run(rate=asked.speed, seed=asked.seed, ports=ports))
+    except launch.PlatformError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+async def run(*, rate: float = _RATE, every_s: float = 1.2, seed: int = 7, ports: tuple[int, int]) -> None:
     """Start everything, print where to look, and live until interrupted."""
     console = Console()
     stop = asyncio.Event()
