@@ -16,7 +16,7 @@ setup: .venv/ready ## Make the virtual environment from the hash-locked requirem
 
 .venv/ready: requirements-dev.lock
 	@test -d .venv || $(PYTHON) -m venv .venv
-	@echo "Installing the locked requirements (once) ..."
+	@echo "Installing the locked requirements (once, under a minute) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/.venv/bin/python" -m backend "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/yinling
 	@chmod +x $(BIN)/yinling
