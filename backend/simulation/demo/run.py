@@ -119,5 +119,5 @@ def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, 
     for who, phone in (("resident 老人", resident), ("family 家属", family), ("worker 护理员", worker)):
         table.add_row(who, phone, "the code is shown when you ask for it")
     console.print(table)
-    console.print(f"Follow a day as the daughter:  .venv/bin/yinling watch --as {family}")
+    console.print(f"Follow a day as the daughter:  .venv/bin/yinling watch --as {family} --url {url}", soft_wrap=True)
     console.print("A demo's database is open to other users of this machine. Ctrl-C stops everything.")
