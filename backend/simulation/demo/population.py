@@ -26,6 +26,10 @@ class Pace:
     def __init__(self, care_at: datetime, rate: float, zone_info: ZoneInfo) -> None:
         self._care_at, self._rate, self._since, self.zone_info = care_at, rate, machine_now(), zone_info
 
+    def jump(self, care_at: datetime) -> None:
+        """It is now this care instant."""
+        self._care_at, self._since = care_at, machine_now()
+
     def now(self) -> datetime:
         """Care time."""
         return self._care_at + (machine_now() - self._since) * self._rate

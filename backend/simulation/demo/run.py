@@ -26,7 +26,7 @@ from backend.simulation.demo.population import Pace, Population
 
 _PORT: Final = 8000
 _RATE: Final = 20.0  # twenty times as fast: a working day in half an hour
-_DAY_BEGINS, _DAY_ENDS = time(7, 40), time(19)
+_DAY_BEGINS, _DAY_ENDS, _NIGHT_BEGINS = time(7, 40), time(19), time(19, 30)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,12 +74,14 @@ async def run(*, rate: float = _RATE, every_s: float = 1.2, seed: int = 7, ports
             _welcome(console, platform.web_url, desks, residents[0].phone, workers[0].phone)
             people = Population(platform.web_url, pace, random.Random(seed))
             living = asyncio.create_task(people.live(residents, workers, points, desks, every_s))
+            nights = asyncio.create_task(_skip_nights(owner, pace, rate, seed))
             waiting = asyncio.create_task(stop.wait())
-            done, _ = await asyncio.wait({living, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            living.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                if living in done:
-                    await living
+            done, _ = await asyncio.wait({living, nights, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (living, nights):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    if task in done:
+                        await task
             console.print("\nstopping …")
             async with owner.unit_of_work(SYSTEM) as connection:
                 await queries.set_clock(connection, pace.now(), 0.0)
@@ -97,6 +99,18 @@ async def _prepare(owner: Database, rate: float, seed: int) -> tuple[Pace, list[
         await city.seed(connection, city_date(begins, zone_info), zone_info, random.Random(seed))
         desks = await city.desks(connection)
     return pace, desks
+
+
+async def _skip_nights(owner: Database, pace: Pace, rate: float, seed: int) -> None:
+    """Nobody watches a city sleep: the evening is followed by the next morning."""
+    while True:
+        now = pace.now().astimezone(pace.zone_info)
+        await pace.until(datetime.combine(now.date(), _NIGHT_BEGINS, pace.zone_info))
+        morning = _working_time(pace.now().astimezone(pace.zone_info), pace.zone_info)
+        async with owner.unit_of_work(SYSTEM) as connection:
+            await queries.set_clock(connection, morning, rate)
+            pace.jump(morning)
+            await city.seed(connection, morning.date(), pace.zone_info, random.Random(seed))
 
 
 def _working_time(stood: datetime, zone_info: ZoneInfo) -> datetime:
