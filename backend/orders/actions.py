@@ -253,6 +253,7 @@ async def _after_care(
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         crew = await queries.assignments_of(connection, order_id)
+        await queries.clear_timers(connection, order_id, "acceptance_due")
         return await move(
             connection, order, after, actor_of(principal), provider_id=order.provider_id,
             workers=[a.worker_id for a in crew], reason=reason,

@@ -74,6 +74,8 @@ async def _accept(connection: Connection, offer: Offer, order: Order) -> Order:
     workers = [a.worker_id for a in crew]
     accepted = await move(connection, order, S.ACCEPTED, Actor.PROVIDER, provider_id=offer.provider_id, workers=workers)
     await tell_crew(connection, accepted, crew)
+    await queries.clear_timers(connection, order.id, "manual_due", "unserved_due")
+    await queries.clear_timers(connection, offer.id, "offer_expiry")
     grace = timedelta(seconds=await limit(connection, "missed_grace_s"))
     await queries.set_timer(connection, "missed_due", order.id, order.latest_at + grace)
     return accepted

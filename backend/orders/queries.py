@@ -216,6 +216,15 @@ async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at:
     )  # fmt: skip
 
 
+async def clear_timers(connection: Connection, subject_id: UUID, *kinds: str) -> None:
+    """What was to happen by itself no longer can."""
+    await execute(
+        connection,
+        "DELETE FROM timers WHERE subject_id = $1 AND kind = ANY ($2) AND fired_at IS NULL",
+        subject_id, list(kinds),
+    )  # fmt: skip
+
+
 async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date, to_on: date) -> list[OwnOrder]:
     """What else a resident has on these days: at its planned time, else anywhere in its window."""
     return await many(

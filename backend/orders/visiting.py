@@ -49,6 +49,7 @@ async def check_in(connection: Connection, principal: Principal, order_id: UUID,
             raise DomainError("illegal_transition", current=order.status.value)
         await _seat(connection, order, mine, W.CHECKED_IN)
         await _start(connection, order, mine, ["visit"])
+        await queries.clear_timers(connection, order_id, "missed_due")
         crew = await queries.assignments_of(connection, order_id)
         if all(a.status is W.CHECKED_IN for a in crew):
             order = await _step(connection, order, S.IN_SERVICE, crew)
@@ -79,6 +80,7 @@ async def end_of_care(
 ) -> Order:
     """The care is over: the resident is asked to confirm, where the item asks for that; silence becomes agreement."""
     workers = [a.worker_id for a in crew]
+    await queries.clear_timers(connection, order.id, "missing_out")
     over = await move(
         connection, order, S.AWAITING_ACCEPTANCE, actor, provider_id=order.provider_id, workers=workers, flag=flag
     )
@@ -119,6 +121,7 @@ async def hand_over(connection: Connection, principal: Principal, order_id: UUID
         mine = await _seat(connection, order, mine, W.CHECKED_IN)
         await _seat(connection, order, mine, W.CHECKED_OUT)
         await _finish(connection, order, mine, ["drop"])
+        await queries.clear_timers(connection, order_id, "missed_due")
         return order
 
 

@@ -80,6 +80,7 @@ class StepClock:
         self.now_s = start_s
         self.speed = speed
         self.gave_up: dict[str, int] = {}
+        self.spent_s: dict[str, float] = {}
         self._move = move
         self._stand = stand
         self._naps: list[tuple[float, int, Sleeper, asyncio.Future[bool]]] = []
@@ -117,13 +118,18 @@ class StepClock:
     async def run(self, finished: Callable[[], Awaitable[bool]], until_s: float) -> None:
         """Move care time until the day is over; people must have been started before."""
         while True:
+            began = time.monotonic()
             await self._everybody_naps()
+            self._spent("people", began)
             if await finished() or self.now_s >= until_s:
                 return
+            began = time.monotonic()
             stand = await self._stand()
             if self._awake or self._must_wait(stand):
                 await asyncio.sleep(_ASK_S)
+                self._spent(stand.wait_for or "people", began)
                 continue
+            self._spent("asking", began)
             if self._ring():
                 continue
             target = min(self._next_due(), until_s, self.now_s + _STEP_S)
@@ -142,6 +148,10 @@ class StepClock:
         while self._awake:
             self._changed.clear()
             await self._changed.wait()
+
+    def _spent(self, on: str, since: float) -> None:
+        """Keep account of the real seconds care time stood still for each reason."""
+        self.spent_s[on] = self.spent_s.get(on, 0.0) + time.monotonic() - since
 
     def _must_wait(self, stand: Stand) -> bool:
         """Whether the platform is still busy; after a while the clock goes on, and the report says so."""

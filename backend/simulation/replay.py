@@ -111,6 +111,7 @@ class Day:
         run = report.Run(
             policy=self._options.policy, speed=self._options.speed, seed=self._options.seed,
             wall_s=time.monotonic() - began, care_s=care_s, restarts=self._platform.restarts, gave_up=clock.gave_up,
+            stood_still_s={reason: round(seconds, 1) for reason, seconds in clock.spent_s.items()},
         )  # fmt: skip
         return await report.make(self._database, self._world, self._watchers, self._traffic, run)
 

@@ -34,6 +34,7 @@ class Run(Struct, frozen=True, kw_only=True):
     care_s: float
     restarts: Mapping[str, int]
     gave_up: Mapping[str, int]
+    stood_still_s: Mapping[str, float]
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ class Report(Struct, frozen=True, kw_only=True):
     retries: int
     restarts: dict[str, int]
     clock_gave_up: dict[str, int]
+    clock_stood_still_s: dict[str, float]
     trouble: list[str]
     wall_s: float
     care_s: float
@@ -185,6 +187,7 @@ async def make(database: Database, world: World, watchers: Sequence[Watcher], tr
         retries=traffic.retries,
         restarts=dict(run.restarts),
         clock_gave_up=dict(run.gave_up),
+        clock_stood_still_s=dict(run.stood_still_s),
         trouble=world.trouble[:50],
         wall_s=round(run.wall_s, 1),
         care_s=round(run.care_s, 1),
