@@ -9,6 +9,7 @@ from dispatch.insertion import insert, quote
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
+from dispatch.rules import refusal
 from dispatch.search import construct
 from dispatch.solver import improve
 from dispatch.timing import retime
@@ -36,6 +37,7 @@ __all__ = [
     "insert",
     "plan_cost",
     "quote",
+    "refusal",
     "remove",
     "retime",
 ]

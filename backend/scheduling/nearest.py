@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from dispatch import Insertion, Plan, Problem, Refusal, Seat, Stop, Visit, Worker, WorkerRefusal
+from dispatch import Insertion, Plan, Problem, Refusal, Stop, Visit, Worker, WorkerRefusal, refusal
 
 
 class _Candidate(Struct, frozen=True):
@@ -27,7 +27,7 @@ def insert_nearest(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Re
                 continue
             if chosen and worker.provider != chosen[0].worker.provider:
                 continue
-            rule = _unfit(worker, visit, seat)
+            rule = refusal(worker, visit, seat) or (None if worker.shifts else "no_shift")
             found = None if rule else _append(problem, plan, worker, visit, number, lo, hi)
             if found is None:
                 refusals.setdefault(worker.id, WorkerRefusal(worker.id, rule or "no_gap"))
@@ -43,18 +43,6 @@ def _refusal(visit: Visit, refusals: dict[str, WorkerRefusal]) -> Refusal:
     rules = [refusal.rule for refusal in refusals.values()]
     summary = max(set(rules), key=rules.count) if rules else "no_shift"
     return Refusal(visit.id, tuple(refusals.values()), summary)
-
-
-def _unfit(worker: Worker, visit: Visit, seat: Seat) -> str | None:
-    if visit.providers is not None and worker.provider not in visit.providers:
-        return "provider_excluded"
-    if worker.id in visit.refused_workers:
-        return "refused"
-    if not seat.skills <= worker.skills:
-        return "no_skill"
-    if seat.gender is not None and worker.gender != seat.gender:
-        return "gender"
-    return None if worker.shifts else "no_shift"
 
 
 def _bounds(problem: Problem, plan: Plan, visit: Visit) -> tuple[int, int]:
