@@ -151,7 +151,8 @@ def _add_visits(
             provider = next(w.provider for w in day.workers if w.id == stop.worker)
             allowed = [v for v in allowed if day.workers[v].provider == provider]
         carried = stop.kind == "drop" and not any(o.visit == stop.visit and o.kind == "pickup" for o in day.stops)
-        if carried:
+        begun = any(other.visit == stop.visit for prefix in day.prefixes for other in prefix if other.seat != stop.seat)
+        if carried or begun:  # the meal is in this worker's box; the colleague is on the way already
             allowed = [v for v, worker in enumerate(day.workers) if worker.id == stop.worker]
         routing.VehicleVar(at).SetValues(allowed)
         if stop.kind == "pickup" and visit.delivery is not None:

@@ -95,6 +95,11 @@ async def count_failure(connection: Connection, account_id: UUID, limit: int, lo
     )
 
 
+async def exists(connection: Connection, account_id: UUID) -> bool:
+    """Whether somebody has this account."""
+    return await value(connection, "SELECT EXISTS (SELECT FROM accounts WHERE id = $1)", account_id)
+
+
 async def insert_person(connection: Connection, role: str, name: str, phone: str) -> UUID:
     """An account that signs in by telephone; a second one with the number breaks accounts_phone_once."""
     return await value(

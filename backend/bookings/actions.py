@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from backend.accounts import queries as accounts
 from backend.bookings import queries
 from backend.bookings.model import (
     After,
@@ -19,9 +20,9 @@ from backend.bookings.model import (
     Wish,
 )  # fmt: skip
 from backend.catalogue.queries import current_item, seats_for
-from backend.core.clock import city_date
+from backend.core.clock import city_date, day_origin
 from backend.core.errors import DomainError
-from backend.core.principal import Principal
+from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import actions as orders
 from backend.orders import queries as order_queries
@@ -59,6 +60,8 @@ async def ask(
 
 
 async def _link(connection: Connection, after: After, resident_id: UUID) -> WantedLink:
+    if after.max_gap_s is not None and after.max_gap_s < after.min_gap_s:
+        raise DomainError("invalid_window", "The longest gap is shorter than the shortest.")
     other = await order_queries.order(connection, after.order_id)
     if other.resident_id != resident_id:
         raise DomainError("unknown_order")
@@ -70,7 +73,9 @@ async def _soft(
 ) -> tuple[list[Slot], list[quotes.Refused]]:
     latest_at = wish.latest_at or wish.to_at
     _check_wish(wish.from_at, wish.to_at, latest_at, now)
-    on = city_date(wish.from_at, planner.zone_info)
+    on = await _within_horizon(connection, planner, wish.from_at, now)
+    if latest_at > day_origin(on, planner.zone_info) + timedelta(days=1):
+        raise DomainError("invalid_window", "The latest start lies beyond the day of the wish.")
     days = await _with_neighbours(connection, wanted, on, on)
     return await quotes.quote_wish(
         connection, planner, days.get(on, wanted), now, wish=(wish.from_at, wish.to_at), latest_at=latest_at
@@ -90,11 +95,14 @@ async def _coming_days(
     wish = request.wish
     if wish is not None:
         _check_wish(wish.from_at, wish.to_at, wish.to_at, now)
-        on, days = city_date(wish.from_at, planner.zone_info), 1
+        on, days = await _within_horizon(connection, planner, wish.from_at, now), 1
     else:
-        on, days = request.from_on or city_date(now, planner.zone_info), request.days
-        if on < city_date(now, planner.zone_info):
+        today = city_date(now, planner.zone_info)
+        on, days = request.from_on or today, request.days
+        if on < today:
             raise DomainError("slot_in_past")
+        if (on - today).days > await limit(connection, "booking_horizon_days"):
+            raise DomainError("too_far_ahead")
     neighbours = await _with_neighbours(connection, wanted, on, on + timedelta(days=days - 1))
     slots: list[Slot] = []
     refused: list[quotes.Refused] = []
@@ -106,6 +114,13 @@ async def _coming_days(
     if wish is not None:
         slots = [slot for slot in slots if wish.from_at <= slot.starts_from <= wish.to_at]
     return slots, refused
+
+
+async def _within_horizon(connection: Connection, planner: Planner, instant: datetime, now: datetime) -> date:
+    """The plan day of a wish. Raises too_far_ahead when the city does not take bookings for it yet."""
+    if instant - now > timedelta(days=await limit(connection, "booking_horizon_days")):
+        raise DomainError("too_far_ahead")
+    return city_date(instant, planner.zone_info)
 
 
 def _shown(slot: Slot, secret: str, crew_size: int) -> QuotedSlot:
@@ -209,7 +224,7 @@ async def _hold(
     places = [place for place in (wanted.place_id, wanted.pickup_place_id) if place]
     day = await planner.day(connection, wanted.zone_id, slot.plan_on, now, plan=plan, places=places)
     await _still_apart(connection, wanted, slot)
-    asked_by = request.asked_by or (principal.account_id if request.channel is Channel.APP else None)
+    asked_by = await _asker(connection, principal, request)
     booking_id = await queries.insert_booking(
         connection, wanted.resident_id, wanted.item_code, request.channel.value, asked_by, principal.account_id,
         request.note,
@@ -251,9 +266,18 @@ async def _hold(
     return order_id
 
 
+async def _asker(connection: Connection, principal: Principal, request: BookingRequest) -> UUID | None:
+    """Who wanted it: in the app whoever is signed in; at the desk whoever is named, or nobody with an account."""
+    if principal.role is not Role.OPERATOR:
+        return principal.account_id
+    if request.asked_by is not None and not await accounts.exists(connection, request.asked_by):
+        raise DomainError("invalid_request", "Nobody has the account named as asking.")
+    return request.asked_by
+
+
 async def _still_apart(connection: Connection, wanted: Wanted, slot: Slot) -> None:
     """Another order of the same resident since the quote leaves the slot's links incomplete. Raises slot_taken."""
-    known = {link.order_id for link in slot.links}
+    known = set(slot.beside)
     others = await order_queries.orders_of_day(connection, wanted.resident_id, slot.plan_on, slot.plan_on)
     if any(other.id not in known for other in others):
         raise DomainError("slot_taken", "Something else was booked for this resident meanwhile; ask for new slots.")

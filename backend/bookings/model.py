@@ -7,6 +7,8 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+Instant = Annotated[datetime, Meta(tz=True)]
+
 
 class Channel(StrEnum):
     """The door a booking came through."""
@@ -19,17 +21,17 @@ class Channel(StrEnum):
 class Wish(Struct, frozen=True):
     """The window asked for. A soft wish may be served late, but not after `latest_at`."""
 
-    from_at: datetime
-    to_at: datetime
+    from_at: Instant
+    to_at: Instant
     soft: bool = False
-    latest_at: datetime | None = None
+    latest_at: Instant | None = None
 
 
 class Pickup(Struct, frozen=True):
     """Where a meal is fetched and when it is ready; ride and pick-up times in seconds."""
 
     facility_id: UUID
-    ready_at: datetime
+    ready_at: Instant
     max_ride_s: Annotated[int, Meta(ge=60)] | None = None
     pickup_s: Annotated[int, Meta(ge=0, le=3600)] = 120
 

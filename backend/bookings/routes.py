@@ -40,7 +40,10 @@ async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRe
     state = request.app.state
 
     async def action(connection: Any) -> OrderView:
-        return shown(await actions.book(connection, request.user, state.planner, state.settings.secret_key, data))
+        return shown(
+            await actions.book(connection, request.user, state.planner, state.settings.secret_key, data),
+            request.user.role,
+        )
 
     return await write_once(request, 201, action)
 
@@ -50,7 +53,7 @@ async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUI
     """Keep a hold a little longer."""
 
     async def action(connection: Any) -> OrderView:
-        return shown(await actions.extend(connection, request.user, order_id))
+        return shown(await actions.extend(connection, request.user, order_id), request.user.role)
 
     return await write_once(request, 200, action)
 

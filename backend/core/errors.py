@@ -34,6 +34,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "body_too_large": (413, "The body is larger than we accept."),
     "unsupported_media_type": (415, "Send the body as application/json."),
     "slot_in_past": (422, "The slot lies in the past."),
+    "too_far_ahead": (422, "Bookings for that day are not taken yet."),
     "slot_invalid": (422, "The slot is not one of ours or is older than ten minutes."),
     "no_shift": (422, "Nobody is on shift for this service at that time."),
     "consent_missing": (403, "The resident has not agreed to this."),

@@ -165,8 +165,9 @@ async def cancel(connection: Connection, principal: Principal, order_id: UUID, r
         crew = await withdraw_crew(connection, order)
         cancelled = await move(
             connection, order, S.CANCELLED, actor_of(principal), provider_id=order.provider_id,
-            workers=[a.worker_id for a in crew], reason=f"{side}: {reason}",
+            workers=[a.worker_id for a in crew], reason=f"cancelled_by_{side}",
         )  # fmt: skip
+        await queries.audit(connection, principal.account_id, principal.role.value, "cancel", order_id, reason)
         await free_stops(connection, order)
         return cancelled
 
@@ -231,22 +232,22 @@ async def unserved_by_operator(connection: Connection, principal: Principal, ord
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         await queries.audit(connection, principal.account_id, principal.role.value, "unserved", order_id, reason)
-        return await give_up(connection, order, Actor.OPERATOR, reason)
+        return await give_up(connection, order, Actor.OPERATOR, "given_up_at_the_desk")
 
 
 async def accept_service(connection: Connection, principal: Principal, order_id: UUID) -> Order:
     """The resident confirms what was done."""
-    return await _after_care(connection, principal, order_id, S.COMPLETED, None)
+    return await _after_care(connection, principal, order_id, S.COMPLETED)
 
 
 async def dispute(connection: Connection, principal: Principal, order_id: UUID, reason: str) -> Order:
     """The resident does not agree; a person will look at it."""
-    return await _after_care(connection, principal, order_id, S.DISPUTED, reason)
+    disputed = await _after_care(connection, principal, order_id, S.DISPUTED)
+    await queries.audit(connection, principal.account_id, principal.role.value, "dispute", order_id, reason)
+    return disputed
 
 
-async def _after_care(
-    connection: Connection, principal: Principal, order_id: UUID, after: OrderStatus, reason: str | None
-) -> Order:
+async def _after_care(connection: Connection, principal: Principal, order_id: UUID, after: OrderStatus) -> Order:
     order = await queries.order(connection, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
@@ -256,7 +257,7 @@ async def _after_care(
         await queries.clear_timers(connection, order_id, "acceptance_due")
         return await move(
             connection, order, after, actor_of(principal), provider_id=order.provider_id,
-            workers=[a.worker_id for a in crew], reason=reason,
+            workers=[a.worker_id for a in crew],
         )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ async def close_and_return(connection: Connection, offer: Offer, order: Order, o
     crew: list[Assignment] = await queries.set_assignments(connection, order.id, [AssignmentStatus.PROPOSED], state)
     returned = await move(
         connection, order, S.PLACED, Actor.PROVIDER if outcome == "declined" else Actor.SYSTEM,
-        workers=[a.worker_id for a in crew], reason=reason,
+        workers=[a.worker_id for a in crew], reason=f"offer_{outcome}",
         declined_by=offer.provider_id if outcome == "declined" else None,
         expired_by=offer.provider_id if outcome == "expired" else None,
     )  # fmt: skip

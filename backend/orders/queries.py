@@ -217,10 +217,12 @@ async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at:
 
 
 async def clear_timers(connection: Connection, subject_id: UUID, *kinds: str) -> None:
-    """What was to happen by itself no longer can."""
+    """What was to happen by itself no longer can; a timer being fired right now looks at the order for itself."""
     await execute(
         connection,
-        "DELETE FROM timers WHERE subject_id = $1 AND kind = ANY ($2) AND fired_at IS NULL",
+        """DELETE FROM timers WHERE id IN (
+               SELECT id FROM timers WHERE subject_id = $1 AND kind = ANY ($2) AND fired_at IS NULL
+               FOR UPDATE SKIP LOCKED)""",
         subject_id, list(kinds),
     )  # fmt: skip
 
@@ -252,16 +254,17 @@ async def care_now(connection: Connection) -> datetime:
     return await value(connection, "SELECT yinling_now()")
 
 
-async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID]) -> list[Order]:
-    """Placed orders of these zones, the oldest first."""
+async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], tried: Sequence[UUID]) -> list[Order]:
+    """Placed orders of these zones but for those tried just now, the oldest first."""
     return await many(
         connection,
         Order,
         "SELECT "
         + ORDER_COLUMNS
-        + """ FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) ORDER BY placed_at, id LIMIT 200""",
-        list(zone_ids),
-    )
+        + """ FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) AND id <> ALL ($2)
+            ORDER BY placed_at, id LIMIT 200""",
+        list(zone_ids), list(tried),
+    )  # fmt: skip
 
 
 async def audit(
@@ -419,8 +422,13 @@ async def claim(connection: Connection, timer_id: UUID) -> bool:
 
 
 async def failed(connection: Connection, timer_id: UUID, error: str) -> None:
-    """Count a failed try."""
-    await execute(connection, "UPDATE timers SET tries = tries + 1, last_error = $2 WHERE id = $1", timer_id, error)
+    """Count a failed try; the next ones come later and later."""
+    await execute(
+        connection,
+        """UPDATE timers SET tries = tries + 1, last_error = $2,
+                  due_at = yinling_now() + make_interval(secs => 5 * 2 ^ tries) WHERE id = $1""",
+        timer_id, error,
+    )  # fmt: skip
 
 
 async def tidy(connection: Connection) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct, structs
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
@@ -64,34 +64,38 @@ class OrderPage(Struct, frozen=True):
 class Reason(Struct, frozen=True, forbid_unknown_fields=True):
     """Why, in the words of whoever decided."""
 
-    reason: str = ""
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 class Cancellation(Struct, frozen=True, forbid_unknown_fields=True):
     """Why an order is called off, and from whose side."""
 
-    reason: str
-    side: str = "resident"
+    reason: Annotated[str, Meta(max_length=500)] = ""
+    side: Literal["resident", "family", "provider", "platform"] = "resident"
 
 
 class ManualAssignment(Struct, frozen=True, forbid_unknown_fields=True):
     """An operator's own choice of crew, by seat, and the start; the override needs a reason."""
 
     worker_ids: list[UUID]
-    start_at: datetime
-    reason: str
+    start_at: Annotated[datetime, Meta(tz=True)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-def shown(order: Order) -> OrderView:
-    """The order without what only the platform needs."""
-    return OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
+_KNOW_WHY = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+
+
+def shown(order: Order, role: Role) -> OrderView:
+    """The order without what only the platform needs; which workers cannot come and why is the desk's business."""
+    view = OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
+    return view if role in _KNOW_WHY else structs.replace(view, reasons=[])
 
 
 async def _write(
     request: Asked, act: Callable[[Connection], Awaitable[Order]], status: int = 200
 ) -> Response[OrderView]:
     async def action(connection: Connection) -> OrderView:
-        return shown(await act(connection))
+        return shown(await act(connection), request.user.role)
 
     return await write_once(request, status, action)
 
@@ -106,14 +110,14 @@ async def list_orders(
     """The orders the reader may see."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         page = await queries.orders_page(connection, [status] if status else None, cursor, limit)
-    return OrderPage([shown(order) for order in page], page[-1].id if len(page) == limit else None)
+    return OrderPage([shown(order, request.user.role) for order in page], page[-1].id if len(page) == limit else None)
 
 
 @get("/v1/orders/{order_id:uuid}", guards=[_ANYBODY])
 async def read_order(request: Asked, order_id: FromPath[UUID]) -> OrderView:
     """One order."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return shown(await queries.order(connection, order_id))
+        return shown(await queries.order(connection, order_id), request.user.role)
 
 
 @post("/v1/orders/{order_id:uuid}/confirm", guards=[_CLIENTS], status_code=200)

@@ -13,6 +13,7 @@ from backend.orders.queries import Timer, claim, due, failed, tidy
 from backend.orders.visiting import end_unreported
 
 S = OrderStatus
+_NOT_THERE_YET = (AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE)
 
 
 async def _order(connection: Connection, order_id: UUID) -> Order:
@@ -47,10 +48,12 @@ async def _unserved_due(connection: Connection, order_id: UUID) -> None:
 
 async def _missed_due(connection: Connection, order_id: UUID) -> None:
     order = await _order(connection, order_id)
+    if order.status is S.ARRIVED:
+        absent = await queries.set_assignments(connection, order_id, _NOT_THERE_YET, AssignmentStatus.NO_SHOW)
+        await tell_crew(connection, order, absent)
+        await to_the_desk(connection, order, Actor.SYSTEM, "crew_incomplete", order.reasons)
     if order.status in {S.ACCEPTED, S.EN_ROUTE}:
-        crew = await queries.set_assignments(
-            connection, order_id, [AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE], AssignmentStatus.NO_SHOW
-        )
+        crew = await queries.set_assignments(connection, order_id, _NOT_THERE_YET, AssignmentStatus.NO_SHOW)
         await tell_crew(connection, order, crew)
         after, reason = (S.ABORTED, "eat_by_passed") if order.kind == "meal" else (S.MISSED, "no_check_in")
         await move(

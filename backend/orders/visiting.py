@@ -15,6 +15,7 @@ from backend.scheduling import queries as scheduling
 from backend.visits.queries import Report, distance_to_place_m, insert_record
 
 S = OrderStatus
+MEAL = "meal"
 W = AssignmentStatus
 
 
@@ -23,7 +24,7 @@ async def en_route(connection: Connection, principal: Principal, order_id: UUID,
     order, mine, crew = await _mine(connection, principal, order_id)
     async with as_the_platform(connection):
         await insert_record(connection, order_id, mine.worker_id, "en_route", report, [])
-        if order.kind == "meal" and mine.status is W.EN_ROUTE:
+        if order.kind == MEAL and mine.status is W.EN_ROUTE:
             await _start(connection, order, mine, ["drop"])
             return order
         if mine.status is W.EN_ROUTE:
@@ -40,6 +41,7 @@ async def en_route(connection: Connection, principal: Principal, order_id: UUID,
 async def check_in(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
     """The worker is at the door; out of range is flagged, never blocked. Service starts when all the crew is there."""
     order, mine, crew = await _mine(connection, principal, order_id)
+    _not_a_meal(order)
     async with as_the_platform(connection):
         flags = await _range_flags(connection, order, report)
         await insert_record(connection, order_id, mine.worker_id, "check_in", report, flags)
@@ -49,9 +51,9 @@ async def check_in(connection: Connection, principal: Principal, order_id: UUID,
             raise DomainError("illegal_transition", current=order.status.value)
         await _seat(connection, order, mine, W.CHECKED_IN)
         await _start(connection, order, mine, ["visit"])
-        await queries.clear_timers(connection, order_id, "missed_due")
         crew = await queries.assignments_of(connection, order_id)
         if all(a.status is W.CHECKED_IN for a in crew):
+            await queries.clear_timers(connection, order_id, "missed_due")
             order = await _step(connection, order, S.IN_SERVICE, crew)
             planned = await scheduling.start_of(connection, order_id)
             if planned is not None:
@@ -63,6 +65,7 @@ async def check_in(connection: Connection, principal: Principal, order_id: UUID,
 async def check_out(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
     """The worker is done; when the last of the crew is, the resident is asked to confirm."""
     order, mine, _ = await _mine(connection, principal, order_id)
+    _not_a_meal(order)
     if order.status is not S.IN_SERVICE:
         raise DomainError("illegal_transition", current=order.status.value)
     async with as_the_platform(connection):
@@ -113,6 +116,8 @@ async def pick_up(connection: Connection, principal: Principal, order_id: UUID, 
 async def hand_over(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
     """The meal is at the door: one tap completes the order."""
     order, mine, crew = await _mine(connection, principal, order_id)
+    if order.kind != MEAL:
+        raise DomainError("illegal_transition", "Only a meal is handed over.", current=order.status.value)
     async with as_the_platform(connection):
         await insert_record(connection, order_id, mine.worker_id, "hand_over", report, [])
         if order.status is S.ACCEPTED:
@@ -120,9 +125,14 @@ async def hand_over(connection: Connection, principal: Principal, order_id: UUID
         order = await _step(connection, order, S.COMPLETED, crew)
         mine = await _seat(connection, order, mine, W.CHECKED_IN)
         await _seat(connection, order, mine, W.CHECKED_OUT)
-        await _finish(connection, order, mine, ["drop"])
+        await _finish(connection, order, mine, ["pickup", "drop"])
         await queries.clear_timers(connection, order_id, "missed_due")
         return order
+
+
+def _not_a_meal(order: Order) -> None:
+    if order.kind == MEAL:
+        raise DomainError("illegal_transition", "A meal is picked up and handed over.", current=order.status.value)
 
 
 async def _mine(

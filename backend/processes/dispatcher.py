@@ -48,7 +48,7 @@ class Dispatcher:
         self._solver = solver
         self._owner = uuid.uuid4().hex
         self._epochs: dict[UUID, int] = {}
-        self._tried: dict[UUID, tuple[int, datetime]] = {}
+        self._tried: dict[UUID, datetime] = {}
         self._kept_true: dict[tuple[UUID, date], tuple[int, datetime]] = {}
         self._improving: dict[tuple[UUID, date], asyncio.Task[None]] = {}
         self.wake = asyncio.Event()
@@ -68,17 +68,13 @@ class Dispatcher:
         if not self._epochs:
             return
         async with self._database.unit_of_work(SYSTEM) as connection:
-            waiting = await orders.waiting_orders(connection, list(self._epochs))
             now = await orders.care_now(connection)
+            self._tried = {o: at for o, at in self._tried.items() if (now - at).total_seconds() < _RETRY_CARE_S}
+            waiting = await orders.waiting_orders(connection, list(self._epochs), list(self._tried))
             today = city_date(now, self._planner.zone_info)
             days = await scheduling.plan_days(connection, list(self._epochs), today)
-        versions = {(day.zone_id, day.plan_on): day.version for day in days}
         for order in waiting:
-            version = versions.get((order.zone_id, order.plan_on), 0)
-            tried = self._tried.get(order.id)
-            if tried and (now - tried[1]).total_seconds() < _RETRY_CARE_S:
-                continue
-            self._tried[order.id] = (version, now)
+            self._tried[order.id] = now
             await self._guarded("place", self._place(order))
         for day in days:
             key = (day.zone_id, day.plan_on)
@@ -163,12 +159,14 @@ class Dispatcher:
         async with self._database.unit_of_work(SYSTEM) as connection:
             now = await orders.care_now(connection)
             then = await self._planner.day(connection, zone_id, plan_on, now)
-        start = settled(then)
+        problem, start = then.searchable, settled(then)
+        known = {visit.id for visit in problem.visits}
+        start = Plan(start.routes, tuple(visit for visit in start.unserved if visit in known))
         movable = sum(1 for route in start.routes.values() for stop in route if not stop.locked)
         better: Plan | None = None
         if movable > 1:
             seconds = self._settings.dispatcher_improve_seconds
-            better = await self._solver.improve(then.problem, start, seconds, then.rows.plan.version)
+            better = await self._solver.improve(problem, start, seconds, then.rows.plan.version)
         async with self._database.unit_of_work(SYSTEM) as connection:
             await self._own(connection, zone_id)
             plan_row = await scheduling.plan_for_update(connection, zone_id, plan_on)
@@ -177,7 +175,7 @@ class Dispatcher:
             current = settled(day)
             fresh = plan_row.version == then.rows.plan.version
             taken: Plan | None = None
-            if better is not None and plan_cost(then.problem, better) < plan_cost(then.problem, start):
+            if better is not None and plan_cost(problem, better) < plan_cost(problem, start):
                 taken = carry_over(then, better, day, current)
             if taken is not None and not check_plan(day.problem, taken):
                 await follow_plan(connection, await write_plan(connection, day, taken, improved=True))

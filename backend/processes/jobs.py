@@ -7,15 +7,16 @@ import structlog
 
 from backend.accounts import queries as accounts
 from backend.config import Settings
-from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
 from backend.database.pool import Connection, Database
 from backend.orders import timers
 from backend.orders.timers import Timer
+from backend.processes.logging import where
 
 _POLL_S = 0.25
 _HOUSEKEEPING_S = 3600.0
 _TRIES = 5
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)  # the process ends and is started again
 log = structlog.get_logger()
 
 
@@ -27,8 +28,10 @@ async def fire_due(database: Database) -> int:
         try:
             async with database.unit_of_work(SYSTEM) as connection:
                 await _fire(connection, timer)
-        except (DomainError, asyncpg.PostgresError) as error:
-            log.warning("jobs.timer_failed", kind=timer.kind, error=type(error).__name__)
+        except _LOST:
+            raise
+        except Exception as error:
+            log.exception("jobs.timer_failed", kind=timer.kind, error=type(error).__name__, trace=where(error))
             async with database.unit_of_work(SYSTEM) as connection:
                 await timers.failed(connection, timer.id, type(error).__name__)
     return len(due)
@@ -55,7 +58,10 @@ async def _fire_forever(database: Database) -> None:
 
 async def _keep_house(database: Database) -> None:
     while True:
-        async with database.unit_of_work(SYSTEM) as connection:
-            await timers.tidy(connection)
-            await accounts.tidy(connection)
+        try:
+            async with database.unit_of_work(SYSTEM) as connection:
+                await timers.tidy(connection)
+                await accounts.tidy(connection)
+        except asyncpg.PostgresError as error:
+            log.exception("jobs.housekeeping_failed", error=type(error).__name__)
         await asyncio.sleep(_HOUSEKEEPING_S)

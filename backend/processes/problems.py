@@ -64,6 +64,11 @@ def _taken(_request: Request[Any, Any, Any], _error: asyncpg.ExclusionViolationE
     return _problem("slot_taken")
 
 
+def _unstorable(_request: Request[Any, Any, Any], _error: asyncpg.DataError) -> Response[Any]:
+    """A value no column can hold, such as a NUL in a text or a year 99999."""
+    return _problem("invalid_request")
+
+
 def _by_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What Litestar itself refuses: no such address or method, a body too large, unreadable or misshapen."""
     if isinstance(error.__cause__, SerializationException):
@@ -106,6 +111,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     DomainError: _refused,
     RowMissingError: _missing,
     asyncpg.ExclusionViolationError: _taken,
+    asyncpg.DataError: _unstorable,
     HTTPException: _by_the_framework,
     **dict.fromkeys(UNAVAILABLE, _unavailable),
     Exception: _failed,

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
+from backend.core.errors import DomainError
 from backend.core.phone import e164
 from backend.core.principal import Principal, Role
 from backend.database.pool import as_the_platform
@@ -43,7 +44,9 @@ async def register(request: Asked, data: JSONBody[NewResident]) -> Response[Resi
 
 @get("/v1/residents/{resident_id:uuid}", guards=[_CLIENTS])
 async def read(request: Asked, resident_id: FromPath[UUID]) -> ResidentCard:
-    """One resident."""
+    """One resident, for whoever acts for them."""
+    if not request.user.acts_for(resident_id):
+        raise DomainError("unknown_resident")
     async with request.app.state.database.unit_of_work(request.user) as connection:
         return await queries.resident_card(connection, resident_id)
 

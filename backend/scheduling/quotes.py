@@ -15,7 +15,21 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.scheduling.snapshots import Day, Planner, seat_gender
-from dispatch import Delivery, Insertion, Link, Plan, Problem, Refusal, Seat, Shift, Visit, insert, quote, retime
+from dispatch import (
+    Delivery,
+    Insertion,
+    Link,
+    Plan,
+    Problem,
+    Refusal,
+    Seat,
+    Shift,
+    Visit,
+    insert,
+    quote,
+    remove,
+    retime,
+)
 
 TOKEN_LIFE_S = 600
 _GRID_S = 900
@@ -95,6 +109,7 @@ class Slot(Struct, frozen=True, kw_only=True):
     catalogue_version_id: UUID
     pickup: PickupPoint | None
     links: list[WantedLink]
+    beside: list[UUID]  # the resident's other orders of the day, as the quote knew them
     plan_on: date
     starts_from: datetime
     starts_to: datetime
@@ -270,19 +285,22 @@ async def quote_wish(
     day = await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
     waiting = Slot(
         resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
-        pickup=wanted.pickup, links=[wanted.link] if wanted.link else [], plan_on=on, starts_from=wish[0],
+        pickup=wanted.pickup, links=[wanted.link] if wanted.link else [], beside=_beside(wanted), plan_on=on,
+        starts_from=wish[0],
         starts_to=wish[1], wish_from=wish[0], wish_to=wish[1], latest_at=max(latest_at, wish[1]), soft=True,
         expected_at=None, late_s=0, price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen),
         quoted_at=now,
     )  # fmt: skip
     plan = settled(day)
     best: tuple[int, Slot] | None = None
+    possible: list[Slot] = []
     refused: list[Refused] = []
     for turn in turns(day, wanted):
         slot = msgspec.structs.replace(waiting, links=turn.links)
         visit = visit_of(day, wanted, slot, NEW)
         if max(visit.earliest_s, turn.lo) > min(visit.latest_s, turn.hi):
             continue
+        possible.append(slot)
         visit = msgspec.structs.replace(
             visit, earliest_s=max(visit.earliest_s, turn.lo), latest_s=min(visit.latest_s, turn.hi)
         )
@@ -294,7 +312,9 @@ async def quote_wish(
         if best is None or start < best[0]:
             late = max(0, start - day.seconds(wish[1]))
             best = (start, msgspec.structs.replace(slot, expected_at=day.instant(start), late_s=late))
-    return ([best[1]], []) if best else ([waiting], refused or [Refused(on, "window")])
+    if best is not None:
+        return [best[1]], []
+    return [possible[0] if possible else waiting], refused or [Refused(on, "window")]
 
 
 def price_lines(price_fen: int) -> list[dict[str, Any]]:
@@ -325,7 +345,8 @@ def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at
     wished = msgspec.structs.replace(visit, earliest_s=start_s, latest_s=start_s, due_s=None, providers=None)
     crew = tuple(worker for worker in day.problem.workers if worker.id in chosen)
     visits = (*(other for other in day.problem.visits if other.id != visit.id), wished)
-    outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits), settled(day), wished)
+    others = remove(settled(day), visit.id)
+    outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits), others, wished)
     if isinstance(outcome, Refusal):
         return outcome.summary
     seats = {stop.seat + 1: UUID(stop.worker) for stop in outcome.stops if stop.kind != "pickup"}
@@ -338,10 +359,14 @@ def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[Wan
     starts_to = starts_from + timedelta(seconds=wanted.slot_s)
     return Slot(
         resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
-        pickup=wanted.pickup, links=links, plan_on=day.rows.plan_on, starts_from=starts_from, starts_to=starts_to, wish_from=starts_from,
+        pickup=wanted.pickup, links=links, beside=_beside(wanted), plan_on=day.rows.plan_on, starts_from=starts_from, starts_to=starts_to, wish_from=starts_from,
         wish_to=starts_to, latest_at=starts_to, soft=False, expected_at=starts_from, late_s=0,
         price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen), quoted_at=now,
     )  # fmt: skip
+
+
+def _beside(wanted: Wanted) -> list[UUID]:
+    return [neighbour.order_id for neighbour in wanted.neighbours]
 
 
 def _places(wanted: Wanted) -> Sequence[UUID]:

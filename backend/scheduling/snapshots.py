@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import Struct
 
 from backend.core.clock import day_origin
@@ -18,6 +19,7 @@ from backend.workers.queries import ShiftRow, shifts_of
 from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker
 
 _FRESH_S = 30.0  # rosters change rarely and raise no plan version; a snapshot is read anew after this long
+_NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
 _OPEN = frozenset({"en_route", "arrived", "in_service"})
 
@@ -45,6 +47,14 @@ class Day(Struct, frozen=True):
     place_ids: list[UUID]
     problem: Problem
     plan: Plan
+
+    @property
+    def searchable(self) -> Problem:
+        """The problem without what is on an operator's desk: a search must not reserve workers for it."""
+        manual = {str(visit.order_id) for visit in self.rows.visits if visit.status == "manual"}
+        desk = manual & set(self.plan.unserved)
+        visits = tuple(visit for visit in self.problem.visits if visit.id not in desk)
+        return msgspec.structs.replace(self.problem, visits=visits)
 
     def seconds(self, instant: datetime) -> int:
         """Seconds from the day's 03:00 to an instant."""
@@ -87,10 +97,13 @@ class Planner:
         if plan is None:
             plan = await queries.plan(connection, zone_id, plan_on)
         if plan is None:
-            await queries.ensure_plan(connection, zone_id, plan_on)
-            plan = await queries.plan_for_update(connection, zone_id, plan_on)
+            plan = PlanRow(_NOT_YET, 0, 0)
         kept = self._days.get((zone_id, plan_on))
-        if kept is None or kept[1].plan.version != plan.version or time.monotonic() - kept[0] > _FRESH_S:
+        if (
+            kept is None
+            or (kept[1].plan.id, kept[1].plan.version) != (plan.id, plan.version)
+            or time.monotonic() - kept[0] > _FRESH_S
+        ):
             rows = await _read(connection, zone_id, plan_on, plan)
             if len(self._days) > 400:
                 self._days.clear()
@@ -260,7 +273,8 @@ def _routes(
     anchors: list[Visit] = []
     for s in rows.stops:
         worker = str(s.worker_id)
-        if worker not in routes:
+        over = s.left_at is None and s.order_id is not None and statuses.get(s.order_id) not in queries.LIVE_STATUSES
+        if worker not in routes or over:
             continue
         place = index[s.place_id]
         start, end = at(s.from_at), at(s.to_at)
@@ -283,4 +297,18 @@ def _routes(
         routes[worker].append(Stop(worker, s.kind, visit, s.seat - 1, place, start, end, locked=s.started))
     # what has begun comes first: a worker already on the way elsewhere goes there before anything else
     ordered = {worker: sorted(stops, key=lambda s: (not s.locked, s.start_s)) for worker, stops in routes.items()}
-    return {worker: tuple(stops) for worker, stops in ordered.items()}, anchors
+    return {worker: _one_after_another(stops) for worker, stops in ordered.items()}, anchors
+
+
+def _one_after_another(stops: Sequence[Stop]) -> tuple[Stop, ...]:
+    """Who sets out for the next door has left the last one, whether or not the phone has said so."""
+    apart: list[Stop] = []
+    for stop in stops:
+        if apart and apart[-1].locked and stop.locked and apart[-1].end_s > stop.start_s:
+            before = apart[-1]
+            apart[-1] = msgspec.structs.replace(before, end_s=max(before.start_s + 1, stop.start_s))
+            start = max(stop.start_s, apart[-1].end_s)
+            apart.append(msgspec.structs.replace(stop, start_s=start, end_s=max(stop.end_s, start + 1)))
+        else:
+            apart.append(stop)
+    return tuple(apart)

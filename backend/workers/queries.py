@@ -39,7 +39,7 @@ async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on:
                   s.break_to, s.break_s,
                   ARRAY(SELECT k.skill FROM worker_skills k WHERE k.worker_id = w.id
                         AND (k.expires_on IS NULL OR k.expires_on > s.plan_on) ORDER BY k.skill) AS skills
-           FROM shifts s JOIN workers w ON w.id = s.worker_id
+           FROM shifts s JOIN workers w ON w.id = s.worker_id JOIN providers p ON p.id = w.provider_id AND p.active
            WHERE s.zone_id = $1 AND s.plan_on BETWEEN $2 AND $3 AND w.active
              AND NOT EXISTS (SELECT FROM leaves l WHERE l.worker_id = w.id AND l.during && s.during)
            ORDER BY w.code, lower(s.during)""",

@@ -280,3 +280,27 @@ async def test_an_order_offered_to_one_provider_is_not_moved_to_anothers_worker(
     assert await allowed() is None
     await city.dispatch()
     assert await allowed() == frozenset({str((await _offer(city, order["id"]))["provider_id"])})
+
+
+async def test_what_is_on_the_desk_is_not_planned_by_the_search(city: City):
+    order = await _placed(city)
+    await city.sql("DELETE FROM stops")
+    await city.sql("UPDATE orders SET status = 'manual'")
+    await city.sql("UPDATE plans SET version = version + 1")
+    planner = Planner("Asia/Shanghai")
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = await planner.day(connection, UUID(order["zone_id"]), DAY, at(8))
+    assert order["id"] in {visit.id for visit in day.problem.visits}
+    assert order["id"] not in {visit.id for visit in day.searchable.visits}
+
+
+async def test_why_nobody_came_is_told_to_the_desk_only(city: City):
+    await city.manual_acceptance()
+    order = await _placed(city)
+    await city.sql("""UPDATE orders SET reasons = '[{"worker": "w", "rule": "refused"}]'""")
+    operator = await city.staff("operator")
+    resident = await city.signed_in(
+        await city.one("SELECT account_id FROM residents WHERE id = $1", UUID(order["resident_id"]))
+    )
+    assert (await operator.get(f"/v1/orders/{order['id']}")).json()["reasons"]
+    assert (await resident.get(f"/v1/orders/{order['id']}")).json()["reasons"] == []

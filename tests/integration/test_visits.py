@@ -142,3 +142,102 @@ async def test_who_comes_late_moves_what_follows_and_no_crew_is_changed(city: Ci
     moved = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(orders[1]["id"]))
     assert moved - second >= timedelta(minutes=15)
     assert (await city.crew(orders[1]["id"]))[0]["worker_id"] == keep
+
+
+async def _meals(city: City, count: int) -> tuple[list[dict[str, Any]], Caller]:
+    """Meals for several residents, all in one courier's box."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    operator, someone = await city.staff("operator"), await city.resident()
+    courier = await city.one(
+        """SELECT w.id FROM workers w JOIN worker_skills k ON k.worker_id = w.id AND k.skill = 'meal'
+           JOIN shifts s ON s.worker_id = w.id WHERE s.zone_id = $1 ORDER BY w.code LIMIT 1""",
+        someone["zone_id"],
+    )
+    await city.sql("DELETE FROM shifts WHERE worker_id <> $1", courier)
+    point, orders = await city.meal_point(someone["zone_id"]), []
+    for number in range(count):
+        who = await city.resident(number=number)
+        body = {
+            "resident_id": str(who["id"]), "item_code": "meal-lunch",
+            "wish": {"from_at": at(9).isoformat(), "to_at": at(11).isoformat(), "soft": True,
+                     "latest_at": at(13).isoformat()},
+            "pickup": {"facility_id": str(point), "ready_at": at(9, 30).isoformat()},
+        }  # fmt: skip
+        slot = (await operator.post("/v1/quotes", body)).json()["slots"][0]
+        orders.append((await operator.post("/v1/bookings", {"slot": slot["token"], "channel": "phone"})).json())
+    await city.dispatch()
+    return orders, await city.worker(courier)
+
+
+async def test_a_meal_handed_over_without_a_pick_up_leaves_nothing_open(city: City):
+    (first, second), courier = await _meals(city, 2)
+    await city.clock(at(9, 40))
+    await _step(courier, first, "en-route", "en_route")
+    await _step(courier, first, "hand-over", "completed")
+    assert await city.one("SELECT count(*) FROM stops WHERE active AND order_id = $1", UUID(first["id"])) == 0
+    await city.dispatch()
+    assert (await city.order(second["id"]))["status"] == "accepted"
+
+
+async def test_a_meal_is_not_checked_in_and_a_bath_not_handed_over(city: City):
+    (meal,), courier = await _meals(city, 1)
+    await _step(courier, meal, "en-route", "en_route")
+    await _refused(courier, meal, "check-in", "illegal_transition")
+    await _refused(courier, meal, "check-out", "illegal_transition")
+
+
+async def test_a_bath_is_not_handed_over(city: City):
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    await _step(worker, order, "en-route", "en_route")
+    await _refused(worker, order, "hand-over", "illegal_transition")
+
+
+async def test_a_forgotten_check_out_does_not_stop_the_zone(city: City):
+    """The worker sets out for the next door without checking out of the last: others can still be booked and dispatched."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    operator = await city.staff("operator")
+    keep = await city.one(
+        """SELECT k.worker_id FROM worker_skills k JOIN shifts s ON s.worker_id = k.worker_id
+           JOIN zones z ON z.id = s.zone_id WHERE z.code = 'Z1' AND k.skill = 'rehab' ORDER BY 1 LIMIT 1"""
+    )
+    await city.sql("DELETE FROM shifts WHERE worker_id <> $1", keep)
+    orders = []
+    for number in range(2):
+        someone = await city.resident(number=number)
+        orders.append(await city.booked(operator, someone["id"], REHAB, at(9, 30), at(16), channel="phone"))
+    await city.dispatch()
+    worker = await city.worker(keep)
+    await city.clock(at(9, 45))
+    await _step(worker, orders[0], "check-in", "in_service")
+    await city.clock(at(10))
+    await _step(worker, orders[1], "en-route", "en_route")
+    await city.clock(at(10, 5))
+    third = await city.resident(number=2)
+    late = await city.booked(operator, third["id"], REHAB, at(13), at(17), channel="phone")
+    await city.dispatch()
+    assert (await city.order(late["id"]))["status"] == "accepted"
+
+
+async def test_one_bather_alone_at_the_door_is_on_the_desk_after_the_grace(city: City):
+    order, (first, _) = await _accepted(city, BATH, 3)
+    await city.clock(at(10))
+    await _step(first, order, "check-in", "arrived")
+    await city.clock(datetime.fromisoformat(order["latest_at"]) + timedelta(minutes=61))
+    await city.timers()
+    manual = await city.order(order["id"])
+    assert (manual["status"], manual["reason"]) == ("manual", "crew_incomplete")
+    assert await city.one("SELECT count(*) FROM stops WHERE active") == 0
+    seats = await city.sql("SELECT seat, status FROM assignments WHERE order_id = $1 ORDER BY seat", UUID(order["id"]))
+    assert {row["status"] for row in seats} == {"withdrawn", "no_show"}
+    await city.dispatch()
+
+
+async def test_a_timer_that_cannot_fire_does_not_stop_the_others(city: City):
+    order, _ = await _accepted(city, REHAB, 0)
+    await city.sql("INSERT INTO timers (due_at, kind, subject_id) VALUES ($1, 'unheard_of', $2)", at(7), uuid4())
+    await city.clock(datetime.fromisoformat(order["latest_at"]) + timedelta(minutes=61))
+    await city.timers()
+    assert (await city.order(order["id"]))["status"] == "missed"
+    assert (await city.sql("SELECT tries, last_error FROM timers WHERE kind = 'unheard_of'"))[0][
+        "last_error"
+    ] == "KeyError"

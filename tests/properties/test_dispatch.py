@@ -15,6 +15,7 @@ from dispatch import (
     Problem,
     Seat,
     Shift,
+    Stop,
     Visit,
     Worker,
     check_plan,
@@ -109,6 +110,28 @@ def test_a_full_day_keeps_its_own_orders_when_a_cheaper_one_waits() -> None:
         assert improve(narrow, alone.plan, 0, seed, iterations=60).unserved == ("near",)
 
 
+def test_a_colleague_of_somebody_under_way_is_not_exchanged() -> None:
+    """One of two bathers is on the way; a nearer third must not take the second seat behind everybody's back."""
+    matrix = np.array([[0, 2000, 10], [2000, 0, 2000], [10, 2000, 0]], dtype=np.int32)
+    shift = (Shift(0, 20_000),)
+    team = tuple(
+        Worker(id=name, provider="p", skills=frozenset(), start_place=place, end_place=place, shifts=shift)
+        for name, place in (("a", 2), ("b", 1), ("c", 2))
+    )
+    bath = Visit("bath", 0, (Seat(frozenset(), 3000), Seat(frozenset(), 3000)), 0, 9000)
+    other = Visit("other", 1, (Seat(frozenset(), 600),), 12_000, 15_000)
+    problem = Problem(workers=team, visits=(bath, other), travel={"car": matrix})
+    plan = Plan(
+        {
+            "a": (Stop("a", "visit", "bath", 0, 0, 5000, 8000, locked=True),),
+            "b": (Stop("b", "visit", "bath", 1, 0, 5000, 8000),),
+            "c": (Stop("c", "visit", "other", 0, 1, 12_000, 12_600),),
+        }
+    )
+    better = improve(problem, plan, 0.4, 1)
+    assert [stop.worker for stop in better.stops_of("bath") if stop.seat == 1] == ["b"]
+
+
 @given(days(meals=False))
 @settings(max_examples=40, deadline=None)
 def test_every_quoted_start_can_be_kept(problem: Problem) -> None:
@@ -144,8 +167,6 @@ def test_no_start_is_refused_that_somebody_could_keep(problem: Problem) -> None:
 
 
 def _could(problem: Problem, visit: Visit, start: int, crew: tuple[Worker, ...]) -> bool:
-    from dispatch import Stop
-
     stops = {
         worker.id: (Stop(worker.id, "visit", visit.id, n, visit.place, start, start + visit.seats[n].duration_s),)
         for n, worker in enumerate(crew)
