@@ -206,6 +206,15 @@ async def pulse(connection: Connection, time_zone: str) -> Pulse:
     )
 
 
+async def every_zone_is_led(connection: Connection) -> bool:
+    """Whether a dispatcher owns each zone."""
+    return await value(
+        connection,
+        """SELECT NOT EXISTS (SELECT FROM zones z WHERE NOT EXISTS (
+               SELECT FROM zone_leases l WHERE l.zone_id = z.id AND l.expires_at > clock_timestamp()))""",
+    )
+
+
 async def orders_by_status(connection: Connection) -> dict[str, int]:
     """How many orders stand in each state."""
     rows = await connection.fetch("SELECT status, count(*) AS orders FROM orders GROUP BY status")

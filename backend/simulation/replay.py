@@ -190,6 +190,11 @@ class Day:
         self._watchers = [console, *others.values()]
         self._watching = [tasks.create_task(watcher.watch()) for watcher in self._watchers]
         await _poll(self._connected, _CONNECT_S)
+        await _poll(self._led, _CONNECT_S)
+
+    async def _led(self) -> bool:
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            return await queries.every_zone_is_led(connection)
 
     async def _connected(self) -> bool:
         return all(watcher.connected for watcher in self._watchers)
