@@ -31,8 +31,9 @@ from backend.residents.queries import resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling import quotes
+from backend.scheduling import slots as tokens
 from backend.scheduling.actions import write_plan
-from backend.scheduling.quotes import Neighbour, PickupPoint, Slot, Wanted, WantedLink, WantedSeat
+from backend.scheduling.slots import Neighbour, PickupPoint, Refused, Slot, Wanted, WantedLink, WantedSeat
 from backend.scheduling.snapshots import Planner
 
 _HOLD_RULE = {Channel.APP: "hold_app_s", Channel.PHONE: "hold_call_s", Channel.WALK_IN: "hold_call_s"}
@@ -70,7 +71,7 @@ async def _link(connection: Connection, after: After, resident_id: UUID) -> Want
 
 async def _soft(
     connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish
-) -> tuple[list[Slot], list[quotes.Refused]]:
+) -> tuple[list[Slot], list[Refused]]:
     latest_at = wish.latest_at or wish.to_at
     _check_wish(wish.from_at, wish.to_at, latest_at, now)
     on = await _within_horizon(connection, planner, wish.from_at, now)
@@ -91,7 +92,7 @@ def _check_wish(from_at: datetime, to_at: datetime, latest_at: datetime, now: da
 
 async def _coming_days(
     connection: Connection, planner: Planner, wanted: Wanted, now: datetime, request: QuoteRequest
-) -> tuple[list[Slot], list[quotes.Refused]]:
+) -> tuple[list[Slot], list[Refused]]:
     wish = request.wish
     if wish is not None:
         _check_wish(wish.from_at, wish.to_at, wish.to_at, now)
@@ -105,7 +106,7 @@ async def _coming_days(
             raise DomainError("too_far_ahead")
     neighbours = await _with_neighbours(connection, wanted, on, on + timedelta(days=days - 1))
     slots: list[Slot] = []
-    refused: list[quotes.Refused] = []
+    refused: list[Refused] = []
     for step in range(days):
         day = on + timedelta(days=step)
         found, reason = await quotes.quote_slots(connection, planner, neighbours.get(day, wanted), now, on=day)
@@ -125,7 +126,7 @@ async def _within_horizon(connection: Connection, planner: Planner, instant: dat
 
 def _shown(slot: Slot, secret: str, crew_size: int) -> QuotedSlot:
     return QuotedSlot(
-        token=quotes.sign(slot, secret), starts_from=slot.starts_from, starts_to=slot.starts_to,
+        token=tokens.sign(slot, secret), starts_from=slot.starts_from, starts_to=slot.starts_to,
         expected_at=slot.expected_at, late_s=slot.late_s, price_fen=slot.price_fen, price_lines=slot.price_lines,
         crew_size=crew_size,
     )  # fmt: skip
@@ -196,7 +197,7 @@ async def book(
     nobody is left for the window.
     """
     now = await order_queries.care_now(connection)
-    slot = quotes.read(request.slot, secret, now)
+    slot = tokens.read(request.slot, secret, now)
     if not principal.acts_for(slot.resident_id):
         raise DomainError("unknown_resident")
     async with as_the_platform(connection):

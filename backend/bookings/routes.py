@@ -1,13 +1,11 @@
 """Quotes and bookings over HTTP."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
@@ -17,13 +15,6 @@ from backend.core.principal import Principal, Role
 from backend.orders.routes import OrderView, shown
 
 _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
-
-
-class HoldView(Struct, frozen=True):
-    """A hold and until when it is kept."""
-
-    order: OrderView
-    hold_expires_at: datetime | None
 
 
 @post("/v1/quotes", guards=[_CLIENTS], status_code=200)

@@ -99,20 +99,6 @@ TERMINAL: Final = frozenset({S.LAPSED, S.REJECTED, S.CLAWED_BACK})
 """States with no way on; cancelled, unserved and settled have only the exceptions their rows name."""
 
 WAITING: Final = frozenset({S.PLACED, S.OFFERED, S.MANUAL})
-ON_THE_PLAN: Final = frozenset(
-    {
-        S.HELD,
-        S.PLACED,
-        S.OFFERED,
-        S.MANUAL,
-        S.ACCEPTED,
-        S.EN_ROUTE,
-        S.ARRIVED,
-        S.IN_SERVICE,
-        S.NO_ACCESS,
-    }
-)
-"""States whose stops still occupy a worker, or may."""
 
 ACTORS_OF: Final[Mapping[Role, Actor]] = {
     Role.RESIDENT: A.RESIDENT,

@@ -21,8 +21,8 @@ from backend.processes.logging import where
 from backend.processes.solving import SolverPool
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
-from backend.scheduling.quotes import settled
 from backend.scheduling.rebase import carry_over
+from backend.scheduling.settling import settled
 from backend.scheduling.snapshots import Day, Planner
 from dispatch import Plan, Refusal, check_plan, plan_cost
 

@@ -1,19 +1,16 @@
-"""Quotes: the feasible start windows of the coming days, each with a price, signed so that it can be taken up."""
+"""Quotes: the feasible start windows of the coming days, each with a price; and finding the crew when one is taken up."""
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from backend.core.clock import city_date
-from backend.core.errors import DomainError
 from backend.database.pool import Connection
+from backend.scheduling.settling import settled
+from backend.scheduling.slots import Refused, Slot, Wanted, WantedLink, price_lines
 from backend.scheduling.snapshots import Day, Planner, seat_gender
 from dispatch import (
     Delivery,
@@ -23,136 +20,15 @@ from dispatch import (
     Problem,
     Refusal,
     Seat,
-    Shift,
     Visit,
     insert,
     quote,
     remove,
-    retime,
 )
 
-TOKEN_LIFE_S = 600
 _GRID_S = 900
-_LATE_S = 6 * 3600  # how far a day may slip before its times are no longer told
 _FAR_S = 10**6
 NEW = "new"
-
-
-class WantedSeat(Struct, frozen=True):
-    """One place in the crew asked for."""
-
-    number: int
-    skills: list[str]
-    duration_s: int
-    gender_rule: str
-
-
-class WantedLink(Struct, frozen=True):
-    """The gap to an order of the same day, in seconds; `follows` false: the new order comes before the other."""
-
-    order_id: UUID
-    min_gap_s: int
-    max_gap_s: int | None = None
-    gap_from: str = "end"
-    follows: bool = True
-
-
-class Neighbour(Struct, frozen=True, forbid_unknown_fields=True):
-    """Another order of the same resident and day, with the seconds to leave between the two either way round."""
-
-    order_id: UUID
-    from_at: datetime
-    to_at: datetime
-    gap_before_s: int
-    gap_after_s: int
-
-
-class PickupPoint(Struct, frozen=True):
-    """The meal point and the instant a meal is ready there."""
-
-    facility_id: UUID
-    ready_at: datetime
-    pickup_s: int
-    max_ride_s: int | None
-
-
-class Wanted(Struct, frozen=True, kw_only=True):
-    """What a quote is asked for, complete enough to plan it."""
-
-    resident_id: UUID
-    resident_gender: str
-    gender_wish: str
-    refused_workers: list[UUID]
-    zone_id: UUID
-    place_id: UUID
-    item_code: str
-    kind: str
-    catalogue_version_id: UUID
-    price_fen: int
-    slot_s: int
-    acceptance: bool
-    seats: list[WantedSeat]
-    pickup: PickupPoint | None = None
-    pickup_place_id: UUID | None = None
-    link: WantedLink | None = None
-    neighbours: list[Neighbour] = []
-
-
-class Slot(Struct, frozen=True, kw_only=True):
-    """A start window that can be promised. `expected_at` is None while no crew is free: the order would wait for one.
-
-    It names the resident and nothing else about them; everything personal is looked up again when it is taken up.
-    """
-
-    resident_id: UUID
-    item_code: str
-    catalogue_version_id: UUID
-    pickup: PickupPoint | None
-    links: list[WantedLink]
-    beside: list[UUID]  # the resident's other orders of the day, as the quote knew them
-    plan_on: date
-    starts_from: datetime
-    starts_to: datetime
-    wish_from: datetime
-    wish_to: datetime
-    latest_at: datetime
-    soft: bool
-    expected_at: datetime | None
-    late_s: int
-    price_fen: int
-    price_lines: list[dict[str, Any]]
-    quoted_at: datetime
-
-
-class Refused(Struct, frozen=True):
-    """Why a day offers nothing."""
-
-    on: date
-    rule: str
-
-
-def sign(slot: Slot, secret: str) -> str:
-    """The slot as an opaque text only this platform can have written."""
-    body = msgspec.json.encode(slot)
-    mac = hmac.new(secret.encode(), body, hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(mac + body).decode()
-
-
-def read(token: str, secret: str, now: datetime) -> Slot:
-    """The slot back from its text. Raises DomainError slot_invalid or slot_in_past."""
-    try:
-        raw = base64.urlsafe_b64decode(token.encode())
-        mac, body = raw[:32], raw[32:]
-        if not hmac.compare_digest(mac, hmac.new(secret.encode(), body, hashlib.sha256).digest()):
-            raise DomainError("slot_invalid")
-        slot = msgspec.json.decode(body, type=Slot)
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise DomainError("slot_invalid") from error
-    if now - slot.quoted_at > timedelta(seconds=TOKEN_LIFE_S):
-        raise DomainError("slot_invalid", "The slot is older than ten minutes; ask for new ones.")
-    if (slot.latest_at if slot.soft else slot.starts_to) < now:
-        raise DomainError("slot_in_past")
-    return slot
 
 
 def visit_of(day: Day, wanted: Wanted, slot: Slot | None, identity: str) -> Visit:
@@ -226,28 +102,6 @@ def turns(day: Day, wanted: Wanted) -> list[Turn]:
     return found
 
 
-def settled(day: Day) -> Plan:
-    """The day's plan with times brought up to what has really happened.
-
-    When that breaks a promised window, lateness is the truth: the times say so, and nobody is dropped for it.
-    """
-    if not any(stop.locked for route in day.plan.routes.values() for stop in route):
-        return day.plan
-    return retime(day.problem, day.plan) or retime(_forgiving(day.problem), day.plan) or day.plan
-
-
-def _forgiving(problem: Problem) -> Problem:
-    visits = tuple(
-        msgspec.structs.replace(v, latest_s=v.latest_s + _LATE_S, due_s=v.latest_s if v.due_s is None else v.due_s)
-        for v in problem.visits
-    )
-    workers = tuple(
-        msgspec.structs.replace(w, breaks=(), shifts=tuple(Shift(s.start_s, s.end_s + _LATE_S) for s in w.shifts))
-        for w in problem.workers
-    )
-    return msgspec.structs.replace(problem, visits=visits, workers=workers)
-
-
 async def quote_slots(
     connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date
 ) -> tuple[list[Slot], Refused | None]:
@@ -315,11 +169,6 @@ async def quote_wish(
     if best is not None:
         return [best[1]], []
     return [possible[0] if possible else waiting], refused or [Refused(on, "window")]
-
-
-def price_lines(price_fen: int) -> list[dict[str, Any]]:
-    """Who pays what, in fen; their sum is the price."""
-    return [{"payer": "resident", "fen": price_fen}]
 
 
 def place_into(planner: Planner, day: Day, wanted: Wanted, slot: Slot, identity: str) -> Plan | None:

@@ -18,7 +18,6 @@ from backend.simulation.instances import (
 
 SKILL: Final = "courier"
 ITEM: Final = "meal"
-_TABLES: Final = ("orders", "couriers", "restaurants", "instance_parameters")
 _PARAMETERS: Final = (
     "meters_per_minute", "pickup service minutes", "dropoff service minutes", "target click-to-door",
     "maximum click-to-door",

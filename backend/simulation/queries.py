@@ -1,7 +1,7 @@
 """All SQL of the simulation: importing a day, moving its clock, and judging by the database what really happened."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -215,12 +215,6 @@ async def every_zone_is_led(connection: Connection) -> bool:
     )
 
 
-async def orders_by_status(connection: Connection) -> dict[str, int]:
-    """How many orders stand in each state."""
-    rows = await connection.fetch("SELECT status, count(*) AS orders FROM orders GROUP BY status")
-    return {row["status"]: row["orders"] for row in rows}
-
-
 class OrderOutcome(Struct, frozen=True, forbid_unknown_fields=True):
     """One order at the end of the day, with what its crew reported."""
 
@@ -344,8 +338,3 @@ async def dispatch_latencies(connection: Connection) -> list[float]:
                  WHERE type IN ('order.offered', 'order.accepted') GROUP BY 1) offered USING (id)"""
     )
     return [float(row["ms"]) for row in rows]
-
-
-async def plan_day(connection: Connection) -> date | None:
-    """The day the orders were planned on."""
-    return await value(connection, "SELECT max(plan_on) FROM orders")
