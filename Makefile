@@ -5,22 +5,27 @@ export PYTHONPATH := $(CURDIR)
 PYTEST := $(BIN)/python -m pytest -q
 
 ##@ Using it
-demo: setup ## Start a demo city on this machine; Ctrl-C stops everything
+demo: .venv/ready ## Start a demo city on this machine; Ctrl-C stops everything
 	@$(BIN)/python -m backend demo
 
-replay: setup ## Live a recorded day: make replay FILE=path FORMAT=hhcrsp|mdrp
+replay: .venv/ready ## Live a recorded day: make replay FILE=path FORMAT=hhcrsp|mdrp
 	@$(BIN)/python -m backend replay $(FILE) --format $(FORMAT)
 
 ##@ Working on it
-setup: .venv/ready ## Make the virtual environment from the hash-locked requirements
+setup: .venv/ready-dev ## Make the virtual environment from the hash-locked requirements
 
-.venv/ready: requirements-dev.lock
+.venv/ready: requirements.lock
 	@test -d .venv || $(PYTHON) -m venv .venv
 	@echo "Installing the locked requirements (once, under a minute) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/.venv/bin/python" -m backend "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/yinling
 	@chmod +x $(BIN)/yinling
 	@touch .venv/ready
+
+.venv/ready-dev: .venv/ready requirements-dev.lock
+	@echo "Installing what the tests need (once) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch .venv/ready-dev
 
 lock: ## Write the requirement files anew, with hashes and without hosts
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
