@@ -63,7 +63,7 @@ def _route(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: di
         if stop.locked:
             continue
         if not any(s.start_s <= stop.start_s and stop.end_s <= s.end_s for s in worker.shifts):
-            found.append(Violation("shift", stop.visit, worker.id))
+            found.append(Violation("shift", stop.visit, f"{worker.id}: {stop.start_s}..{stop.end_s}"))
         if stop.kind == "pickup":
             if meal is None or stop.start_s < meal.ready_s:
                 found.append(Violation("ready", stop.visit))
