@@ -15,7 +15,7 @@ replay: .venv/ready ## Live a recorded day: make replay FILE=path FORMAT=hhcrsp|
 setup: .venv/ready-dev ## Make the virtual environment from the hash-locked requirements
 
 .venv/ready: requirements.lock
-	@test -d .venv || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "On Debian this needs: apt install python3-venv"; exit 1; }
 	@echo "Installing the locked requirements (once, under a minute) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/.venv/bin/python" -m backend "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/yinling
