@@ -21,6 +21,9 @@ from backend.simulation.queries import Handling, OrderOutcome
 from backend.simulation.world import World
 
 _EXAMPLES: Final = 10
+_GIVEN_UP: Final = frozenset(
+    {"unserved", "aborted"}
+)  # an end with a reason; a meal is not brought past its eat-by time
 _LATENESS: Final = frozenset({"window", "shift", "return"})  # late is allowed and recorded; what was begun is finished
 DONE: Final = frozenset({"completed", "awaiting_acceptance", "verified", "settled"})
 
@@ -162,7 +165,7 @@ async def make(database: Database, world: World, watchers: Sequence[Watcher], tr
         completed=sum(outcome.status in DONE for outcome in ended),
         unserved=len(unserved),
         unserved_by_reason=dict(Counter(unserved.values())),
-        unfinished=dict(Counter(o.status for o in ended if o.status not in DONE | {"unserved"})),
+        unfinished=dict(Counter(o.status for o in ended if o.status not in DONE | _GIVEN_UP)),
         on_time_share=round(sum(minutes == 0 for minutes in served) / len(day.instance.demands), 4),
         lateness_mean_min=round(sum(served) / len(served), 2) if served else 0.0,
         lateness_p95_min=share(served, 0.95),
@@ -238,6 +241,8 @@ def _lateness(world: World, demand: Demand, outcome: OrderOutcome | None) -> int
 def _reason(world: World, demand: Demand, outcome: OrderOutcome | None) -> str:
     if outcome is None:
         return f"not booked: {world.unbooked.get(demand.id, 'day ended')}"
+    if outcome.status == "aborted":
+        return outcome.reason or "aborted"
     if outcome.status != "unserved":
         return f"left {outcome.status}"
     rules = Counter(str(reason.get("rule", "?")) for reason in outcome.reasons)
