@@ -141,8 +141,10 @@ async def advance(
 
 
 async def note_reasons(connection: Connection, order_id: UUID, reasons: list[dict[str, Any]]) -> None:
-    """Remember why no crew was found at the last try; the order's state stays."""
-    await execute(connection, "UPDATE orders SET reasons = $2 WHERE id = $1", order_id, reasons)
+    """Remember why no crew was found at the last try, and when that was; the order's state stays."""
+    await execute(
+        connection, "UPDATE orders SET reasons = $2, tried_at = yinling_now() WHERE id = $1", order_id, reasons
+    )
 
 
 async def extend_hold(connection: Connection, order_id: UUID, seconds: int, limit_s: int) -> int:

@@ -181,7 +181,7 @@ class Pulse(Struct, frozen=True, forbid_unknown_fields=True):
 
     last_xid: int
     last_id: int
-    unseen: int  # placed orders no dispatcher has looked at
+    unseen: int  # placed orders no dispatcher has looked at, or not for two strides of the clock
     waiting: int  # placed orders, looked at or not
     thinking: int  # plans changed since they were last improved
     unsettled: int  # today's plans not yet brought up to date with what happened
@@ -198,7 +198,8 @@ async def pulse(connection: Connection, time_zone: str) -> Pulse:
                   (SELECT count(*) FROM plans WHERE version <> settled_version
                    AND plan_on = (yinling_now() AT TIME ZONE $1 - interval '3 hours')::date) AS unsettled,
                   (SELECT min(due_at) FROM timers WHERE fired_at IS NULL AND tries < 3) AS timer_at
-           FROM (SELECT count(*) AS waiting, count(*) FILTER (WHERE reasons = '[]') AS unseen
+           FROM (SELECT count(*) AS waiting, count(*) FILTER (
+                       WHERE tried_at IS NULL OR tried_at < yinling_now() - interval '150 seconds') AS unseen
                  FROM orders WHERE status = 'placed') o
            LEFT JOIN LATERAL (SELECT xid::text::bigint AS xid, id FROM events
                               ORDER BY events.xid DESC, id DESC LIMIT 1) e ON true""",

@@ -326,6 +326,10 @@ async def test_a_meal_nobody_can_bring_yet_waits_even_beside_another_order(city:
     assert quote["reasons"]
     placed = await operator.post("/v1/bookings", {"slot": quote["slots"][0]["token"], "channel": "phone"})
     assert placed.json()["status"] == "placed"
+    await city.dispatch()
+    waiting = await city.order(placed.json()["id"])
+    assert (waiting["status"], waiting["tried_at"]) == ("placed", at(8))
+    assert {reason["rule"] for reason in waiting["reasons"]} == {"no_skill"}
 
 
 async def test_what_people_write_is_not_told_to_everybody(city: City):
