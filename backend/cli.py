@@ -79,9 +79,10 @@ def _process(name: str) -> int:
 
 def _as_owner(work: Callable[[str], None]) -> int:
     settings = _settings()
-    if settings is None or settings.owner_database_url is None:
-        if settings is not None:
-            sys.stderr.write("YINLING_OWNER_DATABASE_URL is not set\n")
+    if settings is None:
+        return 2
+    if settings.owner_database_url is None:
+        sys.stderr.write("YINLING_OWNER_DATABASE_URL is not set\n")
         return 2
     work(settings.owner_database_url)
     return 0

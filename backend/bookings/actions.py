@@ -12,7 +12,6 @@ from backend.bookings.model import (
     After,
     BookingRequest,
     Channel,
-    Pickup,
     Quote,
     QuotedSlot,
     QuoteReason,
@@ -27,7 +26,7 @@ from backend.database.pool import Connection, as_the_platform
 from backend.orders import actions as orders
 from backend.orders import queries as order_queries
 from backend.orders.model import NewLink, NewOrder, NewSeat, Order
-from backend.residents.queries import resident_for_booking
+from backend.residents.queries import ResidentForBooking, resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling import quotes
@@ -49,7 +48,11 @@ async def ask(
     async with as_the_platform(connection):
         now = await order_queries.care_now(connection)
         link = request.after and await _link(connection, request.after, request.resident_id)
-        wanted = await _wanted(connection, planner, request.resident_id, request.item_code, request.pickup, link, now)
+        resident = await resident_for_booking(connection, request.resident_id)
+        pickup = request.pickup and PickupPoint(
+            request.pickup.facility_id, request.pickup.ready_at, request.pickup.pickup_s, request.pickup.max_ride_s
+        )
+        wanted = await _wanted(connection, planner, resident, request.item_code, pickup, link, now)
         if request.wish is not None and request.wish.soft:
             slots, refused = await _soft(connection, planner, wanted, now, request.wish)
         else:
@@ -135,14 +138,13 @@ def _shown(slot: Slot, secret: str, crew_size: int) -> QuotedSlot:
 async def _wanted(
     connection: Connection,
     planner: Planner,
-    resident_id: UUID,
+    resident: ResidentForBooking,
     item_code: str,
-    pickup: Pickup | None,
+    pickup: PickupPoint | None,
     link: WantedLink | None,
     now: datetime,
 ) -> Wanted:
     """Everything planning must know of the wish, looked up once."""
-    resident = await resident_for_booking(connection, resident_id)
     if resident.suspended:
         raise DomainError("not_entitled")
     item = await current_item(connection, item_code, city_date(now, planner.zone_info))
@@ -157,7 +159,7 @@ async def _wanted(
     return Wanted(
         resident_id=resident.id, resident_gender=resident.gender, gender_wish=resident.gender_wish,
         refused_workers=resident.refused_workers, zone_id=resident.zone_id, place_id=resident.place_id,
-        item_code=item.code, kind=item.kind, catalogue_version_id=item.version_id, price_fen=item.price_fen,
+        item_code=item.code, kind=item.kind, catalogue_version_id=item.version_id, price_fen=item.price_fen, rules=item.rules,
         slot_s=item.slot_s, acceptance=item.acceptance,
         seats=[WantedSeat(s.number, s.skills, s.duration_s, s.gender_rule) for s in seats],
         pickup=await _hot(connection, item.rules, pickup) if pickup else None,
@@ -165,12 +167,12 @@ async def _wanted(
     )  # fmt: skip
 
 
-async def _hot(connection: Connection, rules: Sequence[str], pickup: Pickup) -> PickupPoint:
+async def _hot(connection: Connection, rules: Sequence[str], pickup: PickupPoint) -> PickupPoint:
     """The care rule limits how long a hot meal rides; a client may ask for less, never for more."""
     limits = [pickup.max_ride_s] if pickup.max_ride_s is not None else []
     if "hot_meal_ride_s" in rules:
         limits.append(int(await limit(connection, "hot_meal_ride_s")))
-    return PickupPoint(pickup.facility_id, pickup.ready_at, pickup.pickup_s, min(limits, default=None))
+    return msgspec.structs.replace(pickup, max_ride_s=min(limits, default=None))
 
 
 async def _with_neighbours(connection: Connection, wanted: Wanted, from_on: date, to_on: date) -> dict[date, Wanted]:
@@ -179,7 +181,7 @@ async def _with_neighbours(connection: Connection, wanted: Wanted, from_on: date
     if not others:
         return {}
     rest_s = int(await limit(connection, "meal_to_bath_gap_s"))
-    own = await order_queries.binds(connection, wanted.catalogue_version_id, "meal_to_bath_gap_s")
+    own = "meal_to_bath_gap_s" in wanted.rules
     days: dict[date, list[Neighbour]] = {}
     for other in others:
         before = rest_s if own and other.kind == _EATING else 0
@@ -214,10 +216,8 @@ async def book(
 async def _hold(
     connection: Connection, principal: Principal, planner: Planner, slot: Slot, request: BookingRequest, now: datetime
 ) -> UUID:
-    pickup = slot.pickup and Pickup(
-        slot.pickup.facility_id, slot.pickup.ready_at, slot.pickup.max_ride_s, slot.pickup.pickup_s
-    )
-    wanted = await _wanted(connection, planner, slot.resident_id, slot.item_code, pickup, None, now)
+    resident = await resident_for_booking(connection, slot.resident_id)
+    wanted = await _wanted(connection, planner, resident, slot.item_code, slot.pickup, None, now)
     if wanted.catalogue_version_id != slot.catalogue_version_id:
         raise DomainError("slot_invalid", "The service has changed meanwhile; ask for new slots.")
     await scheduling.ensure_plan(connection, wanted.zone_id, slot.plan_on)
@@ -230,7 +230,6 @@ async def _hold(
         connection, wanted.resident_id, wanted.item_code, request.channel.value, asked_by, principal.account_id,
         request.note,
     )  # fmt: skip
-    resident = await resident_for_booking(connection, wanted.resident_id)
     hold_s = int(await limit(connection, _HOLD_RULE[request.channel]))
     order_id = await order_queries.insert_order(
         connection,

@@ -148,9 +148,8 @@ async def lapse(connection: Connection, order: Order, actor: Actor, reason: str)
 
 async def free_stops(connection: Connection, order: Order) -> None:
     """Take an order's open stops off its plan and raise the plan's version."""
-    plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
     await scheduling.delete_stops_of(connection, order.id)
-    await scheduling.raise_version(connection, plan.id, improved=False)
+    await scheduling.touch(connection, order.zone_id, order.plan_on)
 
 
 async def cancel(connection: Connection, principal: Principal, order_id: UUID, reason: str, side: str) -> Order:

@@ -246,11 +246,6 @@ async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date
     )  # fmt: skip
 
 
-async def binds(connection: Connection, version_id: UUID, rule: str) -> bool:
-    """Whether a care rule binds a catalogue version."""
-    return await value(connection, "SELECT $2 = ANY (rules) FROM catalogue_versions WHERE id = $1", version_id, rule)
-
-
 async def care_now(connection: Connection) -> datetime:
     """The present instant of care time."""
     return await value(connection, "SELECT yinling_now()")

@@ -167,17 +167,12 @@ async def _seat(connection: Connection, order: Order, mine: Assignment, after: A
 
 async def _start(connection: Connection, order: Order, mine: Assignment, kinds: Sequence[str]) -> None:
     await scheduling.start_stops(connection, order.id, mine.worker_id, kinds)
-    await _touch_plan(connection, order)
+    await scheduling.touch(connection, order.zone_id, order.plan_on)
 
 
 async def _finish(connection: Connection, order: Order, mine: Assignment, kinds: Sequence[str]) -> None:
     await scheduling.finish_stops(connection, order.id, mine.worker_id, kinds)
-    await _touch_plan(connection, order)
-
-
-async def _touch_plan(connection: Connection, order: Order) -> None:
-    plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
-    await scheduling.raise_version(connection, plan.id, improved=False)
+    await scheduling.touch(connection, order.zone_id, order.plan_on)
 
 
 async def _range_flags(connection: Connection, order: Order, report: Report) -> list[str]:

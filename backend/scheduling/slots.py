@@ -69,6 +69,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     kind: str
     catalogue_version_id: UUID
     price_fen: int
+    rules: list[str]
     slot_s: int
     acceptance: bool
     seats: list[WantedSeat]
