@@ -119,20 +119,27 @@ async def test_a_forgotten_check_out_ends_flagged_and_silence_is_agreement(city:
     assert (await city.order(order["id"]))["status"] == "completed"
 
 
-async def test_who_comes_late_moves_what_follows_and_no_crew_is_changed(city: City):
-    """Half an hour late at the first door: the second visit's times follow, its worker stays."""
-    await city.sql("UPDATE providers SET auto_accept = true")
+async def _two_visits_of_one(city: City, until: datetime) -> tuple[UUID, list[dict[str, Any]]]:
+    """Two rehabilitation visits for the only therapist left on shift."""
     operator = await city.staff("operator")
-    keep = await city.one("SELECT worker_id FROM worker_skills WHERE skill = 'rehab' AND worker_id IN "
-                          "(SELECT worker_id FROM shifts s JOIN zones z ON z.id = s.zone_id WHERE z.code = 'Z1') "
-                          "ORDER BY 1 LIMIT 1")  # fmt: skip
+    keep = await city.one(
+        """SELECT k.worker_id FROM worker_skills k JOIN shifts s ON s.worker_id = k.worker_id
+           JOIN zones z ON z.id = s.zone_id WHERE z.code = 'Z1' AND k.skill = 'rehab' ORDER BY 1 LIMIT 1"""
+    )
     await city.sql("DELETE FROM shifts WHERE worker_id <> $1", keep)
-    await city.sql("UPDATE shifts SET break_from = NULL, break_to = NULL")
     orders = []
     for number in range(2):
         someone = await city.resident(number=number)
-        orders.append(await city.booked(operator, someone["id"], REHAB, at(9, 30), at(12), channel="phone"))
+        orders.append(await city.booked(operator, someone["id"], REHAB, at(9, 30), until, channel="phone"))
     await city.dispatch()
+    return keep, orders
+
+
+async def test_who_comes_late_moves_what_follows_and_no_crew_is_changed(city: City):
+    """Half an hour late at the first door: the second visit's times follow, its worker stays."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    await city.sql("UPDATE shifts SET break_from = NULL, break_to = NULL")
+    keep, orders = await _two_visits_of_one(city, at(12))
     worker = await city.worker(keep)
     first = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(orders[0]["id"]))
     second = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(orders[1]["id"]))
@@ -196,16 +203,7 @@ async def test_a_forgotten_check_out_does_not_stop_the_zone(city: City):
     """The worker sets out for the next door without checking out of the last: others can still be booked and dispatched."""
     await city.sql("UPDATE providers SET auto_accept = true")
     operator = await city.staff("operator")
-    keep = await city.one(
-        """SELECT k.worker_id FROM worker_skills k JOIN shifts s ON s.worker_id = k.worker_id
-           JOIN zones z ON z.id = s.zone_id WHERE z.code = 'Z1' AND k.skill = 'rehab' ORDER BY 1 LIMIT 1"""
-    )
-    await city.sql("DELETE FROM shifts WHERE worker_id <> $1", keep)
-    orders = []
-    for number in range(2):
-        someone = await city.resident(number=number)
-        orders.append(await city.booked(operator, someone["id"], REHAB, at(9, 30), at(16), channel="phone"))
-    await city.dispatch()
+    keep, orders = await _two_visits_of_one(city, at(16))
     worker = await city.worker(keep)
     await city.clock(at(9, 45))
     await _step(worker, orders[0], "check-in", "in_service")
