@@ -78,6 +78,7 @@ def _route(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: di
             elif meal.max_ride_s is not None and stop.start_s - aboard[stop.visit] > meal.max_ride_s:
                 found.append(Violation("max_ride", stop.visit))
     found += _returns(problem, worker, route)
+    found += _whole(problem, worker, route, visits)
     found += _rests(problem, worker, route)
     return found
 
@@ -91,6 +92,27 @@ def _returns(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> list[
         if any(route[-1].start_s >= s.start_s and home <= s.end_s for s in worker.shifts)
         else [Violation("return", worker.id)]
     )
+
+
+def _whole(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: dict[str, Visit]) -> list[Violation]:
+    """What the route as a whole may hold and how long it may last."""
+    found: list[Violation] = []
+    if all(stop.locked for stop in route):
+        return found
+    load = sum(visits[stop.visit].load for stop in route if stop.visit in visits and stop.kind != "pickup")
+    if worker.capacity is not None and load > worker.capacity:
+        found.append(Violation("capacity", worker.id, f"{load} > {worker.capacity}"))
+    span = _span(problem, worker, route)
+    if worker.max_span_s is not None and span > worker.max_span_s:
+        found.append(Violation("span", worker.id, f"{span} > {worker.max_span_s}"))
+    return found
+
+
+def _span(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> int:
+    """Seconds between setting out, as late as the first stop allows, and being back."""
+    ways = problem.travel[worker.mode]
+    home = 0 if worker.end_place is None else int(ways[route[-1].place, worker.end_place])
+    return route[-1].end_s + home - route[0].start_s + int(ways[worker.start_place, route[0].place])
 
 
 def _rests(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> list[Violation]:
@@ -167,6 +189,8 @@ def _links(problem: Problem, plan: Plan) -> list[Violation]:
         then = [s for s in plan.stops_of(link.after) if s.kind != "pickup"]
         if not first or not then or any(s.locked for s in then):
             continue
+        if link.apart and {s.worker for s in first} & {s.worker for s in then}:
+            found.append(Violation("apart", link.after, link.before))
         base = max(s.end_s for s in first) if link.from_end else min(s.start_s for s in first)
         gap = min(s.start_s for s in then) - base
         if gap < link.min_gap_s or (link.max_gap_s is not None and gap > link.max_gap_s):
@@ -183,8 +207,9 @@ def _servable(problem: Problem, plan: Plan, visit: Visit) -> list[Violation]:
         }
         for n in range(len(visit.seats))
     ]
-    starts = sorted({lo for seat in holes for _, spans in seat.values() for lo, _ in spans})
-    for start in starts:
+    first, last = _between_links(problem, plan, visit)
+    starts = sorted({max(lo, first) for seat in holes for _, spans in seat.values() for lo, _ in spans})
+    for start in (s for s in starts if s <= last):
         ready = [
             {name for name, (_, spans) in seat.items() if any(lo <= start <= hi for lo, hi in spans)} for seat in holes
         ]
@@ -195,13 +220,42 @@ def _servable(problem: Problem, plan: Plan, visit: Visit) -> list[Violation]:
     return []
 
 
+def _between_links(problem: Problem, plan: Plan, visit: Visit) -> tuple[int, int]:
+    """The starts that keep the gaps to linked visits left where they are."""
+    lo, hi = 0, 10**10
+    own = max(seat.duration_s for seat in visit.seats)
+    for link in problem.links:
+        other = {link.before: link.after, link.after: link.before}.get(visit.id)
+        stops = [s for s in plan.stops_of(other) if s.kind != "pickup"] if other else []
+        if not stops:
+            continue
+        most = 10**10 if link.max_gap_s is None else link.max_gap_s
+        if link.after == visit.id:
+            base = max(s.end_s for s in stops) if link.from_end else min(s.start_s for s in stops)
+            lo, hi = max(lo, base + link.min_gap_s), min(hi, base + most)
+        else:
+            base = min(s.start_s for s in stops) - (own if link.from_end else 0)
+            lo, hi = max(lo, base - most), min(hi, base - link.min_gap_s)
+    return lo, hi
+
+
 def _matched(seats: list[set[str]], taken: set[str]) -> bool:
     return not seats or any(_matched(seats[1:], taken | {name}) for name in seats[0] - taken)
 
 
+def _holds(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Visit) -> bool:
+    """Whether one more visit fits into the worker's bag and, beside linked visits, into the worker's hands."""
+    served = {stop.visit for stop in route}
+    loads = {other.id: other.load for other in problem.visits if other.id in served}
+    if worker.capacity is not None and sum(loads.values()) + visit.load > worker.capacity:
+        return False
+    linked = {(link.before, link.after) for link in problem.links if link.apart}
+    return not any((visit.id, other) in linked or (other, visit.id) in linked for other in served)
+
+
 def _holes(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Visit, seat: int) -> list[tuple[int, int]]:
     """Spans of starts at which one worker could take one seat between two stops that stay as they are."""
-    if _unfit(worker, visit, seat) is not None:
+    if _unfit(worker, visit, seat) is not None or not _holds(problem, worker, route, visit):
         return []
     ways = problem.travel[worker.mode]
     meal = visit.delivery
@@ -220,6 +274,28 @@ def _holes(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Vis
             hi = min(visit.latest_s, shift.end_s - busy - home)
             if behind is not None:
                 hi = min(hi, behind.start_s - int(ways[visit.place, behind.place]) - busy)
+            lead = ahead + int(ways[worker.start_place, place])
+            lo, hi = _within_span(problem, worker, route, (lo, hi), lead, busy + home)
             if lo <= hi:
                 spans.append((lo, hi))
     return spans
+
+
+def _within_span(
+    problem: Problem, worker: Worker, route: tuple[Stop, ...], starts: tuple[int, int], lead: int, tail: int
+) -> tuple[int, int]:
+    """Those starts in one hole that keep the day short enough; `lead` from setting out to the start, `tail` to being back."""
+    lo, hi = starts
+    if worker.max_span_s is None:
+        return lo, hi
+    if not route:
+        return lo, hi if lead + tail <= worker.max_span_s else lo - 1
+    spare = worker.max_span_s - _span(problem, worker, route)
+    if hi <= route[0].start_s:
+        lo = max(
+            lo, route[0].start_s - int(problem.travel[worker.mode][worker.start_place, route[0].place]) + lead - spare
+        )
+    if lo >= route[-1].end_s:
+        way = 0 if worker.end_place is None else int(problem.travel[worker.mode][route[-1].place, worker.end_place])
+        hi = min(hi, route[-1].end_s + way + spare - tail)
+    return lo, hi

@@ -23,7 +23,11 @@ class Break(Struct, frozen=True):
 
 
 class Worker(Struct, frozen=True, kw_only=True):
-    """One care worker on this day. `end_place` None: the day ends at the last stop."""
+    """One care worker on this day. `end_place` None: the day ends at the last stop.
+
+    `capacity` is what the bag or vehicle can hold over the whole route, in the unit of `Visit.load`. `max_span_s` is the
+    longest day, from setting out to being back; who sets out later may be back later.
+    """
 
     id: str
     provider: str
@@ -35,6 +39,8 @@ class Worker(Struct, frozen=True, kw_only=True):
     shifts: tuple[Shift, ...]
     breaks: tuple[Break, ...] = ()
     box_capacity: int = 8
+    capacity: int | None = None
+    max_span_s: int | None = None
 
 
 class Seat(Struct, frozen=True):
@@ -58,7 +64,8 @@ class Delivery(Struct, frozen=True):
 class Visit(Struct, frozen=True):
     """Something to be done at a place. `latest_s` is the last possible start; a start after `due_s` is late and costs.
 
-    Of a delivery the window means the hand-over. `providers` None allows every provider.
+    Of a delivery the window means the hand-over. `providers` None allows every provider. `load` is the room the visit
+    takes, over the whole route, in the bag or vehicle of each of its crew.
     """
 
     id: str
@@ -72,16 +79,21 @@ class Visit(Struct, frozen=True):
     refused_workers: frozenset[str] = frozenset()
     preferred_worker: str | None = None
     drop_penalty: int = 1_000_000
+    load: int = 0
 
 
 class Link(Struct, frozen=True):
-    """`after` starts at least `min_gap_s` and at most `max_gap_s` after `before` starts (or ends)."""
+    """`after` starts at least `min_gap_s` and at most `max_gap_s` after `before` starts (or ends).
+
+    With `apart` nobody serves both.
+    """
 
     before: str
     after: str
     min_gap_s: int
     max_gap_s: int | None = None
     from_end: bool = False
+    apart: bool = False
 
 
 class Weights(Struct, frozen=True):
@@ -91,6 +103,8 @@ class Weights(Struct, frozen=True):
     late_s: int = 4  # each second a visit starts after it is due
     late_flat: int = 1200  # once for every late visit
     wait_s: float = 0.2  # each second a meal waits between being ready and being handed over
+    late_max_s: float = 0  # each second of the greatest lateness in the whole plan
+    late_each_seat: bool = False  # lateness counts once for every seat of a crew, not once for the visit
 
 
 class Problem(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,10 @@ def refusal(worker: Worker, visit: Visit, seat: Seat) -> str | None:
         return "no_skill"
     if seat.gender is not None and worker.gender != seat.gender:
         return "gender"
-    if visit.delivery is not None and visit.delivery.load > worker.box_capacity:
+    if (
+        worker.capacity is not None
+        and visit.load > worker.capacity
+        or (visit.delivery is not None and visit.delivery.load > worker.box_capacity)
+    ):
         return "capacity"
     return None
