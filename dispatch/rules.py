@@ -13,10 +13,8 @@ def refusal(worker: Worker, visit: Visit, seat: Seat) -> str | None:
         return "no_skill"
     if seat.gender is not None and worker.gender != seat.gender:
         return "gender"
-    if (
-        worker.capacity is not None
-        and visit.load > worker.capacity
-        or (visit.delivery is not None and visit.delivery.load > worker.box_capacity)
+    if (worker.capacity is not None and visit.load > worker.capacity) or (
+        visit.delivery is not None and visit.delivery.load > worker.box_capacity
     ):
         return "capacity"
     return None
