@@ -1,41 +1,244 @@
-"""`python -m dispatch solve|check FILE`: plan a benchmark day, or judge a plan, without the platform."""
+"""`python -m dispatch solve|quote|check|explain FILE`: plan a day from a file, without the platform."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-from dispatch import check_plan, construct, improve
-from dispatch.files import InstanceError, hhcrsp_objective, plan_from_json, plan_to_json, read_hhcrsp
+from msgspec.structs import replace
+
+from dispatch import (
+    Insertion,
+    Plan,
+    Problem,
+    Refusal,
+    Visit,
+    check_plan,
+    construct,
+    improve,
+    insert,
+    plan_cost,
+    quote,
+    remove,
+)
+from dispatch.formats import FORMATS, Instance, InstanceError, Reading, read_instance, read_plan, typed, write_plan
+from dispatch.formats.instance import Starts
+from dispatch.picture import draw
+
+_TIMES = ("earliest_s", "latest_s", "due_s")
+_ALTERNATIVES = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when the plan breaks no rule, 1 when it does, 2 for a file that cannot be read."""
-    parser = argparse.ArgumentParser(prog="dispatch")
-    parser.add_argument("command", choices=("solve", "check"))
-    parser.add_argument("file", type=Path)
-    parser.add_argument("plan", type=Path, nargs="?")
-    parser.add_argument("--format", choices=("hhcrsp",), default="hhcrsp")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path)
-    asked = parser.parse_args(arguments)
+    """0 when the plan breaks no rule and the answer is yes, 1 when not, 2 for a file that cannot be read."""
+    asked = _arguments().parse_args(arguments)
     try:
-        problem = read_hhcrsp(asked.file)
-        if asked.command == "solve":
-            plan = improve(problem, construct(problem), asked.seconds, asked.seed)
-            if asked.out:
-                asked.out.write_bytes(plan_to_json(plan, hhcrsp_objective(problem, plan)))
-        else:
-            plan = plan_from_json(problem, asked.plan)
+        return asked.run(asked)
     except InstanceError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    broken = check_plan(problem, plan, unserved=True)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dispatch", description="Plan a day of visits from a file.")
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=about, description=about)
+        one.add_argument("file", type=Path, help="the day, plain or .gz")
+        one.add_argument("--format", choices=tuple(FORMATS), help="else the file's name and keys tell")
+        one.set_defaults(run=run)
+        return one
+
+    solve = command("solve", _solve, "make a plan and improve it")
+    solve.add_argument("--seconds", type=float, default=10.0, help="how long to search")
+    solve.add_argument("--iterations", type=int, help="search so many steps instead, the same for a seed everywhere")
+    solve.add_argument("--seed", type=int, default=1)
+    solve.add_argument("--threads", type=int, default=1)
+    solve.add_argument("--out", type=Path, help="write the plan here as JSON")
+    solve.add_argument("--svg", type=Path, help="draw the plan here")
+    ask = command("quote", _quote, "the starts one more visit could be promised")
+    ask.add_argument("plan", type=Path)
+    ask.add_argument("--visit", type=Path, required=True, help="the visit as JSON, times in the file's unit")
+    ask.add_argument("--every", type=float, help="time between the starts tried; else a twentieth of the window")
+    judge = command("check", _check, "every rule a plan breaks")
+    judge.add_argument("plan", type=Path)
+    why = command("explain", _explain, "who else could serve a visit, and why others cannot")
+    why.add_argument("plan", type=Path)
+    why.add_argument("--visit", required=True, help="its id in the file")
+    return parser
+
+
+def _solve(asked: argparse.Namespace) -> int:
+    instance = read_instance(asked.file, asked.format)
+    problem = instance.problem
+    if asked.threads != 1:
+        raise InstanceError("--threads", "threads", asked.threads, "but this search uses one")
+    with _Progress(instance.name, asked.seconds if asked.iterations is None else None):
+        plan = improve(problem, construct(problem), asked.seconds, asked.seed, iterations=asked.iterations)
+    body, objective = write_plan(instance, plan)
+    if asked.out:
+        asked.out.write_bytes(body)
+    settled, starts = instance.settle(plan)
+    if asked.svg:
+        title = f"{instance.name}: {objective:,.3f}"
+        asked.svg.write_text(
+            draw(problem, settled, title, points=instance.points, told=lambda ticks: _clock(ticks, instance))
+        )
+    return _verdict(instance, settled, starts)
+
+
+def _verdict(instance: Instance, plan: Plan, starts: Starts) -> int:
+    broken = check_plan(instance.judged, plan, unserved=True)
     for violation in broken:
         sys.stdout.write(f"{violation.rule}: {violation.subject} {violation.detail}\n")
-    sys.stdout.write(f"objective {hhcrsp_objective(problem, plan):.3f}, unserved {len(plan.unserved)}\n")
+    sys.stdout.write(f"objective {instance.objective(plan, starts):.3f}, unserved {len(plan.unserved)}\n")
     return 1 if broken else 0
+
+
+def _check(asked: argparse.Namespace) -> int:
+    instance = read_instance(asked.file, asked.format)
+    return _verdict(instance, *read_plan(instance, asked.plan))
+
+
+def _quote(asked: argparse.Namespace) -> int:
+    instance = read_instance(asked.file, asked.format)
+    plan, _ = read_plan(instance, asked.plan)
+    visit = _asked_visit(Reading(asked.visit), instance)
+    problem = replace(instance.problem, visits=(*instance.problem.visits, visit))
+    every = max(1, round(asked.every * instance.unit if asked.every else (visit.latest_s - visit.earliest_s) / 20))
+    slots = quote(problem, plan, visit, range(visit.earliest_s, visit.latest_s + 1, every))
+    for slot in slots:
+        start, late, cost = (_told(ticks, instance) for ticks in (slot.start_s, slot.late_s, slot.cost))
+        sys.stdout.write(f"start {start}  late {late}  cost {cost}  crew {' '.join(slot.crew)}\n")
+    if not slots:
+        _why_not(insert(problem, plan, visit), visit)
+    return 0 if slots else 1
+
+
+def _asked_visit(reading: Reading, instance: Instance) -> Visit:
+    """A visit as in the planner's own format, its times in the file's unit."""
+    body = reading.json()
+    for entry, keys in [(body, _TIMES), *((seat, ("duration_s",)) for seat in _seats(reading, body))]:
+        for key in keys:
+            if entry.get(key) is not None:
+                entry[key] = round(reading.number(entry[key], key) * instance.unit)
+    visit: Visit = typed(reading, body, Visit)
+    if any(visit.id == known.id for known in instance.problem.visits):
+        raise reading.refuse("id", visit.id, "is a visit of this day already")
+    if not 1 <= len(visit.seats) <= 4:
+        raise reading.refuse("seats", len(visit.seats), "is not 1 to 4")
+    places = len(next(iter(instance.problem.travel.values())))
+    reading.whole(visit.place, "place", below=places)
+    if visit.delivery is not None:
+        reading.whole(visit.delivery.pickup_place, "delivery.pickup_place", below=places)
+    reading.window([visit.earliest_s, visit.latest_s], "earliest_s, latest_s")
+    return visit
+
+
+def _seats(reading: Reading, body: dict[str, Any]) -> list[dict[str, Any]]:
+    seats = reading.items(body.get("seats", []), "seats")
+    return [reading.fields(seat, f"seats[{n}]") for n, seat in enumerate(seats)]
+
+
+def _explain(asked: argparse.Namespace) -> int:
+    instance = read_instance(asked.file, asked.format)
+    plan, _ = read_plan(instance, asked.plan)
+    names = dict.fromkeys(visit for (visit, _), (name, _) in instance.names.items() if name == asked.visit)
+    if not names:
+        raise InstanceError(asked.file.name, "--visit", asked.visit, "is no visit of this day")
+    visits = {visit.id: visit for visit in instance.problem.visits}
+    answers = [_explain_one(instance, plan, visits[name]) for name in names]
+    return 0 if all(answers) else 1
+
+
+def _explain_one(instance: Instance, plan: Plan, visit: Visit) -> bool:
+    """Who serves it now, and the next best crews with their extra cost; or who could, or why nobody can."""
+    stops = plan.stops_of(visit.id)
+    crew = {stop.worker for stop in stops}
+    base = plan
+    if stops:
+        start = _told(min(stop.start_s for stop in stops if stop.kind != "pickup"), instance)
+        sys.stdout.write(f"{visit.id}: {' '.join(sorted(crew))} at {start}\n")
+        if any(stop.locked for stop in stops):
+            return True
+        base = remove(plan, visit.id)
+    outcome: Insertion | Refusal | None = None
+    now = plan_cost(instance.problem, plan)
+    for _ in range(_ALTERNATIVES):
+        other = replace(visit, refused_workers=visit.refused_workers | crew)
+        outcome = insert(_with(instance.problem, other), base, other)
+        if isinstance(outcome, Refusal):
+            break
+        taken = {stop.worker for stop in outcome.stops}
+        start = _told(min(stop.start_s for stop in outcome.stops), instance)
+        more = _told(plan_cost(instance.problem, outcome.plan) - now, instance)
+        sys.stdout.write(f"{visit.id}: could be {' '.join(sorted(taken))} at {start}, costing {more} more\n")
+        crew |= taken
+    _why_not(outcome, visit, crew)
+    return bool(crew)
+
+
+def _with(problem: Problem, visit: Visit) -> Problem:
+    return replace(problem, visits=tuple(visit if known.id == visit.id else known for known in problem.visits))
+
+
+def _why_not(outcome: Insertion | Refusal | None, visit: Visit, left_out: Collection[str] = ()) -> None:
+    """For everybody not named before, the rule that keeps them away."""
+    if isinstance(outcome, Refusal):
+        for reason in outcome.reasons:
+            if reason.worker not in left_out:
+                sys.stdout.write(f"{visit.id}: not {reason.worker}, {reason.rule} {reason.detail}".rstrip() + "\n")
+        if not left_out:
+            sys.stdout.write(f"{visit.id}: nobody, {outcome.summary}\n")
+
+
+def _told(ticks: int, instance: Instance) -> str:
+    """A number of the problem in the file's unit."""
+    return f"{ticks / instance.unit:.3f}".rstrip("0").rstrip(".")
+
+
+def _clock(ticks: int, instance: Instance) -> str:
+    """An instant under a picture: hours and minutes where the file counts seconds."""
+    return (
+        f"{ticks // 3600}:{ticks % 3600 // 60:02}"
+        if instance.unit == 1 and instance.form != "hhcrsp"
+        else _told(ticks, instance)
+    )
+
+
+class _Progress:
+    """One line on stderr that says how far the search is; on a terminal it is rewritten every half second."""
+
+    def __init__(self, name: str, seconds: float | None) -> None:
+        self._name, self._seconds = name, seconds
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._show, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        sys.stderr.write("\n")
+
+    def _show(self) -> None:
+        started = time.monotonic()
+        until = "" if self._seconds is None else f" of {self._seconds:g} s"
+        while True:
+            passed = time.monotonic() - started
+            sys.stderr.write(f"\rplanning {self._name}: {passed:.1f} s{until}")
+            sys.stderr.flush()
+            if not sys.stderr.isatty() or self._done.wait(0.5):
+                return
 
 
 if __name__ == "__main__":

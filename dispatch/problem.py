@@ -7,14 +7,14 @@ from msgspec import Struct, field
 from numpy import ndarray
 
 
-class Shift(Struct, frozen=True):
+class Shift(Struct, frozen=True, forbid_unknown_fields=True):
     """When a worker works, seconds."""
 
     start_s: int
     end_s: int
 
 
-class Break(Struct, frozen=True):
+class Break(Struct, frozen=True, forbid_unknown_fields=True):
     """A rest that must begin inside its window, seconds."""
 
     earliest_s: int
@@ -22,7 +22,7 @@ class Break(Struct, frozen=True):
     duration_s: int
 
 
-class Worker(Struct, frozen=True, kw_only=True):
+class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One care worker on this day. `end_place` None: the day ends at the last stop.
 
     `capacity` is what the bag or vehicle can hold over the whole route, in the unit of `Visit.load`. `max_span_s` is the
@@ -43,7 +43,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     max_span_s: int | None = None
 
 
-class Seat(Struct, frozen=True):
+class Seat(Struct, frozen=True, forbid_unknown_fields=True):
     """One place in a crew: the skills it needs, how long it is busy, and the gender wished."""
 
     skills: frozenset[str]
@@ -51,7 +51,7 @@ class Seat(Struct, frozen=True):
     gender: str | None = None
 
 
-class Delivery(Struct, frozen=True):
+class Delivery(Struct, frozen=True, forbid_unknown_fields=True):
     """A hot meal: fetched at `pickup_place` when ready, carried no longer than `max_ride_s`."""
 
     pickup_place: int
@@ -61,7 +61,7 @@ class Delivery(Struct, frozen=True):
     load: int = 1
 
 
-class Visit(Struct, frozen=True):
+class Visit(Struct, frozen=True, forbid_unknown_fields=True):
     """Something to be done at a place. `latest_s` is the last possible start; a start after `due_s` is late and costs.
 
     Of a delivery the window means the hand-over. `providers` None allows every provider. `load` is the room the visit
@@ -82,7 +82,7 @@ class Visit(Struct, frozen=True):
     load: int = 0
 
 
-class Link(Struct, frozen=True):
+class Link(Struct, frozen=True, forbid_unknown_fields=True):
     """`after` starts at least `min_gap_s` and at most `max_gap_s` after `before` starts (or ends).
 
     With `apart` nobody serves both.
@@ -96,7 +96,7 @@ class Link(Struct, frozen=True):
     apart: bool = False
 
 
-class Weights(Struct, frozen=True):
+class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     """What a plan costs, in travelled seconds. Judgement, not measurement: lateness must outweigh any detour."""
 
     travel_s: int = 1

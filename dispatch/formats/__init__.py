@@ -1,0 +1,41 @@
+"""Days and plans as files: the planner's own format and the public benchmarks'. Bad files are refused in one clear line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dispatch.formats.city import read_city
+from dispatch.formats.hhcrsp import read_hhcrsp
+from dispatch.formats.instance import Instance
+from dispatch.formats.native import read_native, typed
+from dispatch.formats.plans import read_plan, write_plan
+from dispatch.formats.reading import InstanceError, Reading
+from dispatch.formats.solomon import read_solomon
+from dispatch.formats.vrplib import read_vrplib
+
+FORMATS: dict[str, Callable[[Path], Instance]] = {
+    "yinling": read_native,
+    "hhcrsp": read_hhcrsp,
+    "solomon": read_solomon,
+    "vrplib": read_vrplib,
+    "city": read_city,
+}
+
+__all__ = [
+    "FORMATS", "Instance", "InstanceError", "Reading", "read_city", "read_hhcrsp", "read_instance", "read_native",
+    "read_plan", "read_solomon", "read_vrplib", "typed", "write_plan",
+]  # fmt: skip
+
+
+def read_instance(path: Path, form: str | None = None) -> Instance:
+    """The day in a file; without a format, what its name and its keys suggest. Raises InstanceError."""
+    return FORMATS[form or _looks_like(path)](path)
+
+
+def _looks_like(path: Path) -> str:
+    name = path.name.removesuffix(".gz").lower()
+    if name.endswith(".txt"):
+        return "solomon"
+    if name.endswith((".vrp", ".sd")):
+        return "vrplib"
+    keys = Reading(path).json().keys()
+    return "hhcrsp" if "patients" in keys else "city" if "bases" in keys else "yinling"

@@ -1,0 +1,140 @@
+"""The planner's own format: a problem as JSON, ways as matrices of seconds or as points with speeds."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from dispatch.cost import plan_cost
+from dispatch.formats.instance import Instance, starts_of
+from dispatch.formats.reading import Reading
+from dispatch.problem import Link, Problem, Visit, Weights, Worker
+
+_CREW_LIMIT = 4
+
+
+class Places(Struct, frozen=True, forbid_unknown_fields=True):
+    """Points in metres, and by mode the metres a worker makes in a second, straight or along a grid of streets."""
+
+    points: tuple[tuple[float, float], ...]
+    speeds: dict[str, float]
+    metric: Literal["straight", "streets"] = "straight"
+
+
+class Day(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One day to plan. Exactly one of `travel` (by mode, a square of seconds from row to column) and `places`."""
+
+    name: str = ""
+    workers: tuple[Worker, ...]
+    visits: tuple[Visit, ...]
+    links: tuple[Link, ...] = ()
+    travel: dict[str, tuple[tuple[int, ...], ...]] | None = None
+    places: Places | None = None
+    now_s: int = 0
+    weights: Weights = msgspec.field(default_factory=Weights)
+
+
+def schema() -> bytes:
+    """The JSON schema of the format, as committed beside its readers."""
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Day), order="deterministic"), indent=1) + b"\n"
+
+
+def read_native(path: Path) -> Instance:
+    """A day in the planner's own format; its objective is what plans cost. Raises InstanceError."""
+    reading = Reading(path)
+    day: Day = typed(reading, reading.json(), Day)
+    problem = Problem(
+        workers=day.workers, visits=day.visits, links=day.links, travel=_travel(reading, day), now_s=day.now_s,
+        weights=day.weights,
+    )  # fmt: skip
+    _sound(reading, problem)
+    return Instance(
+        name=day.name or path.name, form="yinling", problem=problem, judged=problem, unit=1,
+        names={(visit.id, n): (visit.id, str(n + 1)) for visit in day.visits for n in range(len(visit.seats))},
+        settle=lambda plan: (plan, starts_of(plan, 1)),
+        objective=lambda plan, _: plan_cost(problem, plan),
+        points=None if day.places is None else day.places.points,
+    )  # fmt: skip
+
+
+def typed(reading: Reading, body: Any, kind: Any) -> Any:
+    """JSON as a Struct; what does not fit is named by its place and value. Raises InstanceError."""
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        found = re.fullmatch(r"(?P<why>.*?)(?: - at `\$\.?(?P<field>.*)`)?", str(error), re.DOTALL)
+        why, field = (found["why"], found["field"] or "file") if found else (str(error), "file")
+        value = _at(body, field)
+        raise reading.refuse(field, "" if isinstance(value, dict | list) else repr(value), why) from error
+
+
+def _at(body: Any, field: str) -> Any:
+    """The value at a path like visits[0].place; where the path leads nowhere, the last value on it."""
+    for step in re.findall(r"[^.\[\]]+", "" if field == "file" else field):
+        try:
+            body = body[int(step)] if isinstance(body, list) else body[step]
+        except (KeyError, IndexError, TypeError, ValueError):
+            break
+    return body
+
+
+def _travel(reading: Reading, day: Day) -> dict[str, np.ndarray]:
+    if (day.travel is None) == (day.places is None):
+        raise reading.refuse("travel", "both or none", "of travel and places given, not one")
+    if day.places is not None:
+        points = np.asarray(day.places.points, dtype=float).reshape(-1, 2)
+        dx, dy = (np.abs(points[:, None, axis] - points[None, :, axis]) for axis in (0, 1))
+        metres = dx + dy if day.places.metric == "streets" else np.hypot(dx, dy)
+        for mode, speed in day.places.speeds.items():
+            reading.number(speed, f"places.speeds.{mode}", least=0.01)
+        return {mode: np.ceil(metres / speed - 1e-9).astype(np.int32) for mode, speed in day.places.speeds.items()}
+    found: dict[str, np.ndarray] = {}
+    for mode, rows in (day.travel or {}).items():
+        for i, row in enumerate(rows):
+            if len(row) != len(rows):
+                raise reading.refuse(f"travel.{mode}[{i}]", len(row), f"entries, but {len(rows)} are needed")
+        found[mode] = np.asarray(rows, dtype=np.int64).reshape(len(rows), len(rows))
+        if found[mode].size and not 0 <= int(found[mode].min()) <= int(found[mode].max()) < 2**31:
+            raise reading.refuse(f"travel.{mode}", int(found[mode].min()), "is the least; seconds go from 0 to 2^31")
+    if len({len(matrix) for matrix in found.values()}) > 1:
+        raise reading.refuse("travel", [len(matrix) for matrix in found.values()], "are different sizes")
+    return {mode: matrix.astype(np.int32) for mode, matrix in found.items()}
+
+
+def _sound(reading: Reading, problem: Problem) -> None:
+    """What types alone cannot say: ids once, places that exist, windows in order, links between visits there are."""
+    reading.once((worker.id for worker in problem.workers), "workers.id")
+    reading.once((visit.id for visit in problem.visits), "visits.id")
+    size = len(next(iter(problem.travel.values()), ()))
+    for i, worker in enumerate(problem.workers):
+        field = f"workers[{i}]"
+        if worker.mode not in problem.travel:
+            raise reading.refuse(f"{field}.mode", worker.mode, "has no ways")
+        _placed(reading, size, (worker.start_place, worker.end_place), field)
+        for shift in worker.shifts:
+            reading.window([shift.start_s, shift.end_s], f"{field}.shifts")
+        for rest in worker.breaks:
+            reading.window([rest.earliest_s, rest.latest_s], f"{field}.breaks")
+    for i, visit in enumerate(problem.visits):
+        field = f"visits[{i}]"
+        reading.window([visit.earliest_s, visit.latest_s], f"{field}.earliest_s, latest_s")
+        _placed(reading, size, (visit.place, visit.delivery.pickup_place if visit.delivery else None), field)
+        if not 1 <= len(visit.seats) <= _CREW_LIMIT:
+            raise reading.refuse(f"{field}.seats", len(visit.seats), f"is not 1 to {_CREW_LIMIT}")
+        for seat in visit.seats:
+            reading.whole(seat.duration_s, f"{field}.seats.duration_s")
+    known = {visit.id for visit in problem.visits}
+    for i, link in enumerate(problem.links):
+        for end, name in (("before", link.before), ("after", link.after)):
+            if name not in known:
+                raise reading.refuse(f"links[{i}].{end}", name, "is no visit")
+
+
+def _placed(reading: Reading, size: int, places: Sequence[int | None], field: str) -> None:
+    for place in places:
+        if place is not None and not 0 <= place < size:
+            raise reading.refuse(f"{field} place", place, f"is not among the {size} places")
