@@ -1,6 +1,7 @@
 """`python -m dispatch solve|quote|check|explain FILE`: plan a day from a file, without the platform."""
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InstanceError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except BrokenPipeError:  # whoever read along, like `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _arguments() -> argparse.ArgumentParser:
