@@ -56,8 +56,11 @@ fuzz: setup ## Anything sent to any route
 browser: setup ## The pages in Chromium
 	@$(PYTEST) tests/browser
 
+bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows solomon --instances FOLDER"
+	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
+
 test: check integration e2e chaos fuzz browser ## Everything
 
-.PHONY: help demo replay setup lock format check integration e2e chaos fuzz browser test
+.PHONY: help demo replay setup lock format check bench integration e2e chaos fuzz browser test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -27,7 +27,7 @@ def draw(
     """The picture. `points` are the places' coordinates in any unit; `told` writes an instant under the bars."""
     visits = {visit.id: visit for visit in problem.visits}
     busy = [worker for worker in problem.workers if plan.routes.get(worker.id)]
-    colours = {worker.id: f"hsl({n * 137.508 % 360:.0f} 65% {38 + n % 3 * 9}%)" for n, worker in enumerate(busy)}
+    colours = {worker.id: f"hsl({n * 137.508 % 360:.0f} 65% {32 + n % 3 * 8}%)" for n, worker in enumerate(busy)}
     parts = [_text(_MARGIN, 30, title, "title"), _text(_MARGIN, 50, _summary(problem, plan, len(busy)), "note")]
     top = 70.0
     if points is not None:

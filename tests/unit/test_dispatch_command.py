@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_solving_writes_a_plan_that_checks(tmp_path: Path, capsys: pytest.Captur
     assert f"objective {objective:.3f}, unserved 0" in told.out
     assert main(["check", str(CARE), str(out)]) == 0
     assert f"objective {objective:.3f}, unserved 0" in capsys.readouterr().out
-    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+    assert ET.parse(picture).getroot().tag.endswith("svg")
 
 
 def test_the_same_seed_and_steps_give_the_same_plan(tmp_path: Path):
@@ -125,7 +125,7 @@ def test_explaining_what_nobody_can_do_ends_with_1(tmp_path: Path, capsys: pytes
 def test_every_picture_is_well_formed_and_shows_every_stop(path: Path):
     instance = read_instance(path)
     plan = construct(instance.problem)
-    root = ElementTree.fromstring(
+    root = ET.fromstring(
         draw(instance.problem, plan, 'a <b> & "c"', points=instance.points, told=lambda ticks: f"<{ticks}>")
     )
     titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
@@ -139,4 +139,4 @@ def test_every_picture_is_well_formed_and_shows_every_stop(path: Path):
 def test_a_day_without_work_can_be_drawn():
     instance = read_instance(MORNING)
     empty = type(construct(instance.problem))({}, tuple(visit.id for visit in instance.problem.visits))
-    assert ElementTree.fromstring(draw(instance.problem, empty, "empty", points=instance.points)) is not None
+    assert ET.fromstring(draw(instance.problem, empty, "empty", points=instance.points)) is not None
