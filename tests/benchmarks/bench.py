@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.evaluate import evaluate
-from tests.benchmarks.generate import city, write
+from tests.benchmarks.generate import city, copy, read, write
 from tests.benchmarks.peers import CANNOT, NOT_INSTALLED, PEERS
 
 SUPPORT = Path(__file__).parents[1] / "support" / "instances"
@@ -100,6 +100,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--most", type=int, default=1000, help="at most so many days of each row")
     parser.add_argument("--seconds", type=float, help="instead of each row's own budget")
     parser.add_argument("--seeds", default="1", help="comma list")
+    parser.add_argument(
+        "--copy", type=int, metavar="SEED", help="plan renamed, renumbered, mirrored copies of the days"
+    )
     parser.add_argument("--peers", default=",".join(PEERS), help="comma list; empty for none")
     parser.add_argument("--json", type=Path, help="write every solve here")
     return parser
@@ -126,7 +129,14 @@ def _days(asked: argparse.Namespace, name: str, folder: Path) -> list[Path]:
             made = folder / f"city-{row.visits}-seed{seed}.json.gz"
             write(made, json.dumps(city(row.visits, int(seed))))
             paths.append(made)
-    return [path for path in paths if fnmatch.fnmatch(path.name, asked.files)][: asked.most]
+    paths = [path for path in paths if fnmatch.fnmatch(path.name, asked.files)][: asked.most]
+    if asked.copy is None:
+        return paths
+    copies = folder / "copies"
+    copies.mkdir(exist_ok=True)
+    for path in paths:
+        write(copies / path.name, copy(read(path), asked.copy)[0])
+    return [copies / path.name for path in paths]
 
 
 def _row(
