@@ -31,7 +31,7 @@ def read_city(path: Path) -> Instance:
     entries = reading.items(day["visits"], "visits", least=1)
     points = np.asarray([*bases, *(_point(reading, visit, f"visits[{i}]") for i, visit in enumerate(entries))])
     metres = np.abs(points[:, None, 0] - points[None, :, 0]) + np.abs(points[:, None, 1] - points[None, :, 1])
-    matrix = np.rint(metres / _METRES_A_SECOND).astype(np.int32)
+    matrix = reading.ways(np.rint(metres / _METRES_A_SECOND), "visits.x, visits.y")
     visits = tuple(_visit(reading, visit, f"visits[{i}]", len(bases) + i, penalty) for i, visit in enumerate(entries))
     reading.once((worker.id for worker in workers), "workers.id")
     reading.once((visit.id for visit in visits), "visits.id")

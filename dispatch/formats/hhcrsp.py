@@ -69,8 +69,8 @@ def read_hhcrsp(path: Path) -> Instance:
     figures = np.asarray(day.sizes())
     units = [1, 10, 100, 1000, _FINEST]
     unit = next((u for u in units if np.abs(figures * u - np.rint(figures * u)).max() < 1e-7), None)
-    problem = _problem(day, unit or _FINEST, slack=0)
-    judged = problem if unit else _problem(day, _FINEST, slack=3)
+    problem = _problem(reading, day, unit or _FINEST, slack=0)
+    judged = problem if unit else _problem(reading, day, _FINEST, slack=3)
     names = {
         (visit, seat): (care.id, care.services[seat if care.together else n][0])
         for care in day.patients
@@ -90,9 +90,9 @@ def _read(reading: Reading) -> _Day:
     if len(offices) != 1:
         raise reading.refuse("central_offices", len(offices), "offices, but everybody starts at one")
     durations = {
-        service.get("id"): service.get("default_duration")
+        reading.label(service["id"], f"services[{i}].id"): service.get("default_duration")
         for i, entry in enumerate(reading.items(top.get("services", []), "services"))
-        if (service := reading.fields(entry, f"services[{i}]"))
+        if (service := reading.fields(entry, f"services[{i}]", "id"))
     }
     patients = tuple(
         _patient(reading, patient, f"patients[{i}]", durations)
@@ -148,7 +148,7 @@ def _patient(reading: Reading, value: Any, field: str, durations: dict[Any, Any]
     sync = reading.fields(entry.get("synchronization") or {}, f"{field}.synchronization")
     kind, gap = sync.get("type"), (0.0, 0.0)
     at = f"{field}.synchronization"
-    if kind not in {None, "simultaneous", "sequential", "independent"}:
+    if not any(kind == known for known in (None, "simultaneous", "sequential", "independent")):
         raise reading.refuse(f"{at}.type", kind, "is not simultaneous, sequential or independent")
     if kind == "sequential" and len(services) > 1:
         reading.items(required, f"{field}.required_caregivers", exactly=2)
@@ -163,7 +163,7 @@ def _patient(reading: Reading, value: Any, field: str, durations: dict[Any, Any]
     )  # fmt: skip
 
 
-def _problem(day: _Day, unit: int, slack: int) -> Problem:
+def _problem(reading: Reading, day: _Day, unit: int, slack: int) -> Problem:
     """The day in whole ticks, `unit` to the minute, rounded to the safe side, or by `slack` ticks to the forgiving one."""
 
     def least(minutes: float) -> int:
@@ -194,7 +194,9 @@ def _problem(day: _Day, unit: int, slack: int) -> Problem:
         )
         for worker, skills, shift in day.caregivers
     )  # fmt: skip
-    matrix = np.asarray([[least(cell) for cell in row] for row in day.distances], dtype=np.int32)
+    matrix = reading.ways(
+        np.asarray([[least(cell) for cell in row] for row in day.distances], dtype=float), "distances"
+    )
     return Problem(
         workers=workers, visits=tuple(visits), links=tuple(links), travel={"car": matrix}, weights=_WEIGHTS
     )  # fmt: skip

@@ -91,18 +91,19 @@ def _travel(reading: Reading, day: Day) -> dict[str, np.ndarray]:
         metres = dx + dy if day.places.metric == "streets" else np.hypot(dx, dy)
         for mode, speed in day.places.speeds.items():
             reading.number(speed, f"places.speeds.{mode}", least=0.01)
-        return {mode: np.ceil(metres / speed - 1e-9).astype(np.int32) for mode, speed in day.places.speeds.items()}
+        return {
+            mode: reading.ways(np.maximum(0, np.ceil(metres / speed - 1e-9)), "places.points")
+            for mode, speed in day.places.speeds.items()
+        }
     found: dict[str, np.ndarray] = {}
     for mode, rows in (day.travel or {}).items():
         for i, row in enumerate(rows):
             if len(row) != len(rows):
                 raise reading.refuse(f"travel.{mode}[{i}]", len(row), f"entries, but {len(rows)} are needed")
-        found[mode] = np.asarray(rows, dtype=np.int64).reshape(len(rows), len(rows))
-        if found[mode].size and not 0 <= int(found[mode].min()) <= int(found[mode].max()) < 2**31:
-            raise reading.refuse(f"travel.{mode}", int(found[mode].min()), "is the least; seconds go from 0 to 2^31")
+        found[mode] = reading.ways(np.asarray(rows, dtype=float).reshape(len(rows), len(rows)), f"travel.{mode}")
     if len({len(matrix) for matrix in found.values()}) > 1:
         raise reading.refuse("travel", [len(matrix) for matrix in found.values()], "are different sizes")
-    return {mode: matrix.astype(np.int32) for mode, matrix in found.items()}
+    return found
 
 
 def _sound(reading: Reading, problem: Problem) -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy import ndarray
+
+_MOST = 1e9  # no figure of any day comes near it
 
 
 class InstanceError(ValueError):
@@ -85,6 +89,8 @@ class Reading:
             raise self.refuse(field, value, "is not a number")
         if found < least:
             raise self.refuse(field, value, f"is less than {least:g}")
+        if found > _MOST:
+            raise self.refuse(field, value, f"is more than {_MOST:g}")
         return found
 
     def whole(self, value: Any, field: str, *, least: int = 0, below: int | None = None) -> int:
@@ -127,6 +133,14 @@ class Reading:
             ]
             for i, row in enumerate(rows)
         ]
+
+    def ways(self, matrix: ndarray, field: str) -> ndarray:
+        """A travel matrix of whole seconds, in the 32 bits it is searched in."""
+        if matrix.size and not 0 <= matrix.min() <= matrix.max() < 2**31:
+            raise self.refuse(
+                field, f"{matrix.min():g} to {matrix.max():g}", "are ways out of the range from 0 to 2^31"
+            )
+        return matrix.astype(np.int32)
 
     def numbers(self, line: str, field: str, count: int, *, least: float = 0) -> list[float]:
         """A line of so many numbers."""

@@ -39,7 +39,7 @@ def read_solomon(path: Path) -> Instance:
     _sensible(reading, rows)
     table = np.asarray(rows, dtype=float)
     apart = np.hypot(table[:, 1, None] - table[None, :, 1], table[:, 2, None] - table[None, :, 2])
-    matrix = np.floor(_UNIT * apart + 1e-9).astype(np.int32)
+    matrix = reading.ways(np.floor(_UNIT * apart + 1e-9), "XCOORD., YCOORD.")
     ready, due, busy = (np.rint(table[:, column] * _UNIT).astype(int).tolist() for column in (4, 5, 6))
     visits = tuple(
         Visit(

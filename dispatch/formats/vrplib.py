@@ -147,13 +147,13 @@ def _matrix(reading: Reading, file: _File, size: int) -> np.ndarray:
     if kind == "EUC_2D" and "NODE_COORD_SECTION" in file.sections:
         points = np.asarray(_table(reading, file, "NODE_COORD_SECTION", size, 2, least=-(10**6)))
         apart = np.hypot(points[:, None, 0] - points[None, :, 0], points[:, None, 1] - points[None, :, 1])
-        return np.rint(apart * _UNIT).astype(np.int32)
+        return reading.ways(np.rint(apart * _UNIT), "NODE_COORD_SECTION")
     if kind == "EXPLICIT" and file.values.get("EDGE_WEIGHT_FORMAT") == "FULL_MATRIX":
         words = [word for _, line in file.sections.get("EDGE_WEIGHT_SECTION", []) for word in line.split()]
         if len(words) != size * size:
             raise reading.refuse("EDGE_WEIGHT_SECTION", len(words), f"weights, but {size * size} are needed")
         cells = [reading.number(word, "EDGE_WEIGHT_SECTION") for word in words]
-        return np.rint(np.asarray(cells).reshape(size, size) * _UNIT).astype(np.int32)
+        return reading.ways(np.rint(np.asarray(cells).reshape(size, size) * _UNIT), "EDGE_WEIGHT_SECTION")
     raise reading.refuse("EDGE_WEIGHT_TYPE", kind, "is not EUC_2D with coordinates or EXPLICIT with a FULL_MATRIX")
 
 
