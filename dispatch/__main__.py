@@ -59,7 +59,7 @@ def _arguments() -> argparse.ArgumentParser:
         return one
 
     solve = command("solve", _solve, "make a plan and improve it")
-    solve.add_argument("--seconds", type=float, default=10.0, help="how long to search")
+    solve.add_argument("--seconds", type=float, default=10.0, help="how long building and searching may take")
     solve.add_argument("--iterations", type=int, help="search so many steps instead, the same for a seed everywhere")
     solve.add_argument("--seed", type=int, default=1)
     solve.add_argument("--threads", type=int, default=1)
@@ -83,7 +83,10 @@ def _solve(asked: argparse.Namespace) -> int:
     if asked.threads != 1:
         raise InstanceError("--threads", "threads", asked.threads, "but this search uses one")
     with _Progress(instance.name, asked.seconds if asked.iterations is None else None):
-        plan = improve(problem, construct(problem), asked.seconds, asked.seed, iterations=asked.iterations)
+        began = time.monotonic()
+        plan = construct(problem)
+        left = max(0.0, asked.seconds - (time.monotonic() - began))
+        plan = improve(problem, plan, left, asked.seed, iterations=asked.iterations)
     body, objective = write_plan(instance, plan)
     if asked.out:
         asked.out.write_bytes(body)
