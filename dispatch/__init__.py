@@ -11,7 +11,7 @@ from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
 from dispatch.rules import refusal
 from dispatch.search import construct
-from dispatch.solver import improve
+from dispatch.solver import improve, warm
 from dispatch.timing import retime
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "refusal",
     "remove",
     "retime",
+    "warm",
 ]

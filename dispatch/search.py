@@ -3,109 +3,213 @@
 Crews come out and go in whole, so the search never sends one of two bathers.
 """
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 
-from dispatch.cost import plan_cost
-from dispatch.insertion import insert
-from dispatch.outcome import Insertion
-from dispatch.plan import Plan, remove
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from dispatch.arrays import Arrays, from_plan, to_plan
+from dispatch.engine.anneal import anneal, follow, keep_best, put_back
+from dispatch.engine.day import PICKUP, TRAVEL, fresh_state
+from dispatch.engine.listing import anneal_lists, lists_of, read_all, sequence_of
+from dispatch.engine.places import NEVER
+from dispatch.engine.timing import total
+from dispatch.plan import Plan
 from dispatch.problem import Problem, Visit
-from dispatch.timing import retime
 
-_COOLING = 0.995
+_CHUNK_S = 0.02  # how often the clock is looked at
+
+
+class Heat(Struct, frozen=True):
+    """How the annealing cools, in shares of the mean way to a visit; judgement from measurements on many days."""
+
+    hot: float = 0.5
+    cold: float = 0.005
+    strength: float = 10.0
+
+    def at(self, share: float) -> float:
+        """The heat after a share of the time: it falls by the same factor in every second."""
+        return self.hot * (self.cold / self.hot) ** share
+
+
+_TIED_HEAT = Heat(0.1, 0.002)
+_LIST_HEAT = Heat(3.0, 0.01)
+_LISTS_SHARE = 0.6
+_MANY_TIED = 0.1
+_READINGS = 200  # list changes that count as one ruin
 
 
 def construct(problem: Problem, plan: Plan | None = None) -> Plan:
     """Serve what is unserved, crews and linked visits first, then by due time; what nobody can serve stays unserved."""
     current = plan or Plan({worker.id: () for worker in problem.workers}, tuple(v.id for v in problem.visits))
-    waiting = set(current.unserved)
-    todo = sorted((v for v in problem.visits if v.id in waiting), key=_urgency(problem))
-    return _put_back(problem, current, todo)
+    arrays = from_plan(problem, current, 1)
+    if not arrays.possible:
+        return current
+    _serve(arrays)
+    return to_plan(arrays, arrays.state)
 
 
-def _urgency(problem: Problem) -> Callable[[Visit], tuple[int, int]]:
-    followers = {link.after for link in problem.links}
-
-    def key(visit: Visit) -> tuple[int, int]:
-        due = visit.latest_s if visit.due_s is None else visit.due_s
-        return (due + (1 if visit.id in followers else 0), -len(visit.seats))
-
-    return key
-
-
-def _put_back(problem: Problem, plan: Plan, visits: Sequence[Visit]) -> Plan:
-    for visit in visits:
-        outcome = insert(problem, plan, visit)
-        if isinstance(outcome, Insertion):
-            plan = outcome.plan
-    return plan
+def _serve(arrays: Arrays) -> None:
+    """Put every unserved visit where it costs least, the most urgent first."""
+    state, day = arrays.state, arrays.day
+    waiting = [v for v in range(day.visits) if state.node[int(day.visit[v]["first"])]["route"] < 0]
+    waiting.sort(key=lambda v: _urgency(arrays.visits[v]))
+    state.waiting[: len(waiting)] = waiting
+    for v in range(len(waiting)):
+        state.top[0] = 0
+        state.waiting[0] = waiting[v]
+        put_back(day, state, 1, 0.0)
 
 
-def ruin_and_recreate(
+def _urgency(visit: Visit) -> tuple[int, int]:
+    return (visit.latest_s if visit.due_s is None else visit.due_s, -len(visit.seats))
+
+
+def search(
     problem: Problem,
     plan: Plan,
     *,
     seed: int,
+    clock: Callable[[], float],
+    seconds: float = 0.0,
     iterations: int | None = None,
-    expired: Callable[[], bool] = lambda: False,
+    keep_served: bool = True,
+    heat: Heat | None = None,
+    told: Callable[[float, float], None] | None = None,
 ) -> Plan:
-    """Improve until the iterations are used or time has expired; never worse than the plan given.
+    """The best plan found within the seconds or iterations; the plan given when nothing better was found.
 
-    What the plan serves stays served: nobody's promise is traded for somebody who is still waiting.
-
-    Deterministic for a seed and a number of iterations. A slightly worse plan is sometimes carried on from, after
-    Kirkpatrick et al. 1983 (annealing); which visits leave follows nearness, after Shaw 1998.
+    With `iterations` the clock is not looked at: the answer depends on the seed alone. `keep_served` keeps whoever the
+    plan serves served: nobody's promise is traded for somebody who is still waiting. `told` hears the share of the
+    budget used and the cost of the best plan so far.
     """
-    chooser = random.Random(seed)
-    movable = _movable(problem, plan)
-    if not movable:
+    served = frozenset(stop.visit for route in plan.routes.values() for stop in route)
+    arrays = from_plan(problem, plan, seed, served if keep_served else frozenset())
+    if not arrays.possible or arrays.day.visits == 0:
         return plan
-    best = current = plan
-    best_cost = current_cost = plan_cost(problem, plan)
-    waiting = set(plan.unserved)
-    heat = max(1.0, 0.01 * best_cost)
-    step = 0
-    while (iterations is None or step < iterations) and not expired():
-        step += 1
-        heat *= _COOLING
-        group = _related(problem, movable, chooser)
-        trial = current
-        for visit in group:
-            trial = remove(trial, visit.id)
-        trial = retime(problem, trial) or trial
-        chooser.shuffle(group)
-        trial = _put_back(problem, trial, group)
-        timed = retime(problem, trial) if waiting.issuperset(trial.unserved) else None
-        if timed is None:
-            continue
-        price = plan_cost(problem, timed)
-        if price < current_cost + heat * chooser.random():
-            current, current_cost = timed, price
-            if price < best_cost:
-                best, best_cost = timed, price
-    return best
+    _serve(arrays)
+    keep_best(arrays.state)
+    budget = _Budget(clock, seconds, iterations, told)
+    tied = _entangled(arrays)
+    if tied:
+        budget.until = _LISTS_SHARE
+        arrays = _anneal_lists(arrays, seed, budget, _LIST_HEAT)
+    budget.until = 1.0
+    _anneal_routes(arrays, budget, heat or (_TIED_HEAT if tied else Heat()))
+    return _best(arrays)
 
 
-def _movable(problem: Problem, plan: Plan) -> list[Visit]:
-    locked = {stop.visit for route in plan.routes.values() for stop in route if stop.locked}
-    return [visit for visit in problem.visits if visit.id not in locked]
+class _Budget:
+    """How much of the seconds or iterations is used, and how many steps to take before looking again."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        seconds: float,
+        iterations: int | None,
+        told: Callable[[float, float], None] | None,
+    ) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._seconds = max(seconds, 1e-9)
+        self._iterations = iterations
+        self._told = told
+        self.until = 1.0
+        self.used = 0
+
+    def chunks(self, weight: int) -> Iterator[tuple[int, float, float]]:
+        """Steps to take, and the shares of this stage used before and after them; `weight` steps count as one iteration."""
+        if self._iterations is not None:
+            total = int(self._iterations * self.until) * weight - self.used * weight
+            done = 0
+            while done < total:
+                steps = min(100 * weight, total - done)
+                yield steps, done / total, (done + steps) / total
+                done += steps
+            self.used += total // weight
+            return
+        first = self._share()
+        stretch = max(self.until - first, 1e-9)
+        steps, share = 20 * weight, 0.0
+        while share < 1.0:
+            before = self._clock()
+            yield steps, share, share
+            spent = self._clock() - before
+            steps = max(5, min(200_000, int(steps * min(4.0, max(0.25, _CHUNK_S / max(spent, 1e-6))))))
+            share = (self._share() - first) / stretch
+
+    def _share(self) -> float:
+        return (self._clock() - self._began) / self._seconds
+
+    def tell(self, cost: float) -> None:
+        """Say how far we are and how good."""
+        if self._told is not None:
+            self._told(min(1.0, self._share()) if self._iterations is None else 0.0, cost)
 
 
-def _related(problem: Problem, movable: Sequence[Visit], chooser: random.Random) -> list[Visit]:
-    """One visit by chance and its neighbours in place and time, with whatever is linked to them."""
-    centre = chooser.choice(movable)
-    matrix = next(iter(problem.travel.values()))
-    size = chooser.randint(1, min(6, len(movable)))
+def _anneal_routes(arrays: Arrays, budget: _Budget, heat: Heat) -> None:
+    """Ruin and recreate until this stage's budget is used."""
+    day, state = arrays.day, arrays.state
+    best = total(day, state)
+    unit = _unit(day.travel_rate * state.sums[TRAVEL], day.visits)
+    done = 0
+    for steps, before, after in budget.chunks(1):
+        best = anneal(day, state, steps, unit * heat.at(before), unit * heat.at(after), best, heat.strength, done)
+        done += steps
+        budget.tell(best)
 
-    def distance(visit: Visit) -> float:
-        apart = abs((visit.due_s or visit.latest_s) - (centre.due_s or centre.latest_s))
-        return (int(matrix[centre.place, visit.place]) + 0.1 * apart) * (0.5 + chooser.random())
 
-    chosen = {visit.id: visit for visit in sorted(movable, key=distance)[:size]}
-    by_id = {visit.id: visit for visit in movable}
-    for link in problem.links:
-        for one, other in ((link.before, link.after), (link.after, link.before)):
-            if one in chosen and other in by_id:
-                chosen[other] = by_id[other]
-    return list(chosen.values())
+def _unit(cost: float, visits: int) -> float:
+    return max(1.0, cost / max(1, visits))
+
+
+def _entangled(arrays: Arrays) -> bool:
+    """Whether so many stops depend on others that reading lists is the better search; lists know no deliveries."""
+    node = arrays.state.node["route"][: arrays.day.nodes]
+    kinds = arrays.day.node["kind"][: arrays.day.nodes]
+    tied = arrays.day.node["coupled"][: arrays.day.nodes]
+    return bool((node >= 0).all() and (kinds != PICKUP).all() and tied.mean() > _MANY_TIED and not _carried(arrays))
+
+
+def _carried(arrays: Arrays) -> bool:
+    return any(visit.delivery is not None for visit in arrays.visits)
+
+
+def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arrays:
+    """The same day with the routes that annealing over lists found."""
+    day, state = arrays.day, arrays.state
+    starts = state.node["start"][day.visit["first"]]
+    worker = state.node["route"][: day.nodes].copy()
+    lists = lists_of(day, starts, worker, seed)
+    current = best = read_all(day, lists)
+    if current >= NEVER:
+        return arrays
+    unit = _unit(day.travel_rate * state.sums[TRAVEL], day.visits)
+    for steps, before, after in budget.chunks(_READINGS):
+        current, best = anneal_lists(day, lists, steps, unit * heat.at(before), unit * heat.at(after), current, best)
+        budget.tell(best)
+    sequence = sequence_of(day, lists)
+    found = fresh_state(day, seed)
+    workers = lists.best_worker[sequence]
+    if not follow(day, found, workers, sequence, len(sequence)) or total(day, found) >= total(day, state):
+        return arrays
+    keep_best(found)
+    return msgspec.structs.replace(arrays, state=found)
+
+
+def _best(arrays: Arrays) -> Plan:
+    """The best plan with its times, built anew from the order of its stops."""
+    day, state = arrays.day, arrays.state
+    sequence: list[int] = []
+    workers: list[int] = []
+    for w in range(day.workers):
+        n = int(state.best_after[day.nodes + w])
+        while n < day.nodes:
+            sequence.append(n)
+            workers.append(w)
+            n = int(state.best_after[n])
+    clean = fresh_state(day, 1)
+    if not follow(day, clean, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence)):
+        raise RuntimeError("the best plan of the search cannot be timed")
+    return to_plan(arrays, clean)

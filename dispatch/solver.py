@@ -1,4 +1,4 @@
-"""Improving a plan: OR-Tools routing from the plan in force, then ruin and recreate. The only file that knows OR-Tools.
+"""Improving a plan: the compiled search, then OR-Tools routing from its answer. The only file that knows OR-Tools.
 
 Measured pitfalls of ortools 9.15 decide the shape: allowed vehicles go through VehicleVar (the direct call is broken in
 the wheel), matrices are lists, crews are coupled by equal start and both precedences and must be in the warm start, and
@@ -6,9 +6,11 @@ the search holds the interpreter's lock, so callers run it in a process of its o
 """
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2
@@ -16,13 +18,14 @@ from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 from dispatch.check import check_plan
 from dispatch.cost import plan_cost
 from dispatch.plan import Plan, Stop
-from dispatch.problem import Problem, Visit, Worker
+from dispatch.problem import Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
-from dispatch.search import construct, ruin_and_recreate
+from dispatch.search import construct, search
 from dispatch.timing import index, retime
 
 MOST_STOPS = 250  # above this one model searches badly; measured
-_FAR = 200_000
+_PLENTY_S = 5.0  # from here OR-Tools gets its share
+_POLISH = 0.15
 
 
 class _Day(Struct):
@@ -34,26 +37,46 @@ class _Day(Struct):
     routes: list[list[int]]
 
 
-def improve(problem: Problem, plan: Plan, seconds: float, seed: int, *, iterations: int | None = None) -> Plan:
-    """A plan that costs no more than the one given and breaks no rule; half the time OR-Tools, half ruin and recreate.
+def improve(
+    problem: Problem,
+    plan: Plan,
+    seconds: float,
+    seed: int,
+    *,
+    iterations: int | None = None,
+    told: Callable[[float, float], None] | None = None,
+) -> Plan:
+    """A plan that costs no more than the one given and breaks no rule. What the plan serves stays served.
 
-    With `iterations` the clock is not looked at and OR-Tools is left out, so that the result depends on the seed alone.
+    The compiled search has the time; where there is plenty, OR-Tools polishes its answer. With `iterations` the clock is
+    not looked at and OR-Tools is left out, so that the result depends on the seed alone. `told` hears the share of the
+    time used and the cost so far.
     """
     best = retime(problem, construct(problem, plan)) or plan
     if plan_cost(problem, best) > plan_cost(problem, plan) or check_plan(problem, best):
         best = plan
-    if iterations is not None:
-        return _better(problem, best, ruin_and_recreate(problem, best, seed=seed, iterations=iterations))
-    started = time.monotonic()
+    polish = seconds * _POLISH if iterations is None and seconds >= _PLENTY_S else 0.0
+    searched = search(
+        problem, best, seed=seed, clock=time.monotonic, seconds=seconds - polish, iterations=iterations, told=told
+    )
+    best = _better(problem, best, searched)
     day = _day(problem, best)
-    if 1 < len(day.stops) <= MOST_STOPS:
-        found = _route(problem, day, max(0.1, seconds / 2))
-        if found is not None:
-            timed = retime(problem, Plan(found, best.unserved))
-            best = _better(problem, best, timed) if timed is not None else best
-    deadline = started + seconds
-    searched = ruin_and_recreate(problem, best, seed=seed, expired=lambda: time.monotonic() >= deadline)
-    return _better(problem, best, searched)
+    if polish and 1 < len(day.stops) <= MOST_STOPS:
+        found = _route(problem, day, polish)
+        timed = None if found is None else retime(problem, Plan(found, best.unserved))
+        best = best if timed is None else _better(problem, best, timed)
+    return best
+
+
+def warm() -> None:
+    """Compile the search, or load it from where it was kept, before anybody waits for it."""
+    way = np.asarray([[0, 60], [60, 0]], np.int32)
+    seat = Seat(frozenset(), 60)
+    worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 36_000),))
+    other = msgspec.structs.replace(worker, id="x")
+    crew = Visit("v", 1, (seat, seat), 0, 30_000)
+    problem = Problem(workers=(worker, other), visits=(crew,), travel={"car": way})
+    search(problem, construct(problem), seed=1, clock=time.monotonic, iterations=2)
 
 
 def _better(problem: Problem, old: Plan, new: Plan) -> Plan:
@@ -120,7 +143,8 @@ def _add_time(problem: Problem, day: _Day, routing: Any) -> Any:
         ride, whole = by_mode[worker.mode, worker.end_place is None]
         routing.SetArcCostEvaluatorOfVehicle(ride, v)
         times.append(whole)
-    routing.AddDimensionWithVehicleTransits(times, _FAR, _FAR, False, "time")
+    far = 2 * max([worker.shifts[0].end_s for worker in day.workers] + [visit.latest_s for visit in problem.visits])
+    routing.AddDimensionWithVehicleTransits(times, far, far, False, "time")
     time_of = routing.GetDimensionOrDie("time")
     transits = [int(b) for b in busy]
     for v, (worker, prefix) in enumerate(zip(day.workers, day.prefixes, strict=True)):

@@ -10,7 +10,7 @@ from types import TracebackType
 
 import structlog
 
-from dispatch import Plan, Problem, improve
+from dispatch import Plan, Problem, improve, warm
 
 log = structlog.get_logger()
 
@@ -25,12 +25,18 @@ def _lower_priority() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def _ready() -> None:
+    """Compile the search once; the first time on a machine this takes half a minute."""
+    warm()
+
+
 class SolverPool:
     """One spawned process that improves plans; killed and replaced when it overruns twice its budget."""
 
     def __init__(self) -> None:
         self._executor = self._fresh()
         self._one_at_a_time = asyncio.Lock()
+        self._warmed = False
 
     def _fresh(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_lower_priority)
@@ -51,6 +57,9 @@ class SolverPool:
     async def improve(self, problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan | None:
         """A better plan, or None when the search failed or overran; the plan in force then simply stays."""
         async with self._one_at_a_time:
+            if not self._warmed:
+                await asyncio.get_running_loop().run_in_executor(self._executor, _ready)
+                self._warmed = True
             future = asyncio.get_running_loop().run_in_executor(self._executor, _search, problem, plan, seconds, seed)
             try:
                 return await asyncio.wait_for(future, 2 * seconds + 10)

@@ -1,0 +1,366 @@
+"""A problem and a plan as the compiled search wants them, and its answer as a plan again."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from dispatch.engine.anneal import follow
+from dispatch.engine.day import (
+    DROP,
+    FAR,
+    GROUP,
+    LINK,
+    NODE,
+    NONE,
+    PICKUP,
+    REST,
+    SHIFT,
+    VISIT,
+    VISITED,
+    WORKER,
+    Day,
+    State,
+    fresh_state,
+)  # fmt: skip
+from dispatch.plan import Kind, Plan, Stop
+from dispatch.problem import Problem, Seat, Visit, Worker
+from dispatch.rules import refusal
+
+_NEIGHBOURS = 200
+_KINDS: tuple[Kind, ...] = ("visit", "pickup", "drop")
+_TIME_APART = 0.1  # how much a second between two windows counts beside a second of travel, for nearness
+
+
+class Node(Struct, frozen=True):
+    """One open stop: which seat of which visit, and the one worker who may take it where somebody has begun already."""
+
+    visit: int
+    seat: int
+    kind: int
+    place: int
+    duration_s: int
+    only: str | None = None
+
+
+class Arrays(Struct, frozen=True):
+    """A day in arrays with what is needed to read its answer: begun stops stay out of it, before each route."""
+
+    day: Day
+    state: State
+    nodes: list[Node]
+    visits: list[Visit]
+    workers: list[Worker]
+    begun: dict[str, tuple[Stop, ...]]
+    possible: bool
+
+
+def from_plan(problem: Problem, plan: Plan, seed: int, keep: frozenset[str] = frozenset()) -> Arrays:
+    """The open part of a day, in arrays.
+
+    `keep` names visits that must stay served; `possible` tells whether the plan's orders of stops can be timed at all.
+    """
+    begun = {w.id: _begun(plan.routes.get(w.id, ())) for w in problem.workers}
+    reader = _Reader(problem, begun)
+    day = reader.day(keep)
+    state = fresh_state(day, seed)
+    number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(reader.nodes)}
+    position = {visit.id: v for v, visit in enumerate(reader.visits)}
+    sequence: list[int] = []
+    workers: list[int] = []
+    for w, worker in enumerate(reader.workers):
+        for stop in plan.routes.get(worker.id, ())[len(begun[worker.id]) :]:
+            if stop.visit in position:
+                sequence.append(number[position[stop.visit], stop.seat, _KINDS.index(stop.kind)])
+                workers.append(w)
+    possible = bool(follow(day, state, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence)))
+    return Arrays(day, state, reader.nodes, reader.visits, reader.workers, begun, possible)
+
+
+def _begun(route: Sequence[Stop]) -> tuple[Stop, ...]:
+    return tuple(route[: max((i + 1 for i, stop in enumerate(route) if stop.locked), default=0)])
+
+
+def to_plan(arrays: Arrays, state: State) -> Plan:
+    """One state of the day as a plan."""
+    after, route, start = state.node["after"], state.node["route"], state.node["start"]
+    routes: dict[str, tuple[Stop, ...]] = dict(arrays.begun)
+    count = arrays.day.nodes
+    for w, worker in enumerate(arrays.workers):
+        stops: list[Stop] = []
+        n = int(after[count + w])
+        while n < count:
+            node = arrays.nodes[n]
+            begin = int(start[n])
+            stops.append(
+                Stop(
+                    worker.id, _KINDS[node.kind], arrays.visits[node.visit].id, node.seat, node.place, begin,
+                    begin + node.duration_s,
+                )
+            )  # fmt: skip
+            n = int(after[n])
+        routes[worker.id] = arrays.begun[worker.id] + tuple(stops)
+    first = arrays.day.visit["first"]
+    unserved = [visit.id for v, visit in enumerate(arrays.visits) if route[first[v]] < 0]
+    return Plan(routes, tuple(unserved))
+
+
+class _Reader:
+    """Numbers everything and fills the arrays; used once."""
+
+    def __init__(self, problem: Problem, begun: dict[str, tuple[Stop, ...]]) -> None:
+        self.problem = problem
+        self.workers = [worker for worker in problem.workers if worker.shifts]
+        self.begun = begun
+        self._locked: dict[str, list[Stop]] = {}
+        for route in begun.values():
+            for stop in route:
+                self._locked.setdefault(stop.visit, []).append(stop)
+        self.visits: list[Visit] = []
+        self.nodes: list[Node] = []
+        for visit in problem.visits:
+            open_nodes = self._open(visit, len(self.visits))
+            if open_nodes:
+                self.visits.append(visit)
+                self.nodes += open_nodes
+
+    def _open(self, visit: Visit, v: int) -> list[Node]:
+        """The stops of a visit that have not begun."""
+        meal = visit.delivery
+        if meal is not None:
+            held = self._locked.get(visit.id, [])
+            if any(stop.kind == "drop" for stop in held):
+                return []
+            bring = Node(v, 0, DROP, visit.place, visit.seats[0].duration_s, held[0].worker if held else None)
+            return [bring] if held else [Node(v, 0, PICKUP, meal.pickup_place, meal.pickup_duration_s), bring]
+        begun = {stop.seat for stop in self._locked.get(visit.id, [])}
+        return [
+            Node(v, seat, VISIT, visit.place, s.duration_s) for seat, s in enumerate(visit.seats) if seat not in begun
+        ]
+
+    def day(self, keep: frozenset[str]) -> Day:
+        """All arrays."""
+        problem, weights = self.problem, self.problem.weights
+        nodes, visits, workers = self.nodes, self.visits, self.workers
+        n, w = len(nodes), len(workers)
+        modes = sorted({worker.mode for worker in workers})
+        travel = np.ascontiguousarray(np.stack([problem.travel[mode] for mode in modes]).astype(np.int32))
+        first = np.zeros(len(visits) + 1, np.int32)
+        for node in nodes:
+            first[node.visit + 1] += 1
+        first = np.cumsum(first, dtype=np.int32)
+        groups = _Groups(problem, visits)
+        windows = self._windows()
+        shifts = [[(s.start_s, s.end_s) for s in worker.shifts] for worker in workers]
+        rests = [self._rests(worker) for worker in workers]
+        node = np.zeros(n + 2 * w, NODE)
+        node["place"] = (
+            [node.place for node in nodes]
+            + [self._at(worker) for worker in workers]
+            + [NONE if worker.end_place is None else worker.end_place for worker in workers]
+        )
+        if n:
+            crew = first[1:] - first[:-1]
+            for i, stop in enumerate(nodes):
+                alone = crew[stop.visit] == (1 if stop.kind == VISIT else 2) or stop.only is not None
+                tied = stop.kind != PICKUP and (not alone or groups.of[stop.visit] >= 0)
+                last = stop.kind == DROP or (i == first[stop.visit] and stop.kind == VISIT)
+                lo, hi = windows[i]
+                rest = (stop.duration_s, lo, hi, stop.kind, tied, last)
+                node[i] = (stop.place, stop.visit, *rest)
+        visited = np.zeros(len(visits), VISITED)
+        for v, visit in enumerate(visits):
+            meal, seats = visit.delivery, len(visit.seats) if weights.late_each_seat else 1
+            visited[v] = (
+                first[v], first[v + 1], FAR if visit.due_s is None else visit.due_s, weights.late_s * seats,
+                weights.late_flat * seats, FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s,
+                0, 0, 0, FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load,
+                visit.drop_penalty, 0 if meal is None else meal.load, groups.of[v], self._fixed(visit), visit.id in keep,
+            )  # fmt: skip
+        driver = np.zeros(w, WORKER)
+        shift_first, break_first = _firsts(shifts), _firsts(rests)
+        providers = _numbered([worker.provider for worker in workers])
+        named = self._named()
+        alike = _numbered([self._class(worker, named) for worker in workers])
+        for i, worker in enumerate(workers):
+            driver[i] = (
+                self._free(worker), FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
+                providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
+                len(shifts[i]) == 1 and not rests[i], worker.start_place, shift_first[i], shift_first[i + 1],
+                break_first[i], break_first[i + 1],
+            )  # fmt: skip
+        return Day(
+            nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),
+            worst_rate=float(weights.late_max_s), travel=travel,
+            reverse=np.ascontiguousarray(travel.transpose(0, 2, 1)), node=node, visit=visited, worker=driver,
+            shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
+            rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
+            group_visits=groups.visits, link=groups.links, near=_near(travel[0], visits), fits=self._fits(),
+            wish=self._wishes(),
+        )  # fmt: skip
+
+    def _at(self, worker: Worker) -> int:
+        begun = self.begun[worker.id]
+        return begun[-1].place if begun else worker.start_place
+
+    def _free(self, worker: Worker) -> int:
+        begun = self.begun[worker.id]
+        return max(begun[-1].end_s if begun else worker.shifts[0].start_s, self.problem.now_s)
+
+    def _rests(self, worker: Worker) -> list[tuple[int, int, int]]:
+        begun = self.begun[worker.id]
+        last = begun[-1].start_s if begun else 0
+        return [(b.earliest_s, b.latest_s, b.duration_s) for b in worker.breaks if not begun or b.latest_s >= last]
+
+    def _in_the_box(self, worker: Worker) -> int:
+        loads = {visit.id: visit.delivery.load for visit in self.visits if visit.delivery is not None}
+        aboard = [stop for stop in self.begun[worker.id] if stop.kind == "pickup"]
+        return sum(loads.get(stop.visit, 0) for stop in aboard)
+
+    def _class(self, worker: Worker, named: frozenset[str]) -> tuple[object, ...]:
+        return (
+            worker.provider, worker.skills, worker.gender, worker.mode, self._at(worker), worker.end_place,
+            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, self._free(worker),
+            worker.id if self.begun[worker.id] or worker.id in named else None,
+        )  # fmt: skip
+
+    def _named(self) -> frozenset[str]:
+        """Workers somebody asked for or refused: nobody is like them."""
+        refused = {name for visit in self.visits for name in visit.refused_workers}
+        return frozenset(refused | {visit.preferred_worker for visit in self.visits if visit.preferred_worker})
+
+    def _fixed(self, visit: Visit) -> bool:
+        held = self._locked.get(visit.id, [])
+        return bool(held) and visit.delivery is None
+
+    def _windows(self) -> list[tuple[int, int]]:
+        """Between which starts each node may be handled."""
+        windows: list[tuple[int, int]] = []
+        bounds = [self._bounds(visit) for visit in self.visits]
+        for node in self.nodes:
+            visit = self.visits[node.visit]
+            lo, hi = bounds[node.visit]
+            meal = visit.delivery
+            if meal is not None and node.kind == PICKUP:
+                ride = 0 if meal.max_ride_s is None else lo - meal.max_ride_s - meal.pickup_duration_s
+                lo, hi = max(meal.ready_s, ride), hi - meal.pickup_duration_s
+            elif meal is not None and meal.max_ride_s is not None and node.only is not None:
+                hi = min(hi, max(s.end_s for s in self._locked[visit.id]) + meal.max_ride_s)
+            windows.append((lo, hi))
+        return windows
+
+    def _bounds(self, visit: Visit) -> tuple[int, int]:
+        """The visit's window, narrowed by colleagues who have begun and by tied visits that have."""
+        lo, hi = visit.earliest_s, visit.latest_s
+        for stop in self._locked.get(visit.id, []):
+            if visit.delivery is None:
+                lo = max(lo, stop.start_s)
+        for link in self.problem.links:
+            other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
+            begun = [stop for stop in self._locked.get(other, []) if stop.kind != "pickup"] if other else []
+            if not begun:
+                continue
+            start = max(stop.start_s for stop in begun)
+            if link.after == visit.id:
+                base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
+                lo = max(lo, base + link.min_gap_s)
+                hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
+        return lo, max(lo, hi)
+
+    def _fits(self) -> np.ndarray:
+        """Hard rules, asked once for every kind of seat and every kind of worker."""
+        fits = np.zeros((len(self.nodes), len(self.workers)), np.uint8)
+        kinds: dict[tuple[object, ...], list[int]] = {}
+        for w, worker in enumerate(self.workers):
+            kinds.setdefault((worker.provider, worker.skills, worker.gender, worker.box_capacity), []).append(w)
+        asked: dict[tuple[object, ...], np.ndarray] = {}
+        number = {worker.id: w for w, worker in enumerate(self.workers)}
+        for i, node in enumerate(self.nodes):
+            visit = self.visits[node.visit]
+            seat: Seat = visit.seats[node.seat]
+            if node.only is not None:
+                if node.only in number:
+                    fits[i, number[node.only]] = 1
+                continue
+            key = (visit.providers, seat.skills, seat.gender, visit.delivery.load if visit.delivery else 0)
+            if key not in asked:
+                row = np.zeros(len(self.workers), np.uint8)
+                for members in kinds.values():
+                    anyone = self.workers[members[0]]
+                    free = Visit(visit.id, visit.place, visit.seats, 0, 0, None, visit.delivery, visit.providers)
+                    row[members] = refusal(anyone, free, seat) is None
+                asked[key] = row
+            fits[i] = asked[key]
+            for refused in visit.refused_workers:
+                if refused in number:
+                    fits[i, number[refused]] = 0
+        return fits
+
+    def _wishes(self) -> np.ndarray:
+        return np.zeros((0, 0), np.float32)
+
+
+class _Groups:
+    """Visits tied by links, as connected parts."""
+
+    def __init__(self, problem: Problem, visits: Sequence[Visit]) -> None:
+        number = {visit.id: v for v, visit in enumerate(visits)}
+        links = [link for link in problem.links if link.before in number and link.after in number]
+        root = list(range(len(visits)))
+
+        def find(v: int) -> int:
+            while root[v] != v:
+                root[v] = root[root[v]]
+                v = root[v]
+            return v
+
+        for link in links:
+            root[find(number[link.before])] = find(number[link.after])
+        members: dict[int, list[int]] = {}
+        for v in {number[name] for link in links for name in (link.before, link.after)}:
+            members.setdefault(find(v), []).append(v)
+        parts = [sorted(part) for part in members.values()]
+        self.of = np.full(len(visits), NONE, np.int32)
+        for g, part in enumerate(parts):
+            self.of[part] = g
+        self.visits = np.asarray([v for part in parts for v in part], np.int32)
+        first = _firsts(parts)
+        mine = [[link for link in links if self.of[number[link.before]] == g] for g in range(len(parts))]
+        link_first = _firsts(mine)
+        self.rows = np.zeros(len(parts), GROUP)
+        for g in range(len(parts)):
+            self.rows[g] = (first[g], first[g + 1], link_first[g], link_first[g + 1])
+        self.links = np.zeros(len(links), LINK)
+        for i, link in enumerate(link for group in mine for link in group):
+            length = max(s.duration_s for s in visits[number[link.before]].seats) if link.from_end else 0
+            most = FAR if link.max_gap_s is None else link.max_gap_s + length
+            self.links[i] = (number[link.before], number[link.after], link.min_gap_s + length, most, link.apart)
+
+
+def _firsts(parts: Sequence[Sequence[object]]) -> np.ndarray:
+    return np.cumsum([0, *(len(part) for part in parts)], dtype=np.int32)
+
+
+def _numbered(values: Sequence[object]) -> np.ndarray:
+    seen: dict[object, int] = {}
+    return np.asarray([seen.setdefault(value, len(seen)) for value in values], np.int32)
+
+
+def _near(travel: np.ndarray, visits: Sequence[Visit]) -> np.ndarray:
+    """For each visit the others, by travel and by how far apart their windows lie."""
+    count = len(visits)
+    most = min(_NEIGHBOURS, max(1, count - 1))
+    near = np.full((count, most), NONE, np.int32)
+    if count < 2:
+        return near
+    places = np.asarray([visit.place for visit in visits], np.intp)
+    opens = np.asarray([visit.earliest_s for visit in visits], float)
+    closes = np.asarray([visit.latest_s if visit.due_s is None else visit.due_s for visit in visits], float)
+    for v in range(count):
+        gap = np.maximum(0.0, np.maximum(opens - closes[v], opens[v] - closes))
+        apart = travel[places[v], places] + _TIME_APART * gap
+        apart[v] = np.inf
+        chosen = np.argpartition(apart, most - 1)[:most] if most < count - 1 else np.arange(count)
+        ranked = chosen[np.argsort(apart[chosen], kind="stable")]
+        near[v] = ranked[ranked != v][:most]
+    return near
