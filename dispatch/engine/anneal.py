@@ -7,8 +7,9 @@ returning whole, and simulated annealing (Kirkpatrick et al. 1983) to decide wha
 import numpy as np
 
 from dispatch.engine.compiling import compiled
-from dispatch.engine.day import DROPPED, SOFT, TRAVEL, WISHES, WORST, Day, State
-from dispatch.engine.places import NEVER, apply, best_place, chance, restore_sums
+from dispatch.engine.day import DROPPED, NONE, PICKUP, SOFT, TRAVEL, WISHES, WORST, Day, State
+from dispatch.engine.fetching import best_meal
+from dispatch.engine.places import NEVER, apply, best_crew, best_gap, chance, restore_sums
 from dispatch.engine.timing import propagate, put, queue_node, take_out, total, undo, worst_again
 
 _MEAN_REMOVED = 10.0
@@ -198,6 +199,18 @@ def _sort_waiting(d: Day, s: State, listed: int) -> None:
 
 
 @compiled
+def _best_place(d: Day, s: State, v: int, blink: float, limit: float) -> float:
+    """What serving the visit costs at its cheapest place, which is left in `found`; at least `limit` when there is none."""
+    first = d.visit[v].first
+    size = d.visit[v].end - first
+    if d.node[first].kind == PICKUP:
+        return best_meal(d, s, v, blink, limit)
+    if size == 1:
+        return best_gap(d, s, v, first, NONE, blink, limit)
+    return best_crew(d, s, v, blink, limit)
+
+
+@compiled
 def put_back(d: Day, s: State, listed: int, blink: float) -> bool:
     """Serve the waiting visits one by one at their cheapest place; False when one of them cannot be left out."""
     for i in range(listed):
@@ -206,9 +219,9 @@ def put_back(d: Day, s: State, listed: int, blink: float) -> bool:
         if s.node[first].route >= 0:
             continue
         limit = d.visit[v].penalty if not d.visit[v].wanted else NEVER
-        cost = best_place(d, s, v, blink, limit)
+        cost = _best_place(d, s, v, blink, limit)
         if cost >= limit and blink > 0.0:
-            cost = best_place(d, s, v, 0.0, limit)
+            cost = _best_place(d, s, v, 0.0, limit)
         size = d.visit[v].end - first
         if cost < limit:
             mark = s.top[0]

@@ -5,21 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from numba import config, njit
+import numba
 
+_numba: Any = numba  # its types leave out its settings and two keywords
 _HERE = Path(__file__).parent
 _SOURCE = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(_HERE.glob("*.py")))).hexdigest()[:16]
 # numba looks only at a kernel's own file; melted kernels of another file would stay as they were
-config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_SOURCE}")
+_numba.config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_SOURCE}")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
     """A kernel: machine code from its first call on. Kernels make no arrays, so nothing in them is counted or freed."""
-    return cast(F, njit(cache=True, nogil=True, _nrt=False)(function))
+    return cast(F, _numba.njit(cache=True, nogil=True, _nrt=False)(function))
 
 
 def inlined(function: F) -> F:
     """A small kernel melted into its callers: handing a whole day over costs more than what it does."""
-    return cast(F, njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function))
+    return cast(F, _numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function))

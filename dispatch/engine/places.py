@@ -8,7 +8,6 @@ from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import (
     CROWD,
     FAR,
-    NONE,
     PICKUP,
     SCAN,
     SOFT,
@@ -35,7 +34,6 @@ from dispatch.engine.timing import (
 )  # fmt: skip
 
 NEVER = 1e17
-_REACH = 8  # stops a meal may be carried past
 _CREWS_TRIED = 10  # combinations looked at exactly, the most promising first
 
 
@@ -51,7 +49,7 @@ def chance(s: State) -> float:
 
 
 @compiled
-def _walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int) -> float:
+def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int) -> float:
     """What it costs when the worker, free then and there, goes on to a node and all behind it, or NEVER.
 
     Where that reaches a crew or a tied visit the cost so far is less than the whole, and `TRYING` says so.
@@ -116,7 +114,7 @@ def restore_sums(s: State, kept: tuple[float, float, float, float]) -> None:
 
 
 @compiled
-def _trial(d: Day, s: State, v: int, size: int, best: float) -> float:
+def trial(d: Day, s: State, v: int, size: int, best: float) -> float:
     """Put the visit where `found` says, see what it really costs, and take it back; NEVER when not under `best`."""
     mark = s.top[0]
     kept = _keep_sums(s)
@@ -146,7 +144,7 @@ def apply(d: Day, s: State, v: int, size: int, ceiling: float) -> bool:
 
 
 @inlined
-def _tied_window(d: Day, s: State, v: int) -> tuple[int, int]:
+def tied_window(d: Day, s: State, v: int) -> tuple[int, int]:
     """The starts that leave the visits tied to this one where they are."""
     g = d.visit[v].group
     lo, hi = 0, FAR
@@ -182,7 +180,7 @@ def _kept_apart(d: Day, s: State, v: int, w: int) -> bool:
 
 
 @inlined
-def _worker_can(d: Day, s: State, v: int, n: int, w: int, crew: bool) -> bool:
+def worker_can(d: Day, s: State, v: int, n: int, w: int, crew: bool) -> bool:
     """Rules about the whole route; of idle workers who are alike one is enough, unless a crew is looked for."""
     if not d.fits[n, w]:
         return False
@@ -198,11 +196,11 @@ def _worker_can(d: Day, s: State, v: int, n: int, w: int, crew: bool) -> bool:
 
 
 @compiled
-def _scan(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: float) -> float:
+def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: float) -> float:
     """Every gap for one node. Alone: the best place goes to `found`. In a crew: the best go to the seat's list."""
     best = limit
     crew = seat >= 0
-    lo, hi = _tied_window(d, s, v)
+    lo, hi = tied_window(d, s, v)
     floor = max(d.node[n].opens, lo)
     place = d.node[n].place
     duration = d.node[n].duration
@@ -210,7 +208,7 @@ def _scan(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: floa
     listed = 0
     s.turn[SCAN] += 1
     for w in range(d.workers):
-        if not _worker_can(d, s, v, n, w, crew):
+        if not worker_can(d, s, v, n, w, crew):
             continue
         m = d.worker[w].mode
         home = home_of(d, w, place)
@@ -240,7 +238,7 @@ def _scan(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: floa
                         cost += d.worst_rate * max(0.0, start - d.visit[v].due - s.sums[WORST])
                     if cost < best:
                         s.turn[WALK] += 1
-                        cost += _walk_on(d, s, w, q, place, start + duration, shift, rests)
+                        cost += walk_on(d, s, w, q, place, start + duration, shift, rests)
                         if cost < best and (crew or s.turn[TRYING] or start > hi):
                             listed = _remember(s, max(seat, 0), listed, w, p, cost, start)
                             if listed == CROWD and crew:
@@ -256,7 +254,7 @@ def _scan(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: floa
         if s.seat_cost[0, i] >= best:
             break
         s.found[0], s.found[1] = s.seat_worker[0, i], s.seat_after[0, i]
-        cost = _trial(d, s, v, 1, best)
+        cost = trial(d, s, v, 1, best)
         if cost < best:
             best = cost
             s.found[8], s.found[9] = s.found[0], s.found[1]
@@ -286,13 +284,13 @@ def _remember(s: State, seat: int, listed: int, w: int, p: int, cost: float, sta
 
 
 @compiled
-def _best_crew(d: Day, s: State, v: int, blink: float, limit: float) -> float:
+def best_crew(d: Day, s: State, v: int, blink: float, limit: float) -> float:
     """The cheapest crew found: the best gaps of each seat combined, the promising ones tried for real."""
     first = d.visit[v].first
     size = d.visit[v].end - first
     c0 = c1 = c2 = c3 = 1
     for seat in range(size):
-        count = int(_scan(d, s, v, first + seat, seat, blink, NEVER))
+        count = int(best_gap(d, s, v, first + seat, seat, blink, NEVER))
         if count == 0:
             return NEVER
         if seat == 0:
@@ -392,7 +390,7 @@ def _choose(s: State, size: int, seats: int) -> int:
 def _crew_cost(d: Day, s: State, v: int, size: int, start: int, best: float) -> float:
     """What the crew in `found` really costs: followed along each route, or tried where routes meet."""
     first = d.visit[v].first
-    lo, hi = _tied_window(d, s, v)
+    lo, hi = tied_window(d, s, v)
     start = max(start, lo)
     cost = visit_cost(d, v, start) + d.worst_rate * max(0.0, start - d.visit[v].due - s.sums[WORST])
     trying = start > hi
@@ -408,115 +406,8 @@ def _crew_cost(d: Day, s: State, v: int, size: int, start: int, best: float) -> 
         wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
         s.turn[WALK] += 1
         cost += d.travel_rate * (there + onward - s.node[p].leg) + wish
-        cost += _walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
+        cost += walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
         if cost >= best:
             return NEVER
         trying = trying or begin > start or s.turn[TRYING] == 1
-    return _trial(d, s, v, size, best) if trying else cost
-
-
-@compiled
-def _best_meal(d: Day, s: State, v: int, blink: float, limit: float) -> float:
-    """The cheapest pair of gaps in one route to fetch and bring a meal."""
-    up = d.visit[v].first
-    down = up + 1
-    best = limit
-    s.turn[SCAN] += 1
-    lo, hi = _tied_window(d, s, v)
-    floor = max(d.node[down].opens, lo)
-    for w in range(d.workers):
-        if not _worker_can(d, s, v, up, w, False):
-            continue
-        head = d.nodes + w
-        m = d.worker[w].mode
-        simple = d.worker[w].simple == 1
-        wish = d.wish[up, w] if d.wish.shape[0] > 0 else 0.0
-        at_up, at_down = d.node[up].place, d.node[down].place
-        home = home_of(d, w, at_down)
-        p = head
-        while True:
-            q = s.node[p].after
-            if s.node[p].done > d.node[up].closes:
-                break
-            there = int(d.reverse[m, at_up, d.node[p].place])
-            old = s.node[p].leg
-            behind = home_of(d, w, at_up) if q >= d.nodes else d.travel[m, at_up, d.node[q].place]
-            fits_box = s.node[p].boxes + d.visit[v].box <= d.worker[w].box_room
-            detour = d.travel_rate * (there + behind - old) + wish
-            if fits_box and (detour < best or q >= d.nodes) and (blink <= 0.0 or chance(s) >= blink):
-                fetch, shift, rests = step(
-                    d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, up, d.node[up].opens
-                )
-                if fetch >= 0:
-                    s.turn[WALK] += 1
-                    full = fetch + d.node[up].duration
-                    place, free, sh, re = at_up, full, shift, rests
-                    changed = 0.0
-                    travelled = there - old
-                    n = q
-                    prior = p
-                    for _ in range(_REACH):
-                        bring, sh2, re2 = step(d, w, free, sh, re, place, down, floor)
-                        if bring < 0:
-                            break
-                        if bring - full > d.visit[v].ride:
-                            break
-                        ride = int(d.travel[m, place, at_down])
-                        onward = home if n >= d.nodes else d.travel[m, at_down, d.node[n].place]
-                        lost = s.node[prior].leg if prior != p else 0
-                        cost = d.travel_rate * (travelled + ride + onward - lost) + wish + changed
-                        cost += visit_cost(d, v, bring)
-                        late = bring - d.visit[v].due
-                        if late > s.sums[WORST]:
-                            cost += d.worst_rate * (late - s.sums[WORST])
-                        if cost < best:
-                            cost += _walk_on(d, s, w, n, at_down, bring + d.node[down].duration, sh2, re2)
-                            if cost < best and (s.turn[TRYING] or bring > hi):
-                                s.found[0], s.found[1] = w, p
-                                s.found[2], s.found[3] = w, (up if prior == p else prior)
-                                cost = _trial(d, s, v, 2, best)
-                                if s.worker[w].stale:
-                                    refresh(d, s, w)
-                            if cost < best:
-                                best = cost
-                                s.found[8], s.found[9], s.found[10] = w, p, (up if prior == p else prior)
-                        # carry the meal past the next stop, where the box and everybody's times allow it
-                        if n >= d.nodes or d.node[n].coupled or s.node[n].boxes + d.visit[v].box > d.worker[w].box_room:
-                            break
-                        start, sh, re = step(d, w, free, sh, re, place, n, d.node[n].opens)
-                        if start < 0 or (simple and start > s.node[n].latest):
-                            break
-                        u = d.node[n].visit
-                        if d.node[n].priced:
-                            changed += visit_cost(d, u, start) - s.visit[u].cost
-                        if d.visit[u].ride < FAR:
-                            if d.node[n].kind == PICKUP:
-                                s.node[n].moment, s.node[n].stamp = start + d.node[n].duration, s.turn[WALK]
-                            elif d.visit[u].first != n:
-                                fetched = (
-                                    s.node[n - 1].moment if s.node[n - 1].stamp == s.turn[WALK] else s.node[n - 1].done
-                                )
-                                if start - fetched > d.visit[u].ride:
-                                    break
-                        travelled += d.travel[m, place, d.node[n].place] - (s.node[prior].leg if prior != p else 0)
-                        place, free = d.node[n].place, start + d.node[n].duration
-                        prior = n
-                        n = s.node[n].after
-            if q >= d.nodes:
-                break
-            p = q
-    s.found[0], s.found[1] = s.found[8], s.found[9]
-    s.found[2], s.found[3] = s.found[8], s.found[10]
-    return best
-
-
-@compiled
-def best_place(d: Day, s: State, v: int, blink: float, limit: float) -> float:
-    """What serving the visit costs at its cheapest place, which is left in `found`; at least `limit` when there is none."""
-    first = d.visit[v].first
-    size = d.visit[v].end - first
-    if d.node[first].kind == PICKUP:
-        return _best_meal(d, s, v, blink, limit)
-    if size == 1:
-        return _scan(d, s, v, first, NONE, blink, limit)
-    return _best_crew(d, s, v, blink, limit)
+    return trial(d, s, v, size, best) if trying else cost
