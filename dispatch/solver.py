@@ -25,7 +25,7 @@ from dispatch.timing import index, retime
 
 MOST_STOPS = 250  # above this one model searches badly; measured
 _PLENTY_S = 5.0  # from here OR-Tools gets its share
-_POLISH = 0.15
+_POLISH = 0.05
 
 
 class _Day(Struct):
