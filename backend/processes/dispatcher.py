@@ -153,6 +153,7 @@ class Dispatcher:
                 await lock_day(connection, day)
                 version = (await write_plan(connection, day, plan)).version
             await scheduling.mark_settled(connection, day.rows.plan.id, version)
+        self._kept_true[zone_id, plan_on] = (version, now)  # its own change needs no second look
 
     async def _improve(self, zone_id: UUID, plan_on: date) -> None:
         """Ask the solver for a better day, and commit what still fits when it answers."""

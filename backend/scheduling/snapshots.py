@@ -18,10 +18,22 @@ from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
 from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker
 
-_FRESH_S = 30.0  # rosters change rarely and raise no plan version; a snapshot is read anew after this long
+_FRESH_S = 10.0  # rosters change rarely and raise no plan version; they are read anew after this long
+_MOST_DAYS = 400
 _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
 _OPEN = frozenset({"en_route", "arrived", "in_service"})
+
+
+class Roster(Struct, frozen=True):
+    """Who works in one zone on one day; their places come first among the day's places, so they keep their numbers."""
+
+    read_at: float
+    shifts: Sequence[ShiftRow]
+    places: list[UUID]
+    workers: tuple[Worker, ...]
+    providers: frozenset[str]
+    modes: frozenset[str]
 
 
 class DayRows(Struct, frozen=True):
@@ -30,12 +42,11 @@ class DayRows(Struct, frozen=True):
     zone_id: UUID
     plan_on: date
     plan: PlanRow
-    shifts: Sequence[ShiftRow]
+    roster: Roster
     stops: Sequence[StopRow]
     visits: Sequence[VisitRow]
     seats: Sequence[SeatRow]
     links: Sequence[LinkRow]
-    providers: frozenset[UUID]
 
 
 class Day(Struct, frozen=True):
@@ -76,7 +87,8 @@ class Planner:
         self.place = POLICIES[policy]
         self._zone_info = ZoneInfo(time_zone)
         self._travel: dict[UUID, ZoneTravel] = {}
-        self._days: dict[tuple[UUID, date], tuple[float, DayRows]] = {}
+        self._days: dict[tuple[UUID, date], DayRows] = {}
+        self._rosters: dict[tuple[UUID, date], Roster] = {}
 
     @property
     def zone_info(self) -> ZoneInfo:
@@ -98,40 +110,51 @@ class Planner:
             plan = await queries.plan(connection, zone_id, plan_on)
         if plan is None:
             plan = PlanRow(_NOT_YET, 0, 0)
-        kept = self._days.get((zone_id, plan_on))
-        if (
-            kept is None
-            or (kept[1].plan.id, kept[1].plan.version) != (plan.id, plan.version)
-            or time.monotonic() - kept[0] > _FRESH_S
-        ):
-            rows = await _read(connection, zone_id, plan_on, plan)
-            if len(self._days) > 400:
+        roster = await self._roster(connection, zone_id, plan_on)
+        rows = self._days.get((zone_id, plan_on))
+        if rows is None or rows.roster is not roster or (rows.plan.id, rows.plan.version) != (plan.id, plan.version):
+            rows = await _read(connection, zone_id, plan_on, plan, roster)
+            if len(self._days) > _MOST_DAYS:
                 self._days.clear()
-            self._days[zone_id, plan_on] = (time.monotonic(), rows)
-        else:
-            rows = kept[1]
+                self._rosters.clear()
+            self._days[zone_id, plan_on] = rows
         travel = self._travel.get(zone_id)
         if travel is None:
             travel = self._travel[zone_id] = await ZoneTravel.load(connection, zone_id)
         return await _build(connection, travel, rows, now, day_origin(plan_on, self._zone_info), places)
 
+    async def _roster(self, connection: Connection, zone_id: UUID, plan_on: date) -> Roster:
+        """Who works that day; rosters raise no plan version and are read anew after a while."""
+        kept = self._rosters.get((zone_id, plan_on))
+        if kept is None or time.monotonic() - kept.read_at > _FRESH_S:
+            shifts = await shifts_of(connection, zone_id, plan_on, plan_on)
+            kept = self._rosters[zone_id, plan_on] = _rostered(shifts, day_origin(plan_on, self._zone_info))
+        return kept
 
-async def _read(connection: Connection, zone_id: UUID, plan_on: date, plan: PlanRow) -> DayRows:
+
+def _rostered(shifts: Sequence[ShiftRow], origin: datetime) -> Roster:
+    places = list(dict.fromkeys(place for s in shifts for place in (s.start_place_id, s.end_place_id) if place))
+    index = {place_id: i for i, place_id in enumerate(places)}
+    return Roster(
+        time.monotonic(), shifts, places, _workers(shifts, index, origin),
+        frozenset(str(shift.provider_id) for shift in shifts), frozenset(shift.travel_mode for shift in shifts),
+    )  # fmt: skip
+
+
+async def _read(connection: Connection, zone_id: UUID, plan_on: date, plan: PlanRow, roster: Roster) -> DayRows:
     stops = await queries.live_stops(connection, plan.id)
     with_orders = {stop.order_id for stop in stops if stop.order_id}
     visits = await queries.visits(connection, zone_id, plan_on, list(with_orders))
     order_ids = [visit.order_id for visit in visits]
-    shifts = await shifts_of(connection, zone_id, plan_on, plan_on)
     return DayRows(
         zone_id,
         plan_on,
         plan,
-        shifts,
+        roster,
         stops,
         visits,
         await queries.seats(connection, order_ids),
         await queries.links(connection, order_ids),
-        frozenset(shift.provider_id for shift in shifts),
     )
 
 
@@ -145,7 +168,7 @@ async def _build(
 ) -> Day:
     place_ids = list(
         dict.fromkeys(
-            [place for s in rows.shifts for place in (s.start_place_id, s.end_place_id) if place]
+            rows.roster.places
             + [place for v in rows.visits for place in (v.place_id, v.pickup_place_id) if place]
             + [stop.place_id for stop in rows.stops]
             + list(extra_places)
@@ -153,9 +176,8 @@ async def _build(
     )
     await travel.know(connection, place_ids)
     index = {place_id: i for i, place_id in enumerate(place_ids)}
-    modes = {shift.travel_mode for shift in rows.shifts}
     now_s = max(0, int((now - origin).total_seconds()) + 1)
-    workers = _workers(rows.shifts, index, origin)
+    workers = rows.roster.workers
     routes, anchors = _routes(rows, workers, index, origin, now_s)
     problem = Problem(
         workers=workers,
@@ -164,7 +186,7 @@ async def _build(
             Link(str(li.before_id), str(li.after_id), li.min_gap_s, li.max_gap_s, li.gap_from == "end")
             for li in rows.links
         ),
-        travel={mode: travel.between(place_ids, mode) for mode in modes},
+        travel={mode: travel.between(place_ids, mode) for mode in rows.roster.modes},
         now_s=now_s,
     )
     served = {stop.visit for route in routes.values() for stop in route}
@@ -216,7 +238,7 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
     for stop in rows.stops:
         if stop.order_id and stop.kind != "pickup":
             planned[stop.order_id] = max(at(stop.from_at), planned.get(stop.order_id, 0))
-    everyone = frozenset(str(provider) for provider in rows.providers)
+    everyone = rows.roster.providers
     found: list[Visit] = []
     for v in rows.visits:
         if v.status not in queries.LIVE_STATUSES:

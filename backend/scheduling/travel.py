@@ -10,23 +10,26 @@ import numpy as np
 
 from backend.database.pool import Connection
 from backend.scheduling import queries
-from backend.scheduling.model import PlaceRow, ZoneRow
+from backend.scheduling.model import ZoneRow
 
 _EARTH_M = 6_371_008.8  # mean radius, IUGG
+_MOST_PLACES = 2500  # ways kept: 50 MB for each mode; beyond that a zone's places are learnt anew
 
 
 class ZoneTravel:
-    """One zone's travel, loaded once; places are looked up as they appear."""
+    """One zone's travel, loaded once; places are looked up as they appear, and ways between known places are kept."""
 
     def __init__(self, zone: ZoneRow, matrix: "queries.MatrixRow | None") -> None:
         self.zone = zone
+        self._stated: np.ndarray | None = None
         self._index: dict[UUID, int] = {}
-        self._seconds: np.ndarray | None = None
-        self._places: dict[UUID, PlaceRow] = {}
+        self._x: list[float] = []
+        self._y: list[float] = []
+        self._ways: dict[str, tuple[int, np.ndarray]] = {}
         if matrix is not None:
             size = len(matrix.place_ids)
             self._index = {place_id: i for i, place_id in enumerate(matrix.place_ids)}
-            self._seconds = np.asarray(matrix.seconds, dtype=np.int32).reshape(size, size)
+            self._stated = np.asarray(matrix.seconds, dtype=np.int32).reshape(size, size)
 
     @classmethod
     async def load(cls, connection: Connection, zone_id: UUID) -> "ZoneTravel":
@@ -37,28 +40,54 @@ class ZoneTravel:
 
     async def know(self, connection: Connection, place_ids: Sequence[UUID]) -> None:
         """Fetch the coordinates that are still missing."""
-        missing = [place_id for place_id in set(place_ids) if place_id not in self._places]
-        if missing:
-            self._places.update({place.id: place for place in await queries.places(connection, missing)})
+        if self._stated is not None:
+            return
+        missing = {place_id for place_id in place_ids if place_id not in self._index}
+        if not missing:
+            return
+        if len(self._index) + len(missing) > _MOST_PLACES:
+            self._index, self._x, self._y, self._ways = {}, [], [], {}
+            missing = set(place_ids)
+        for place in await queries.places(connection, sorted(missing)):
+            self._index[place.id] = len(self._x)
+            self._x.append(place.x)
+            self._y.append(place.y)
 
     def between(self, place_ids: Sequence[UUID], mode: str) -> np.ndarray:
         """Seconds from each place to each, shape (n, n), int32."""
-        if self._seconds is not None:
-            rows = np.asarray([self._index[place_id] for place_id in place_ids], dtype=np.intp)
-            return np.ascontiguousarray(self._seconds[np.ix_(rows, rows)])
-        x = np.asarray([self._places[place_id].x for place_id in place_ids], dtype=np.float64)
-        y = np.asarray([self._places[place_id].y for place_id in place_ids], dtype=np.float64)
+        rows = np.asarray([self._index[place_id] for place_id in place_ids], dtype=np.intp)
+        ways = self._stated if self._stated is not None else self._known(mode)
+        return ways[rows[:, None], rows[None, :]]
+
+    def _known(self, mode: str) -> np.ndarray:
+        """All ways between known places; only those of new places are worked out."""
+        count = len(self._x)
+        known, ways = self._ways.get(mode, (0, np.empty((0, 0), np.int32)))
+        if known < count:
+            if count > len(ways):
+                larger = np.empty((2 * count, 2 * count), np.int32)
+                larger[:known, :known] = ways[:known, :known]
+                ways = larger
+            x, y = np.asarray(self._x), np.asarray(self._y)
+            ways[known:count, :count] = self._seconds(mode, x[known:], y[known:], x, y)
+            ways[:known, known:count] = self._seconds(mode, x[:known], y[:known], x[known:], y[known:])
+            self._ways[mode] = (count, ways)
+        return ways
+
+    def _seconds(self, mode: str, x: np.ndarray, y: np.ndarray, to_x: np.ndarray, to_y: np.ndarray) -> np.ndarray:
         if self.zone.travel_kind == "plane":
-            metres = np.hypot(x[:, None] - x[None, :], y[:, None] - y[None, :])
+            metres = np.hypot(x[:, None] - to_x[None, :], y[:, None] - to_y[None, :])
             seconds = metres / float(self.zone.travel["metres_per_minute"]) * 60
         else:
             speed = float(self.zone.travel["speed_mps"][mode])
-            seconds = _haversine_m(x, y) * float(self.zone.travel["factor"]) / speed
+            seconds = _haversine_m(x, y, to_x, to_y) * float(self.zone.travel["factor"]) / speed
         return np.ceil(seconds).astype(np.int32)
 
 
-def _haversine_m(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-    lng, lat = np.radians(longitude), np.radians(latitude)
-    half = np.sin((lat[:, None] - lat[None, :]) / 2) ** 2
-    half += np.cos(lat)[:, None] * np.cos(lat)[None, :] * np.sin((lng[:, None] - lng[None, :]) / 2) ** 2
+def _haversine_m(
+    longitude: np.ndarray, latitude: np.ndarray, to_longitude: np.ndarray, to_latitude: np.ndarray
+) -> np.ndarray:
+    lng, lat, to_lng, to_lat = (np.radians(v) for v in (longitude, latitude, to_longitude, to_latitude))
+    half = np.sin((lat[:, None] - to_lat[None, :]) / 2) ** 2
+    half += np.cos(lat)[:, None] * np.cos(to_lat)[None, :] * np.sin((lng[:, None] - to_lng[None, :]) / 2) ** 2
     return 2 * _EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1)))

@@ -28,6 +28,7 @@ from backend.simulation.instances import HOUR_S, Demand, Instance, InstanceError
 from backend.simulation.pace import Pace
 from backend.simulation.people import Resident, Worker
 from backend.simulation.world import World
+from dispatch import warm
 
 TIME_ZONE: Final = "Asia/Shanghai"
 _FORMS: Final = {"hhcrsp": hhcrsp, "mdrp": mdrp}
@@ -293,6 +294,8 @@ async def replay_all(found: Sequence[Instance], options: Options, console: Conso
         TimeElapsedColumn(),
     )  # fmt: skip
     reports: list[report.Report] = []
+    with console.status("Preparing the search (half a minute, the first time on a machine) ..."):
+        await asyncio.to_thread(warm)
     for instance in found:
         with Progress(*columns, console=console, transient=True) as progress:
             reports.append(await replay(instance, options, progress))
