@@ -8,11 +8,12 @@ from msgspec import Struct
 
 
 class PlanRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """One zone's plan of one day; `version` rises with every change of its stops."""
+    """One zone's plan of one day; `version` rises with every change of its stops, `roster` whenever who works changes."""
 
     id: UUID
     version: int
     improved_version: int
+    roster: int
 
 
 class ZoneRow(Struct, frozen=True, forbid_unknown_fields=True):

@@ -38,7 +38,8 @@ async def plan_for_update(connection: Connection, zone_id: UUID, plan_on: date) 
     return await one(
         connection,
         PlanRow,
-        "SELECT id, version, improved_version FROM plans WHERE zone_id = $1 AND plan_on = $2 FOR NO KEY UPDATE",
+        """SELECT id, version, improved_version, (SELECT version FROM roster_stamp) AS roster
+           FROM plans WHERE zone_id = $1 AND plan_on = $2 FOR NO KEY UPDATE""",
         zone_id, plan_on,
     )  # fmt: skip
 
@@ -58,9 +59,15 @@ async def plan(connection: Connection, zone_id: UUID, plan_on: date) -> PlanRow 
     return await maybe_one(
         connection,
         PlanRow,
-        "SELECT id, version, improved_version FROM plans WHERE zone_id = $1 AND plan_on = $2",
+        """SELECT id, version, improved_version, (SELECT version FROM roster_stamp) AS roster
+           FROM plans WHERE zone_id = $1 AND plan_on = $2""",
         zone_id, plan_on,
     )  # fmt: skip
+
+
+async def roster_version(connection: Connection) -> int:
+    """The number that rises whenever who may work changes."""
+    return await value(connection, "SELECT version FROM roster_stamp")
 
 
 async def lock_workers(connection: Connection, worker_ids: Sequence[UUID]) -> None:
@@ -153,7 +160,9 @@ async def places(connection: Connection, place_ids: Sequence[UUID]) -> list[Plac
     return await many(connection, PlaceRow, "SELECT id, x, y FROM places WHERE id = ANY ($1)", list(place_ids))
 
 
-async def live_stops(connection: Connection, plan_id: UUID) -> list[StopRow]:
+async def live_stops(
+    connection: Connection, plan_id: UUID, zone_id: UUID, plan_on: date, worker_ids: Sequence[UUID]
+) -> list[StopRow]:
     """Stops that still matter: what is not finished, where each worker was last, and what is in a worker's box."""
     return await many(
         connection,
@@ -168,12 +177,15 @@ async def live_stops(connection: Connection, plan_id: UUID) -> list[StopRow]:
            UNION ALL
            SELECT d.id, d.worker_id, d.kind, d.place_id, d.order_id, d.seat, lower(d.during), upper(d.during), true,
                   CASE d.kind WHEN 'visit' THEN lower(d.during) END, upper(d.during)
-           FROM (SELECT s.*, row_number() OVER (PARTITION BY s.worker_id ORDER BY upper(s.during) DESC) AS place
-                 FROM stops s WHERE s.plan_id = $1 AND NOT s.active) d JOIN orders o ON o.id = d.order_id
-           WHERE d.place = 1 OR o.status IN ('en_route', 'arrived', 'in_service')
+           FROM (SELECT last.* FROM unnest($2::uuid[]) AS at_work (worker_id) CROSS JOIN LATERAL (
+                     SELECT s.* FROM stops s WHERE s.plan_id = $1 AND s.worker_id = at_work.worker_id AND NOT s.active
+                     ORDER BY upper(s.during) DESC LIMIT 1) last
+                 UNION
+                 SELECT s.* FROM orders o JOIN stops s ON s.order_id = o.id AND s.plan_id = $1 AND NOT s.active
+                 WHERE o.zone_id = $3 AND o.plan_on = $4 AND o.status IN ('en_route', 'arrived', 'in_service')) d
            ORDER BY worker_id, from_at""",
-        plan_id,
-    )
+        plan_id, list(worker_ids), zone_id, plan_on,
+    )  # fmt: skip
 
 
 async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orders: Sequence[UUID]) -> list[VisitRow]:

@@ -1,6 +1,5 @@
 """One zone's day in memory: rows become a planning problem and a plan, keyed by the plan's version."""
 
-import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -18,7 +17,6 @@ from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
 from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker
 
-_FRESH_S = 10.0  # rosters change rarely and raise no plan version; they are read anew after this long
 _MOST_DAYS = 400
 _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
@@ -28,7 +26,7 @@ _OPEN = frozenset({"en_route", "arrived", "in_service"})
 class Roster(Struct, frozen=True):
     """Who works in one zone on one day; their places come first among the day's places, so they keep their numbers."""
 
-    read_at: float
+    version: int
     shifts: Sequence[ShiftRow]
     places: list[UUID]
     workers: tuple[Worker, ...]
@@ -109,8 +107,8 @@ class Planner:
         if plan is None:
             plan = await queries.plan(connection, zone_id, plan_on)
         if plan is None:
-            plan = PlanRow(_NOT_YET, 0, 0)
-        roster = await self._roster(connection, zone_id, plan_on)
+            plan = PlanRow(_NOT_YET, 0, 0, await queries.roster_version(connection))
+        roster = await self._roster(connection, zone_id, plan_on, plan.roster)
         rows = self._days.get((zone_id, plan_on))
         if rows is None or rows.roster is not roster or (rows.plan.id, rows.plan.version) != (plan.id, plan.version):
             rows = await _read(connection, zone_id, plan_on, plan, roster)
@@ -123,26 +121,27 @@ class Planner:
             travel = self._travel[zone_id] = await ZoneTravel.load(connection, zone_id)
         return await _build(connection, travel, rows, now, day_origin(plan_on, self._zone_info), places)
 
-    async def _roster(self, connection: Connection, zone_id: UUID, plan_on: date) -> Roster:
-        """Who works that day; rosters raise no plan version and are read anew after a while."""
+    async def _roster(self, connection: Connection, zone_id: UUID, plan_on: date, version: int) -> Roster:
+        """Who works that day, as of a version of all rosters."""
         kept = self._rosters.get((zone_id, plan_on))
-        if kept is None or time.monotonic() - kept.read_at > _FRESH_S:
+        if kept is None or kept.version != version:
             shifts = await shifts_of(connection, zone_id, plan_on, plan_on)
-            kept = self._rosters[zone_id, plan_on] = _rostered(shifts, day_origin(plan_on, self._zone_info))
+            kept = self._rosters[zone_id, plan_on] = _rostered(shifts, day_origin(plan_on, self._zone_info), version)
         return kept
 
 
-def _rostered(shifts: Sequence[ShiftRow], origin: datetime) -> Roster:
+def _rostered(shifts: Sequence[ShiftRow], origin: datetime, version: int) -> Roster:
     places = list(dict.fromkeys(place for s in shifts for place in (s.start_place_id, s.end_place_id) if place))
     index = {place_id: i for i, place_id in enumerate(places)}
     return Roster(
-        time.monotonic(), shifts, places, _workers(shifts, index, origin),
+        version, shifts, places, _workers(shifts, index, origin),
         frozenset(str(shift.provider_id) for shift in shifts), frozenset(shift.travel_mode for shift in shifts),
     )  # fmt: skip
 
 
 async def _read(connection: Connection, zone_id: UUID, plan_on: date, plan: PlanRow, roster: Roster) -> DayRows:
-    stops = await queries.live_stops(connection, plan.id)
+    at_work = [UUID(worker.id) for worker in roster.workers]
+    stops = await queries.live_stops(connection, plan.id, zone_id, plan_on, at_work)
     with_orders = {stop.order_id for stop in stops if stop.order_id}
     visits = await queries.visits(connection, zone_id, plan_on, list(with_orders))
     order_ids = [visit.order_id for visit in visits]
