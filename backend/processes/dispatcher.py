@@ -22,9 +22,9 @@ from backend.processes.solving import SolverPool
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
 from backend.scheduling.rebase import carry_over
-from backend.scheduling.settling import settled
+from backend.scheduling.settling import settled, standing
 from backend.scheduling.snapshots import Day, Planner
-from dispatch import Plan, Refusal, check_plan, plan_cost
+from dispatch import Plan, Refusal, plan_cost
 
 LEASE_S = 10.0
 _RENEW_S = 3.0
@@ -160,9 +160,8 @@ class Dispatcher:
         async with self._database.unit_of_work(SYSTEM) as connection:
             now = await orders.care_now(connection)
             then = await self._planner.day(connection, zone_id, plan_on, now)
-        problem, start = then.searchable, settled(then)
-        known = {visit.id for visit in problem.visits}
-        start = Plan(start.routes, tuple(visit for visit in start.unserved if visit in known))
+        stand = standing(then)
+        problem, start = stand.problem, stand.plan
         movable = sum(1 for route in start.routes.values() for stop in route if not stop.locked)
         better: Plan | None = None
         if movable > 1:
@@ -173,12 +172,11 @@ class Dispatcher:
             plan_row = await scheduling.plan_for_update(connection, zone_id, plan_on)
             now = await orders.care_now(connection)
             day = await self._planner.day(connection, zone_id, plan_on, now, plan=plan_row)
-            current = settled(day)
             fresh = plan_row.version == then.rows.plan.version
             taken: Plan | None = None
             if better is not None and plan_cost(problem, better) < plan_cost(problem, start):
-                taken = carry_over(then, better, day, current)
-            if taken is not None and not check_plan(day.problem, taken):
+                taken = carry_over(then, better, day, standing(day))
+            if taken is not None:
                 await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
                 await scheduling.mark_improved(connection, plan_row.id, 0)
             else:
