@@ -116,8 +116,15 @@ class PlanDay(Struct, frozen=True, forbid_unknown_fields=True):
 
     zone_id: UUID
     plan_on: date
+    id: UUID
     version: int
     improved_version: int
+    roster: int
+
+    @property
+    def plan(self) -> PlanRow:
+        """The plan as it was when the days were listed; what is read afterwards is at least as new."""
+        return PlanRow(self.id, self.version, self.improved_version, self.roster)
 
 
 async def plan_days(connection: Connection, zone_ids: Sequence[UUID], from_on: date) -> list[PlanDay]:
@@ -125,7 +132,7 @@ async def plan_days(connection: Connection, zone_ids: Sequence[UUID], from_on: d
     return await many(
         connection,
         PlanDay,
-        """SELECT zone_id, plan_on, version, improved_version FROM plans
+        """SELECT zone_id, plan_on, id, version, improved_version, (SELECT version FROM roster_stamp) AS roster FROM plans
            WHERE zone_id = ANY ($1) AND plan_on >= $2 ORDER BY plan_on, zone_id""",
         list(zone_ids), from_on,
     )  # fmt: skip

@@ -105,7 +105,10 @@ class Day:
             async with asyncio.TaskGroup() as tasks:
                 lives = await self._people(http, clock, tasks)
                 running = [tasks.create_task(life) for life in lives]
-                care_s = await self._pass(clock)
+                try:
+                    care_s = await self._pass(clock)
+                finally:
+                    await self._pace.hang_up()
                 self._world.over = True
                 for task in running:
                     task.cancel()
