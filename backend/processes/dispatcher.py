@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from backend.catalogue.model import MEAL
 from backend.config import Settings
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
@@ -137,7 +138,7 @@ class Dispatcher:
 
     async def _refused(self, connection: Connection, order: Order, refusal: Refusal) -> None:
         reasons = [{"worker": r.worker, "rule": r.rule, "detail": r.detail} for r in refusal.reasons]
-        if order.kind == "meal" or order.window_soft:
+        if order.kind == MEAL or order.window_soft:
             await orders.note_reasons(connection, order.id, reasons)
         else:
             await to_the_desk(connection, order, Actor.DISPATCHER, refusal.summary, reasons)
