@@ -18,6 +18,7 @@ from backend.bookings.model import (
     QuoteRequest,
     Wish,
 )  # fmt: skip
+from backend.catalogue.model import MEAL
 from backend.catalogue.queries import current_item, seats_for
 from backend.core.clock import city_date, day_origin
 from backend.core.errors import DomainError
@@ -36,7 +37,6 @@ from backend.scheduling.slots import Neighbour, PickupPoint, Refused, Slot, Want
 from backend.scheduling.snapshots import Planner
 
 _HOLD_RULE = {Channel.APP: "hold_app_s", Channel.PHONE: "hold_call_s", Channel.WALK_IN: "hold_call_s"}
-_EATING = "meal"
 
 
 async def ask(
@@ -151,7 +151,7 @@ async def _wanted(
     seats = await seats_for(connection, item.version_id, resident.ability_level)
     if not seats:
         raise DomainError("not_entitled", "The catalogue has no crew for this resident's ability level.")
-    if (item.kind == _EATING) != (pickup is not None):
+    if (item.kind == MEAL) != (pickup is not None):
         raise DomainError("invalid_request", "A meal needs a pickup, and nothing else does.")
     point = await queries.meal_point(connection, pickup.facility_id) if pickup else None
     if point is not None and point.zone_id != resident.zone_id:
@@ -184,8 +184,8 @@ async def _with_neighbours(connection: Connection, wanted: Wanted, from_on: date
     own = "meal_to_bath_gap_s" in wanted.rules
     days: dict[date, list[Neighbour]] = {}
     for other in others:
-        before = rest_s if own and other.kind == _EATING else 0
-        after = rest_s if other.rests_after_meals and wanted.kind == _EATING else 0
+        before = rest_s if own and other.kind == MEAL else 0
+        after = rest_s if other.rests_after_meals and wanted.kind == MEAL else 0
         days.setdefault(other.plan_on, []).append(Neighbour(other.id, other.from_at, other.to_at, before, after))
     return {on: msgspec.structs.replace(wanted, neighbours=found) for on, found in days.items()}
 

@@ -1,8 +1,11 @@
 """A bookable service and the crew it needs."""
 
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
+
+MEAL: Final = "meal"  # the kind that is picked up and handed over; every other kind is a visit at the door
 
 
 class CatalogueItem(Struct, frozen=True, forbid_unknown_fields=True):

@@ -32,6 +32,12 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=_encode, decoder=decode, schema="pg_catalog", format="text")
 
 
+async def _hand_back(connection: Connection) -> None:
+    """Nothing outlives a transaction here; only one that was cut off in the middle of it has to be cleaned."""
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
 class Database:
     """A pool of connections as the application role; every transaction is opened as a principal."""
 
@@ -42,7 +48,7 @@ class Database:
     @classmethod
     async def open(cls, url: str, *, size: int = 10) -> "Database":
         """Connect and refuse a role that could bypass row-level security. Raises UnsafeRoleError."""
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare)
+        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare, reset=_hand_back)
         row = await pool.fetchrow(
             "SELECT rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from backend.catalogue.model import MEAL
 from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.orders.model import Actor, AssignmentStatus, OrderStatus
@@ -138,7 +139,7 @@ ASSIGNMENT_TRANSITIONS: Final[Mapping[AssignmentStatus, frozenset[AssignmentStat
 
 def allowed(before: OrderStatus | None, after: OrderStatus, actor: Actor, kind: str) -> bool:
     """Whether the table lets this actor move an order of this kind so."""
-    if (before, after) in MEALS_ONLY and kind != "meal":
+    if (before, after) in MEALS_ONLY and kind != MEAL:
         return False
     return actor in TRANSITIONS.get((before, after), frozenset())
 

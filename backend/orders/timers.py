@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
+from backend.catalogue.model import MEAL
 from backend.database.pool import Connection
 from backend.orders import queries
 from backend.orders.actions import accept_for_resident, free_stops, give_up, lapse, move, tell_crew
@@ -55,7 +56,7 @@ async def _missed_due(connection: Connection, order_id: UUID) -> None:
     if order.status in {S.ACCEPTED, S.EN_ROUTE}:
         crew = await queries.set_assignments(connection, order_id, _NOT_THERE_YET, AssignmentStatus.NO_SHOW)
         await tell_crew(connection, order, crew)
-        after, reason = (S.ABORTED, "eat_by_passed") if order.kind == "meal" else (S.MISSED, "no_check_in")
+        after, reason = (S.ABORTED, "eat_by_passed") if order.kind == MEAL else (S.MISSED, "no_check_in")
         await move(
             connection, order, after, Actor.SYSTEM, provider_id=order.provider_id,
             workers=[a.worker_id for a in crew], reason=reason,

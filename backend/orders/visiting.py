@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from backend.catalogue.model import MEAL
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
@@ -15,7 +16,6 @@ from backend.scheduling import queries as scheduling
 from backend.visits.queries import Report, distance_to_place_m, insert_record
 
 S = OrderStatus
-MEAL = "meal"
 W = AssignmentStatus
 
 

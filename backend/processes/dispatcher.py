@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from backend.catalogue.model import MEAL
 from backend.config import Settings
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
@@ -22,14 +23,15 @@ from backend.processes.solving import SolverPool
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
 from backend.scheduling.rebase import carry_over
-from backend.scheduling.settling import settled
+from backend.scheduling.settling import settled, standing
 from backend.scheduling.snapshots import Day, Planner
-from dispatch import Plan, Refusal, check_plan, plan_cost
+from dispatch import Plan, Problem, Refusal, plan_cost
 
 LEASE_S = 10.0
 _RENEW_S = 3.0
 _POLL_S = 0.25
 _RETRY_CARE_S = 60.0  # a meal nobody can bring now is tried again every minute of care time
+_CARRIES = 3  # how often an improvement is fitted to a plan that keeps moving
 _DRIFT_S = 30  # a plan is written anew when reality has moved a stop by more than this
 log = structlog.get_logger()
 
@@ -82,7 +84,7 @@ class Dispatcher:
                 seen = self._kept_true.get(key)
                 if seen is None or seen[0] != day.version or (now - seen[1]).total_seconds() >= _DRIFT_S:
                     self._kept_true[key] = (day.version, now)
-                    await self._guarded("keep_true", self._keep_true(day.zone_id, day.plan_on))
+                    await self._guarded("keep_true", self._keep_true(day, now))
             running = self._improving.get(key)
             due = day.version != day.improved_version and self._settings.policy == "best"
             if due and (running is None or running.done()):
@@ -136,16 +138,16 @@ class Dispatcher:
 
     async def _refused(self, connection: Connection, order: Order, refusal: Refusal) -> None:
         reasons = [{"worker": r.worker, "rule": r.rule, "detail": r.detail} for r in refusal.reasons]
-        if order.kind == "meal" or order.window_soft:
+        if order.kind == MEAL or order.window_soft:
             await orders.note_reasons(connection, order.id, reasons)
         else:
             await to_the_desk(connection, order, Actor.DISPATCHER, refusal.summary, reasons)
 
-    async def _keep_true(self, zone_id: UUID, plan_on: date) -> None:
+    async def _keep_true(self, seen: scheduling.PlanDay, now: datetime) -> None:
         """Move what follows when somebody is late or early; times change, crews do not."""
+        zone_id, plan_on = seen.zone_id, seen.plan_on
         async with self._database.unit_of_work(SYSTEM) as connection:
-            now = await orders.care_now(connection)
-            day = await self._planner.day(connection, zone_id, plan_on, now)
+            day = await self._planner.day(connection, zone_id, plan_on, now, plan=seen.plan)
             plan = settled(day)
             version = day.rows.plan.version
             if plan is not day.plan and _drifted(day.plan, plan):
@@ -160,29 +162,41 @@ class Dispatcher:
         async with self._database.unit_of_work(SYSTEM) as connection:
             now = await orders.care_now(connection)
             then = await self._planner.day(connection, zone_id, plan_on, now)
-        problem, start = then.searchable, settled(then)
-        known = {visit.id for visit in problem.visits}
-        start = Plan(start.routes, tuple(visit for visit in start.unserved if visit in known))
+        stand = standing(then)
+        problem, start = stand.problem, stand.plan
         movable = sum(1 for route in start.routes.values() for stop in route if not stop.locked)
         better: Plan | None = None
         if movable > 1:
             seconds = self._settings.dispatcher_improve_seconds
             better = await self._solver.improve(problem, start, seconds, then.rows.plan.version)
+        for _ in range(_CARRIES):
+            if await self._carry(then, problem, start, better):
+                return
+
+    async def _carry(self, then: Day, problem: Problem, start: Plan, better: Plan | None) -> bool:
+        """Commit what still fits of an improvement; false when the plan moved on meanwhile.
+
+        All thinking comes before the first lock: while it is held no report gets in and no event gets out.
+        """
+        zone_id, plan_on = then.rows.zone_id, then.rows.plan_on
         async with self._database.unit_of_work(SYSTEM) as connection:
-            await self._own(connection, zone_id)
-            plan_row = await scheduling.plan_for_update(connection, zone_id, plan_on)
-            now = await orders.care_now(connection)
-            day = await self._planner.day(connection, zone_id, plan_on, now, plan=plan_row)
-            current = settled(day)
-            fresh = plan_row.version == then.rows.plan.version
+            day = await self._planner.day(connection, zone_id, plan_on, await orders.care_now(connection))
             taken: Plan | None = None
             if better is not None and plan_cost(problem, better) < plan_cost(problem, start):
-                taken = carry_over(then, better, day, current)
-            if taken is not None and not check_plan(day.problem, taken):
-                await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
-                await scheduling.mark_improved(connection, plan_row.id, 0)
-            else:
-                await scheduling.mark_improved(connection, plan_row.id, plan_row.version if fresh else 0)
+                taken = carry_over(then, better, day, standing(day))
+            plan = day.rows.plan
+            if taken is None:
+                fresh = plan.version == then.rows.plan.version
+                await scheduling.mark_improved(connection, plan.id, plan.version if fresh else 0)
+                return True
+            await self._own(connection, zone_id)
+            try:
+                await lock_day(connection, day)
+            except StalePlanError:
+                return False
+            await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
+            await scheduling.mark_improved(connection, plan.id, 0)
+            return True
 
 
 def _crew(day: Day, order_id: UUID) -> dict[int, UUID]:

@@ -52,6 +52,24 @@ class StopRow(Struct, frozen=True, forbid_unknown_fields=True):
     left_at: datetime | None
 
 
+class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One seat of an order."""
+
+    number: int
+    skills: list[str]
+    duration_s: int
+    gender_rule: str
+
+
+class LinkRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """The gap in seconds an order keeps to one before it, of the same day."""
+
+    before_id: UUID
+    min_gap_s: int
+    max_gap_s: int | None
+    gap_from: str
+
+
 class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     """What planning must know of an order."""
 
@@ -73,28 +91,10 @@ class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     expired_by: list[UUID]
     refused_workers: list[UUID]
     resident_gender: str
+    seats: list[SeatRow]
+    links: list[LinkRow]
     not_before: datetime | None  # bounds that a finished visit of the same resident has left
     not_after: datetime | None
-
-
-class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """One seat of an order."""
-
-    order_id: UUID
-    number: int
-    skills: list[str]
-    duration_s: int
-    gender_rule: str
-
-
-class LinkRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """Two orders of one day tied by a gap in seconds."""
-
-    before_id: UUID
-    after_id: UUID
-    min_gap_s: int
-    max_gap_s: int | None
-    gap_from: str
 
 
 class NewStop(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from backend.database.pool import Connection
 from backend.database.rows import execute, execute_many, many, maybe_one, one, value, values
-from backend.scheduling.model import LinkRow, NewStop, PlaceRow, PlanRow, SeatRow, StopRow, VisitRow, ZoneRow
+from backend.scheduling.model import NewStop, PlaceRow, PlanRow, StopRow, VisitRow, ZoneRow
 
 LIVE_STATUSES: Final = (
     "held",
@@ -116,8 +116,15 @@ class PlanDay(Struct, frozen=True, forbid_unknown_fields=True):
 
     zone_id: UUID
     plan_on: date
+    id: UUID
     version: int
     improved_version: int
+    roster: int
+
+    @property
+    def plan(self) -> PlanRow:
+        """The plan as it was when the days were listed; what is read afterwards is at least as new."""
+        return PlanRow(self.id, self.version, self.improved_version, self.roster)
 
 
 async def plan_days(connection: Connection, zone_ids: Sequence[UUID], from_on: date) -> list[PlanDay]:
@@ -125,7 +132,7 @@ async def plan_days(connection: Connection, zone_ids: Sequence[UUID], from_on: d
     return await many(
         connection,
         PlanDay,
-        """SELECT zone_id, plan_on, version, improved_version FROM plans
+        """SELECT zone_id, plan_on, id, version, improved_version, (SELECT version FROM roster_stamp) AS roster FROM plans
            WHERE zone_id = ANY ($1) AND plan_on >= $2 ORDER BY plan_on, zone_id""",
         list(zone_ids), from_on,
     )  # fmt: skip
@@ -163,7 +170,10 @@ async def places(connection: Connection, place_ids: Sequence[UUID]) -> list[Plac
 async def live_stops(
     connection: Connection, plan_id: UUID, zone_id: UUID, plan_on: date, worker_ids: Sequence[UUID]
 ) -> list[StopRow]:
-    """Stops that still matter: what is not finished, where each worker was last, and what is in a worker's box."""
+    """Stops that still matter: what is not finished, where each worker was last, and what is in a worker's box.
+
+    Every part is found by an index of its own, so that the cost follows what is open, not what was done today.
+    """
     return await many(
         connection,
         StopRow,
@@ -171,8 +181,8 @@ async def live_stops(
                   upper(s.during) AS to_at, s.started, came.received_at AS arrived_at, NULL::timestamptz AS left_at
            FROM stops s
            LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
-                WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.kind = 'check_in') came
-                ON s.started AND s.kind = 'visit'
+                WHERE s.started AND s.kind = 'visit' AND r.order_id = s.order_id AND r.worker_id = s.worker_id
+                  AND r.kind = 'check_in') came ON true
            WHERE s.plan_id = $1 AND s.active AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now())
            UNION ALL
            SELECT d.id, d.worker_id, d.kind, d.place_id, d.order_id, d.seat, lower(d.during), upper(d.during), true,
@@ -181,7 +191,8 @@ async def live_stops(
                      SELECT s.* FROM stops s WHERE s.plan_id = $1 AND s.worker_id = at_work.worker_id AND NOT s.active
                      ORDER BY upper(s.during) DESC LIMIT 1) last
                  UNION
-                 SELECT s.* FROM orders o JOIN stops s ON s.order_id = o.id AND s.plan_id = $1 AND NOT s.active
+                 SELECT done.* FROM orders o CROSS JOIN LATERAL (
+                     SELECT s.* FROM stops s WHERE s.order_id = o.id AND NOT s.active OFFSET 0) done
                  WHERE o.zone_id = $3 AND o.plan_on = $4 AND o.status IN ('en_route', 'arrived', 'in_service')) d
            ORDER BY worker_id, from_at""",
         plan_id, list(worker_ids), zone_id, plan_on,
@@ -189,47 +200,49 @@ async def live_stops(
 
 
 async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orders: Sequence[UUID]) -> list[VisitRow]:
-    """The orders behind live stops, and those that wait for a crew."""
+    """The orders behind live stops, and those that wait for a crew; each with its seats and its gaps to others of them.
+
+    Each order, seat and gap is looked up by its key: with OFFSET 0 a planner without statistics cannot turn that
+    round and read all orders of the day for each.
+    """
     return await many(
         connection,
         VisitRow,
-        """SELECT o.id AS order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s, o.max_ride_s,
+        """WITH wanted AS MATERIALIZED (
+               SELECT id FROM orders WHERE zone_id = $1 AND plan_on = $2 AND status IN ('placed', 'manual')
+               UNION SELECT unnest($3::uuid[]))
+           SELECT o.order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s, o.max_ride_s,
                   o.gender_wish, o.window_from, o.window_to, o.window_soft, o.latest_at, o.provider_id, o.declined_by,
-                  o.expired_by, r.refused_workers, r.gender AS resident_gender, gap.not_before, gap.not_after
-           FROM orders o JOIN residents r ON r.id = o.resident_id
-           LEFT JOIN LATERAL (
+                  o.expired_by, r.refused_workers, r.gender AS resident_gender, seats.seats, links.links,
+                  gap.not_before, gap.not_after
+           FROM wanted w
+           CROSS JOIN LATERAL (
+               SELECT o.id AS order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s,
+                      o.max_ride_s, o.gender_wish, o.window_from, o.window_to, o.window_soft, o.latest_at, o.provider_id,
+                      o.declined_by, o.expired_by, o.resident_id
+               FROM orders o WHERE o.id = w.id OFFSET 0) o
+           CROSS JOIN LATERAL (
+               SELECT r.refused_workers, r.gender FROM residents r WHERE r.id = o.resident_id OFFSET 0) r
+           CROSS JOIN LATERAL (
+               SELECT coalesce(jsonb_agg(jsonb_build_object('number', s.number, 'skills', s.skills, 'duration_s',
+                          s.duration_s, 'gender_rule', s.gender_rule) ORDER BY s.number), '[]') AS seats
+               FROM order_seats s WHERE s.order_id = w.id) seats
+           CROSS JOIN LATERAL (
+               SELECT coalesce(jsonb_agg(jsonb_build_object('before_id', l.before_id, 'min_gap_s', l.min_gap_s,
+                          'max_gap_s', l.max_gap_s, 'gap_from', l.gap_from) ORDER BY l.before_id), '[]') AS links
+               FROM order_links l WHERE l.after_id = w.id AND l.before_id IN (SELECT id FROM wanted)) links
+           CROSS JOIN LATERAL (
                SELECT max(done.at + make_interval(secs => l.min_gap_s)) AS not_before,
                       min(done.at + make_interval(secs => l.max_gap_s)) AS not_after
-               FROM order_links l JOIN orders b ON b.id = l.before_id JOIN LATERAL (
-                   SELECT max(v.received_at) AS at FROM visit_records v WHERE v.order_id = b.id
+               FROM order_links l CROSS JOIN LATERAL (
+                   SELECT max(v.received_at) AS at FROM visit_records v WHERE v.order_id = l.before_id
                      AND v.kind IN (CASE l.gap_from WHEN 'start' THEN 'check_in' ELSE 'check_out' END, 'hand_over')
-                   ) done ON true
-               WHERE l.after_id = o.id AND b.status <> ALL ($4)) gap ON true
-           WHERE (o.zone_id = $1 AND o.plan_on = $2 AND o.status IN ('placed', 'manual')) OR o.id = ANY ($3)""",
+                   ) done
+               WHERE l.after_id = w.id
+                 AND (SELECT b.status FROM orders b WHERE b.id = l.before_id) <> ALL ($4)) gap
+           ORDER BY o.order_id""",
         zone_id, plan_on, list(with_orders), list(LIVE_STATUSES),
     )  # fmt: skip
-
-
-async def seats(connection: Connection, order_ids: Sequence[UUID]) -> list[SeatRow]:
-    """The crews these orders need."""
-    return await many(
-        connection,
-        SeatRow,
-        """SELECT order_id, number, skills, duration_s, gender_rule FROM order_seats WHERE order_id = ANY ($1)
-           ORDER BY order_id, number""",
-        list(order_ids),
-    )
-
-
-async def links(connection: Connection, order_ids: Sequence[UUID]) -> list[LinkRow]:
-    """Gaps between these orders."""
-    return await many(
-        connection,
-        LinkRow,
-        """SELECT before_id, after_id, min_gap_s, max_gap_s, gap_from FROM order_links
-           WHERE before_id = ANY ($1) AND after_id = ANY ($1)""",
-        list(order_ids),
-    )
 
 
 async def start_of(connection: Connection, order_id: UUID) -> tuple[datetime, datetime] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from backend.scheduling.settling import Standing
 from backend.scheduling.snapshots import Day
 from dispatch import Plan, Stop, check_plan, plan_cost, retime
 
@@ -19,12 +20,13 @@ def _progress(route: Sequence[Stop]) -> tuple[tuple[str, str, int, bool], ...]:
     return tuple((stop.kind, stop.visit, stop.seat, stop.locked) for stop in route if not stop.visit.startswith("at:"))
 
 
-def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | None:
+def carry_over(then: Day, improved: Plan, now: Day, stand: Standing) -> Plan | None:
     """The improvement's changes that touch only routes nobody else has changed since, or None when nothing is left.
 
     Routes an order moved between stand or fall together. The result is checked against the day as it is now and must
     cost less than what is there.
     """
+    problem, current = stand.problem, stand.plan
     old = {worker: _shape(route) for worker, route in then.plan.routes.items()}
     known = {worker: _progress(route) for worker, route in then.plan.routes.items()}
     new = {worker: _shape(route) for worker, route in improved.routes.items()}
@@ -42,11 +44,11 @@ def carry_over(then: Day, improved: Plan, now: Day, current: Plan) -> Plan | Non
     if not taken:
         return None
     served = {stop.visit for route in routes.values() for stop in route}
-    merged = Plan(routes=routes, unserved=tuple(v.id for v in now.problem.visits if v.id not in served))
-    plan = retime(now.problem, merged)
+    merged = Plan(routes=routes, unserved=tuple(v.id for v in problem.visits if v.id not in served))
+    plan = retime(problem, merged)
     if plan is None or not set(current.unserved).issuperset(plan.unserved):
         return None
-    if check_plan(now.problem, plan) or plan_cost(now.problem, plan) >= plan_cost(now.problem, current):
+    if check_plan(problem, plan) or plan_cost(problem, plan) >= plan_cost(problem, current):
         return None
     return plan
 

@@ -1,7 +1,7 @@
 """One zone's day in memory: rows become a planning problem and a plan, keyed by the plan's version."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from backend.core.clock import day_origin
 from backend.database.pool import Connection
 from backend.scheduling import queries
-from backend.scheduling.model import LinkRow, PlanRow, SeatRow, StopRow, VisitRow
+from backend.scheduling.model import PlanRow, StopRow, VisitRow
 from backend.scheduling.placing import POLICIES
 from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
@@ -43,8 +43,6 @@ class DayRows(Struct, frozen=True):
     roster: Roster
     stops: Sequence[StopRow]
     visits: Sequence[VisitRow]
-    seats: Sequence[SeatRow]
-    links: Sequence[LinkRow]
 
 
 class Day(Struct, frozen=True):
@@ -144,17 +142,7 @@ async def _read(connection: Connection, zone_id: UUID, plan_on: date, plan: Plan
     stops = await queries.live_stops(connection, plan.id, zone_id, plan_on, at_work)
     with_orders = {stop.order_id for stop in stops if stop.order_id}
     visits = await queries.visits(connection, zone_id, plan_on, list(with_orders))
-    order_ids = [visit.order_id for visit in visits]
-    return DayRows(
-        zone_id,
-        plan_on,
-        plan,
-        roster,
-        stops,
-        visits,
-        await queries.seats(connection, order_ids),
-        await queries.links(connection, order_ids),
-    )
+    return DayRows(zone_id, plan_on, plan, roster, stops, visits)
 
 
 async def _build(
@@ -177,13 +165,15 @@ async def _build(
     index = {place_id: i for i, place_id in enumerate(place_ids)}
     now_s = max(0, int((now - origin).total_seconds()) + 1)
     workers = rows.roster.workers
-    routes, anchors = _routes(rows, workers, index, origin, now_s)
+    zero = origin.astimezone(UTC)  # the zone of what the database gives: no look at a calendar for each difference
+    routes, anchors = _routes(rows, workers, index, zero, now_s)
     problem = Problem(
         workers=workers,
-        visits=(*_visits(rows, index, origin), *anchors),
+        visits=(*_visits(rows, index, zero), *anchors),
         links=tuple(
-            Link(str(li.before_id), str(li.after_id), li.min_gap_s, li.max_gap_s, li.gap_from == "end")
-            for li in rows.links
+            Link(str(li.before_id), str(v.order_id), li.min_gap_s, li.max_gap_s, li.gap_from == "end")
+            for v in rows.visits
+            for li in v.links
         ),
         travel={mode: travel.between(place_ids, mode) for mode in rows.roster.modes},
         now_s=now_s,
@@ -230,9 +220,6 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
     def at(instant: datetime) -> int:
         return int((instant - origin).total_seconds())
 
-    seats: dict[UUID, list[SeatRow]] = {}
-    for seat in rows.seats:
-        seats.setdefault(seat.order_id, []).append(seat)
     planned: dict[UUID, int] = {}
     for stop in rows.stops:
         if stop.order_id and stop.kind != "pickup":
@@ -262,7 +249,7 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
                     Seat(
                         frozenset(s.skills), s.duration_s, seat_gender(s.gender_rule, v.gender_wish, v.resident_gender)
                     )
-                    for s in seats[v.order_id]
+                    for s in v.seats
                 ),
                 earliest_s=earliest_s,
                 latest_s=latest_s,
@@ -284,7 +271,7 @@ def _routes(
         return int((instant - origin).total_seconds())
 
     statuses = {visit.order_id: visit.status for visit in rows.visits}
-    durations = {(seat.order_id, seat.number): seat.duration_s for seat in rows.seats}
+    durations = {(v.order_id, seat.number): seat.duration_s for v in rows.visits for seat in v.seats}
     crew_start: dict[UUID, int] = {}
     for stop in rows.stops:
         if stop.order_id and stop.started and stop.kind == "visit":
@@ -317,8 +304,11 @@ def _routes(
         visit = str(s.order_id) if s.order_id else ""
         routes[worker].append(Stop(worker, s.kind, visit, s.seat - 1, place, start, end, locked=s.started))
     # what has begun comes first: a worker already on the way elsewhere goes there before anything else
-    ordered = {worker: sorted(stops, key=lambda s: (not s.locked, s.start_s)) for worker, stops in routes.items()}
-    return {worker: _one_after_another(stops) for worker, stops in ordered.items()}, anchors
+    ordered = {
+        worker: sorted(stops, key=lambda s: (not s.locked, s.start_s)) if len(stops) > 1 else stops
+        for worker, stops in routes.items()
+    }
+    return {worker: _one_after_another(stops) if stops else () for worker, stops in ordered.items()}, anchors
 
 
 def _one_after_another(stops: Sequence[Stop]) -> tuple[Stop, ...]:

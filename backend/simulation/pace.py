@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+import asyncpg
+
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.simulation import queries
@@ -30,6 +32,7 @@ class Pace:
         self._watchers: Mapping[str, Watcher] = {}
         self._owed: dict[str, Cursor] = {}
         self._thinking_until = 0.0
+        self._line: asyncpg.Connection | None = None
         self.clock: StepClock | None = None
         self.statuses: dict[str, str] = {}
 
@@ -58,10 +61,21 @@ class Pace:
         """How many orders have come to an end."""
         return sum(1 for status in self.statuses.values() if status in _FINAL)
 
+    async def _pulse(self) -> queries.Pulse:
+        """Asked hundreds of times a second: one statement on a line of its own, or asking slows what it asks about."""
+        if self._line is None or self._line.is_closed():
+            self._line = await self._database.listen()
+            await queries.see_as(self._line, SYSTEM.role.value)
+        return await queries.pulse(self._line, str(self._day.zero_at.tzinfo))
+
+    async def hang_up(self) -> None:
+        """Close the line; the next question opens another."""
+        if self._line is not None:
+            await self._line.close()
+
     async def stand(self) -> Stand:
         """How the platform stands now."""
-        async with self._database.unit_of_work(SYSTEM) as connection:
-            pulse = await queries.pulse(connection, str(self._day.zero_at.tzinfo))
+        pulse = await self._pulse()
         due = None if pulse.timer_at is None else self._day.seconds(pulse.timer_at)
         return Stand(self._wait_for(pulse, due), due, _RETRY_REAL_S if pulse.waiting else 0.0)
 
@@ -84,8 +98,7 @@ class Pace:
 
     async def settled(self) -> bool:
         """Whether the dispatcher has found nothing better for any plan."""
-        async with self._database.unit_of_work(SYSTEM) as connection:
-            pulse = await queries.pulse(connection, str(self._day.zero_at.tzinfo))
+        pulse = await self._pulse()
         return not pulse.thinking and not pulse.unseen
 
 

@@ -188,6 +188,11 @@ class Pulse(Struct, frozen=True, forbid_unknown_fields=True):
     timer_at: datetime | None
 
 
+async def see_as(connection: Connection, role: str) -> None:
+    """Let a connection of one's own see as a role until it is closed."""
+    await execute(connection, "SELECT set_config('app.role', $1, false)", role)
+
+
 async def pulse(connection: Connection, time_zone: str) -> Pulse:
     """The last event, the orders that wait, plans not yet improved or settled, and the next timer."""
     return await one(

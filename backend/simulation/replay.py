@@ -51,7 +51,7 @@ class Options(Struct, frozen=True, kw_only=True):
     limit: int | None = None
     think_s: float = 0.3
     settle_s: float = 30.0
-    improve_s: float = 0.4
+    improve_s: float = 0.1
     keep: bool = False
 
 
@@ -105,7 +105,10 @@ class Day:
             async with asyncio.TaskGroup() as tasks:
                 lives = await self._people(http, clock, tasks)
                 running = [tasks.create_task(life) for life in lives]
-                care_s = await self._pass(clock)
+                try:
+                    care_s = await self._pass(clock)
+                finally:
+                    await self._pace.hang_up()
                 self._world.over = True
                 for task in running:
                     task.cancel()
@@ -317,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="only the first so many orders of each day")
     parser.add_argument("--think", type=float, default=0.3, help="real seconds to improve the plan after each order")
     parser.add_argument("--settle", type=float, default=30.0, help="real seconds to improve the plan the night before")
-    parser.add_argument("--improve", type=float, default=0.4, help="seconds of one improvement by the dispatcher")
+    parser.add_argument("--improve", type=float, default=0.1, help="seconds of one improvement by the dispatcher")
     parser.add_argument("--keep", action="store_true", help="keep the database folder and the logs")
     asked = parser.parse_args(arguments)
     options = Options(

@@ -305,8 +305,9 @@ def follow(d: Day, s: State, worker_of: np.ndarray, sequence: np.ndarray, count:
             s.sums[DROPPED] -= d.visit[v].penalty
         s.top[0] = 0
         put(d, s, n, w, s.node[d.nodes + d.workers + w].before)
-    for i in range(count):
-        queue_node(d, s, sequence[i])
+    # each route from its beginning: later nodes are queued by the one before them, with a time to be looked at
+    for w in range(d.workers):
+        queue_node(d, s, s.node[d.nodes + w].after)
     good = propagate(d, s, NEVER)
     if d.worst_rate > 0.0:
         worst_again(d, s)

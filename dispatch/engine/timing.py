@@ -167,9 +167,9 @@ def put(d: Day, s: State, n: int, w: int, p: int) -> bool:
     _link_in(d, s, n, w, p)
     s.node[n].arrive = NONE
     s.node[n].start = NONE
-    # until it is timed, what stands behind it must not read the shift and the end of its former place
+    # until it is looked at, whoever comes after it sees a time it cannot be before, and the right shift
     s.node[n].shift, s.node[n].rests = s.node[p].shift, s.node[p].rests
-    s.node[n].done = s.node[p].done + s.node[p].leg + d.node[n].duration
+    s.node[n].done = max(s.node[p].done + s.node[p].leg, d.node[n].opens) + d.node[n].duration
     return True
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,8 +15,8 @@ from backend.database.pool import Database
 from backend.live.tail import Tail
 from backend.processes.gateway import create_gateway
 from backend.processes.relay import Relay
-from tests.support.feeds import own_database, reading, tell
-from tests.support.people import person, served, settings
+from tests.support.feeds import Reader, own_database, reading, tell
+from tests.support.people import Person, person, served, settings
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _redis(program: str, port: int, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _redis(program: str, port: int, folder: Path) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(
         program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder),
         stdout=asyncio.subprocess.DEVNULL,
@@ -62,40 +63,40 @@ def deaf_to_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.live.tail._LOOK_ANYWAY_S", 60)
 
 
-@pytest.mark.usefixtures("deaf_to_postgres")
-async def test_redis_alone_wakes_a_gateway_at_once(redis_server: str, feed: Database, tmp_path: Path):
-    port = _free_port()
-    async with _redis(redis_server, port, tmp_path), Redis(port=port) as client:
-        relay = asyncio.create_task(Relay(feed, client).run())
-        gateway = create_gateway(settings(feed, redis_url=f"redis://127.0.0.1:{port}"), feed)
-        async with served(gateway) as address:
-            someone = await person(feed, "resident")
-            async with reading(feed, address, someone.token) as reader:
-                assert (await reader.next())["type"] == "hello"
-                await tell(feed, someone.own_id)
-                assert (await reader.next(within=10))["type"] == "assignment.accepted"
-        relay.cancel()
-        await asyncio.gather(relay, return_exceptions=True)
-
-
-async def test_losing_redis_loses_no_event(redis_server: str, feed: Database, tmp_path: Path):
+@asynccontextmanager
+async def _listening(program: str, feed: Database, folder: Path) -> AsyncIterator[tuple[Process, Reader, Person]]:
+    """Redis, a relay and a gateway that use it, and somebody signed in there who has had the greeting."""
     port = _free_port()
     async with (
-        _redis(redis_server, port, tmp_path) as process,
+        _redis(program, port, folder) as process,
         Redis(port=port, socket_timeout=1, socket_connect_timeout=1) as client,
     ):
         relay = asyncio.create_task(Relay(feed, client).run())
-        gateway = create_gateway(settings(feed, redis_url=f"redis://127.0.0.1:{port}"), feed)
-        async with served(gateway) as address:
-            someone = await person(feed, "resident")
-            async with reading(feed, address, someone.token) as reader:
-                assert (await reader.next())["type"] == "hello"
-                await tell(feed, someone.own_id)
-                await reader.next()
-                process.kill()
-                await process.wait()
-                for _ in range(5):
-                    await tell(feed, someone.own_id)
-                    assert (await reader.next(within=8))["type"] == "assignment.accepted"
-        relay.cancel()
-        await asyncio.gather(relay, return_exceptions=True)
+        try:
+            gateway = create_gateway(settings(feed, redis_url=f"redis://127.0.0.1:{port}"), feed)
+            async with served(gateway) as address:
+                someone = await person(feed, "resident")
+                async with reading(feed, address, someone.token) as reader:
+                    assert (await reader.next())["type"] == "hello"
+                    yield process, reader, someone
+        finally:
+            relay.cancel()
+            await asyncio.gather(relay, return_exceptions=True)
+
+
+@pytest.mark.usefixtures("deaf_to_postgres")
+async def test_redis_alone_wakes_a_gateway_at_once(redis_server: str, feed: Database, tmp_path: Path):
+    async with _listening(redis_server, feed, tmp_path) as (_, reader, someone):
+        await tell(feed, someone.own_id)
+        assert (await reader.next(within=10))["type"] == "assignment.accepted"
+
+
+async def test_losing_redis_loses_no_event(redis_server: str, feed: Database, tmp_path: Path):
+    async with _listening(redis_server, feed, tmp_path) as (redis, reader, someone):
+        await tell(feed, someone.own_id)
+        await reader.next()
+        redis.kill()
+        await redis.wait()
+        for _ in range(5):
+            await tell(feed, someone.own_id)
+            assert (await reader.next(within=8))["type"] == "assignment.accepted"

@@ -1,23 +1,54 @@
+"""The compiled search on days made by hand: what plain examples must come to."""
+
 import numpy as np
 
-from dispatch import Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan, improve, plan_cost
+from dispatch import Delivery, Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan, improve
+from dispatch.arrays import from_plan
 
 
-def test_a_route_behind_a_colleagues_ended_shift_is_improved():
-    """Stops not yet timed once read the first worker's shift; a later worker's plan was then taken for impossible."""
-    nurse = frozenset({"nursing"})
-    early = Worker(id="early", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 500),))
-    late = Worker(id="late", provider="p", skills=nurse, start_place=0, shifts=(Shift(1000, 9000),))
-    visits = tuple(Visit(name, place, (Seat(nurse, 60),), 600, 8000) for place, name in enumerate(("near", "far"), 1))
-    places = np.asarray([0, 100, 200])
-    ways = np.abs(places[:, None] - places[None, :]).astype(np.int32)
-    problem = Problem(workers=(early, late), visits=visits, travel={"car": ways})
-    there_and_back = (
-        Stop("late", "visit", "far", 0, 2, 1200, 1260),
-        Stop("late", "visit", "near", 0, 1, 1360, 1420),
+def test_a_long_route_is_read_in_its_order():
+    """Forty stops in a row: each is timed once, after the one before it, and none is taken for a ring."""
+    count = 40
+    line = np.abs(np.arange(count + 1)[:, None] - np.arange(count + 1)[None, :]).astype(np.int32) * 60
+    worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 86_400),))
+    visits = tuple(Visit(f"v{n}", n + 1, (Seat(frozenset(), 300),), 0, 80_000) for n in range(count))
+    problem = Problem(workers=(worker,), visits=visits, travel={"car": line})
+    stops = tuple(Stop("w", "visit", f"v{n}", 0, n + 1, 60 + n * 360, 360 + n * 360) for n in range(count))
+    assert check_plan(problem, Plan({"w": stops})) == []
+    arrays = from_plan(problem, Plan({"w": stops}), 1)
+    assert arrays.possible
+    assert arrays.state.node["start"][:count].tolist() == [stop.start_s for stop in stops]
+
+
+def test_a_route_laid_backwards_is_turned_round():
+    """Enough steps straighten a line walked to and fro; the ways shrink to one walk along it."""
+    count = 12
+    line = np.abs(np.arange(count + 1)[:, None] - np.arange(count + 1)[None, :]).astype(np.int32) * 60
+    worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 86_400),))
+    visits = tuple(Visit(f"v{n}", n + 1, (Seat(frozenset(), 300),), 0, 80_000) for n in range(count))
+    problem = Problem(workers=(worker,), visits=visits, travel={"car": line})
+    zigzag = [n // 2 if n % 2 == 0 else count - 1 - n // 2 for n in range(count)]
+    free, place, stops = 0, 0, []
+    for n in zigzag:
+        start = free + int(line[place, n + 1])
+        stops.append(Stop("w", "visit", f"v{n}", 0, n + 1, start, start + 300))
+        free, place = start + 300, n + 1
+    better = improve(problem, Plan({"w": tuple(stops)}), 0, 1, iterations=400)
+    assert [stop.visit for stop in better.routes["w"]] == [f"v{n}" for n in range(count)]
+
+
+def test_a_route_is_timed_by_its_own_worker_s_shift():
+    """Two meals fetched one after another by the second worker, long after the first one's shift has ended."""
+    way = np.full((5, 5), 300, np.int32)
+    early = Worker(id="a", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 3600),))
+    late = Worker(id="b", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 40_000),))
+    meals = tuple(
+        Visit(f"m{n}", 3 + n, (Seat(frozenset(), 60),), 9000, 30_000, delivery=Delivery(1 + n, 9000, 60))
+        for n in (0, 1)
     )
-    plan = Plan({"early": (), "late": there_and_back})
+    problem = Problem(workers=(early, late), visits=meals, travel={"car": way})
+    order = (("pickup", 0, 1, 9000), ("pickup", 1, 2, 9360), ("drop", 0, 3, 9720), ("drop", 1, 4, 10_080))
+    stops = tuple(Stop("b", kind, f"m{n}", 0, place, at, at + 60) for kind, n, place, at in order)
+    plan = Plan({"a": (), "b": stops})
     assert check_plan(problem, plan) == []
-    better = improve(problem, plan, 0, 1, iterations=50)
-    assert [stop.visit for stop in better.routes["late"]] == ["near", "far"]
-    assert (plan_cost(problem, plan), plan_cost(problem, better)) == (300, 200)
+    assert from_plan(problem, plan, 1).possible
