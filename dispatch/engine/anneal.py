@@ -6,10 +6,11 @@ returning whole, and simulated annealing (Kirkpatrick et al. 1983) to decide wha
 
 import numpy as np
 
+from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled
 from dispatch.engine.day import DROPPED, NONE, PICKUP, SOFT, TRAVEL, WISHES, WORST, Day, State
 from dispatch.engine.fetching import best_meal
-from dispatch.engine.places import NEVER, apply, best_crew, best_gap, chance, restore_sums
+from dispatch.engine.places import NEVER, apply, best_crew, best_gap, restore_sums
 from dispatch.engine.timing import propagate, put, queue_node, take_out, total, undo, worst_again
 
 _MEAN_REMOVED = 10.0
@@ -89,8 +90,8 @@ def _ruin(d: Day, s: State, step: int, strength: float) -> int:
     mean_length = served / busy
     longest = min(_LONGEST, mean_length)
     strings = 4.0 * strength / (1.0 + longest) - 1.0
-    count = int(1.0 + chance(s) * max(strings, 1.0))
-    centre = int(chance(s) * d.visits)
+    count = int(1.0 + chance(s.random) * max(strings, 1.0))
+    centre = int(chance(s.random) * d.visits)
     listed = 0
     done = 0
     for at in range(-1, d.near.shape[1]):
@@ -103,8 +104,8 @@ def _ruin(d: Day, s: State, step: int, strength: float) -> int:
         if s.node[n].route < 0 or d.visit[v].fixed or s.visit[v].taken == step:
             continue
         size = d.visit[v].end - n
-        if size > 1 and chance(s) < 0.5:
-            n += int(chance(s) * size)
+        if size > 1 and chance(s.random) < 0.5:
+            n += int(chance(s.random) * size)
         w = s.node[n].route
         if s.worker[w].ruined == step and done > 0:
             continue
@@ -121,11 +122,11 @@ def _string(d: Day, s: State, n: int, w: int, step: int, longest: float, listed:
     """Take out a run of stops around a node; half the time some in its middle stay."""
     length = _length(d, s, w)
     most = min(float(length), longest)
-    size = int(1.0 + chance(s) * most)
+    size = int(1.0 + chance(s.random) * most)
     kept = 0
-    if size > 1 and size < length and chance(s) < 0.5:
+    if size > 1 and size < length and chance(s.random) < 0.5:
         kept = 1
-        while size + kept < length and chance(s) > 0.5:
+        while size + kept < length and chance(s.random) > 0.5:
             kept += 1
     run = size + kept
     # begin so that the node is inside the run
@@ -141,11 +142,11 @@ def _string(d: Day, s: State, n: int, w: int, step: int, longest: float, listed:
         m = s.node[m].before
     least = max(0, run - 1 - behind)
     most_back = min(run - 1, ahead)
-    back = least + int(chance(s) * (most_back - least + 1)) if most_back >= least else most_back
+    back = least + int(chance(s.random) * (most_back - least + 1)) if most_back >= least else most_back
     m = n
     for _ in range(back):
         m = s.node[m].before
-    skip_from = 1 + int(chance(s) * (size - 1)) if kept > 0 and size > 1 else run
+    skip_from = 1 + int(chance(s.random) * (size - 1)) if kept > 0 and size > 1 else run
     at = 0
     while at < run and m < d.nodes:
         following = s.node[m].after
@@ -170,12 +171,12 @@ def _string(d: Day, s: State, n: int, w: int, step: int, longest: float, listed:
 @compiled
 def _sort_waiting(d: Day, s: State, listed: int) -> None:
     """In which order visits are put back: by chance, by how far, how tight, how early, how hard to crew."""
-    way = chance(s)
+    way = chance(s.random)
     for i in range(listed):
         v = s.waiting[i]
         n = d.visit[v].end - 1
         if way < 0.3:
-            key = chance(s)
+            key = chance(s.random)
         elif way < 0.45:
             key = -float(d.travel[0, d.node[d.nodes].place, d.node[n].place])
         elif way < 0.5:
@@ -263,7 +264,7 @@ def anneal(
             good = _settle_routes(d, s, step)
         if good:
             extra = 0
-            offset = int(chance(s) * d.visits)
+            offset = int(chance(s.random) * d.visits)
             if s.sums[DROPPED] > 0.0:
                 for i in range(d.visits):
                     v = (offset + i) % d.visits
@@ -283,7 +284,7 @@ def anneal(
             if d.worst_rate > 0.0:
                 worst_again(d, s)
             cost = total(d, s)
-            if cost < current - heat * np.log(max(chance(s), 1e-300)):
+            if cost < current - heat * np.log(max(chance(s.random), 1e-300)):
                 current = cost
                 if cost < best - 1e-7:
                     best = cost

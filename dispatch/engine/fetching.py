@@ -1,8 +1,9 @@
 """The kernel that finds the cheapest pair of gaps in one route to fetch a meal and bring it."""
 
+from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled
 from dispatch.engine.day import FAR, PICKUP, SCAN, TRYING, WALK, WORST, Day, State
-from dispatch.engine.places import chance, tied_window, trial, walk_on, worker_can
+from dispatch.engine.places import tied_window, trial, walk_on, worker_can
 from dispatch.engine.timing import home_of, refresh, step, visit_cost
 
 _REACH = 8  # stops a meal may be carried past
@@ -36,7 +37,7 @@ def best_meal(d: Day, s: State, v: int, blink: float, limit: float) -> float:
             behind = home_of(d, w, at_up) if q >= d.nodes else d.travel[m, at_up, d.node[q].place]
             fits_box = s.node[p].boxes + d.visit[v].box <= d.worker[w].box_room
             detour = d.travel_rate * (there + behind - old) + wish
-            if fits_box and (detour < best or q >= d.nodes) and (blink <= 0.0 or chance(s) >= blink):
+            if fits_box and (detour < best or q >= d.nodes) and (blink <= 0.0 or chance(s.random) >= blink):
                 fetch, shift, rests = step(
                     d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, up, d.node[up].opens
                 )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import NONE, Day, Records
 from dispatch.engine.places import NEVER
@@ -75,16 +76,6 @@ def sequence_of(day: Day, lists: Lists) -> ndarray:
     visits = [lists.unit_visits[lists.unit_first[u] : lists.unit_first[u + 1]] for u in lists.best_order]
     rows = [np.arange(day.visit[v]["first"], day.visit[v]["end"]) for unit in visits for v in unit]
     return np.concatenate(rows).astype(np.int64)
-
-
-@inlined
-def _chance(s: Lists) -> float:
-    x = s.random[0]
-    x ^= x << 13
-    x ^= x >> 7
-    x ^= x << 17
-    s.random[0] = x
-    return (x >> 11) * (1.0 / 9007199254740992.0)
 
 
 @inlined
@@ -301,26 +292,26 @@ def anneal_lists(
     reach = max(2, count // 5)
     for _ in range(steps):
         heat *= ratio
-        at = int(_chance(s) * count)
+        at = int(chance(s.random) * count)
         u = s.order[at]
-        v = s.unit_visits[s.unit_first[u] + int(_chance(s) * (s.unit_first[u + 1] - s.unit_first[u]))]
+        v = s.unit_visits[s.unit_first[u] + int(chance(s.random) * (s.unit_first[u + 1] - s.unit_first[u]))]
         to = at
-        way = _chance(s)
+        way = chance(s.random)
         if way < 0.75:
-            off = 1 + int(_chance(s) * reach)
-            to = at + off if _chance(s) < 0.5 else at - off
+            off = 1 + int(chance(s.random) * reach)
+            to = at + off if chance(s.random) < 0.5 else at - off
             to = min(count - 1, max(0, to))
         n = NONE
         w = NONE
         if way >= 0.35 or to == at:
             first, end = d.visit[v].first, d.visit[v].end
-            n = first + int(_chance(s) * (end - first))
+            n = first + int(chance(s.random) * (end - first))
             many = s.choice_first[n + 1] - s.choice_first[n]
-            w = s.choices[s.choice_first[n] + int(_chance(s) * many)]
+            w = s.choices[s.choice_first[n] + int(chance(s.random) * many)]
             if w == s.worker[n] and to == at:
                 continue
         low = min(at, to)
-        limit = current - heat * np.log(max(_chance(s), 1e-300))
+        limit = current - heat * np.log(max(chance(s.random), 1e-300))
         old = s.worker[n] if n >= 0 else NONE
         _rewind(d, s, low)
         if to != at:

@@ -4,6 +4,7 @@ What must move later is followed without writing anything. Only where that reach
 or a gap, the place is tried for real and taken back.
 """
 
+from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import (
     CROWD,
@@ -35,17 +36,6 @@ from dispatch.engine.timing import (
 
 NEVER = 1e17
 _CREWS_TRIED = 10  # combinations looked at exactly, the most promising first
-
-
-@inlined
-def chance(s: State) -> float:
-    """The next number in [0, 1) of the plan's own row (xorshift, Marsaglia 2003)."""
-    x = s.random[0]
-    x ^= x << 13
-    x ^= x >> 7
-    x ^= x << 17
-    s.random[0] = x
-    return (x >> 11) * (1.0 / 9007199254740992.0)
 
 
 @compiled
@@ -224,7 +214,7 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
             there = int(d.reverse[m, place, d.node[p].place])
             onward = home if q >= d.nodes else int(d.travel[m, place, d.node[q].place])
             cost = d.travel_rate * (there + onward - s.node[p].leg) + wish
-            if cost < best and (blink <= 0.0 or chance(s) >= blink):
+            if cost < best and (blink <= 0.0 or chance(s.random) >= blink):
                 shift, rests = s.node[p].shift, s.node[p].rests
                 if simple:
                     start = max(s.node[p].done + there, floor)

@@ -6,13 +6,18 @@ from dispatch import Delivery, Plan, Problem, Seat, Shift, Stop, Visit, Worker, 
 from dispatch.arrays import from_plan
 
 
-def test_a_long_route_is_read_in_its_order():
-    """Forty stops in a row: each is timed once, after the one before it, and none is taken for a ring."""
-    count = 40
+def _street(count: int) -> Problem:
+    """One worker and so many doors in a row, a minute apart."""
     line = np.abs(np.arange(count + 1)[:, None] - np.arange(count + 1)[None, :]).astype(np.int32) * 60
     worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 86_400),))
     visits = tuple(Visit(f"v{n}", n + 1, (Seat(frozenset(), 300),), 0, 80_000) for n in range(count))
-    problem = Problem(workers=(worker,), visits=visits, travel={"car": line})
+    return Problem(workers=(worker,), visits=visits, travel={"car": line})
+
+
+def test_a_long_route_is_read_in_its_order():
+    """Forty stops in a row: each is timed once, after the one before it, and none is taken for a ring."""
+    count = 40
+    problem = _street(count)
     stops = tuple(Stop("w", "visit", f"v{n}", 0, n + 1, 60 + n * 360, 360 + n * 360) for n in range(count))
     assert check_plan(problem, Plan({"w": stops})) == []
     arrays = from_plan(problem, Plan({"w": stops}), 1)
@@ -23,14 +28,11 @@ def test_a_long_route_is_read_in_its_order():
 def test_a_route_laid_backwards_is_turned_round():
     """Enough steps straighten a line walked to and fro; the ways shrink to one walk along it."""
     count = 12
-    line = np.abs(np.arange(count + 1)[:, None] - np.arange(count + 1)[None, :]).astype(np.int32) * 60
-    worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 86_400),))
-    visits = tuple(Visit(f"v{n}", n + 1, (Seat(frozenset(), 300),), 0, 80_000) for n in range(count))
-    problem = Problem(workers=(worker,), visits=visits, travel={"car": line})
+    problem = _street(count)
     zigzag = [n // 2 if n % 2 == 0 else count - 1 - n // 2 for n in range(count)]
     free, place, stops = 0, 0, []
     for n in zigzag:
-        start = free + int(line[place, n + 1])
+        start = free + int(problem.travel["car"][place, n + 1])
         stops.append(Stop("w", "visit", f"v{n}", 0, n + 1, start, start + 300))
         free, place = start + 300, n + 1
     better = improve(problem, Plan({"w": tuple(stops)}), 0, 1, iterations=400)
