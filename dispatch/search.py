@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dispatch.arrays import Arrays, from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow, keep_best, put_back
-from dispatch.engine.day import PICKUP, TRAVEL, fresh_state
+from dispatch.engine.day import TRAVEL, fresh_state
 from dispatch.engine.listing import anneal_lists, lists_of, read_all, sequence_of
 from dispatch.engine.places import NEVER
 from dispatch.engine.timing import total
@@ -167,9 +167,8 @@ def _unit(cost: float, visits: int) -> float:
 def _entangled(arrays: Arrays) -> bool:
     """Whether so many stops depend on others that reading lists is the better search; lists know no deliveries."""
     node = arrays.state.node["route"][: arrays.day.nodes]
-    kinds = arrays.day.node["kind"][: arrays.day.nodes]
     tied = arrays.day.node["coupled"][: arrays.day.nodes]
-    return bool((node >= 0).all() and (kinds != PICKUP).all() and tied.mean() > _MANY_TIED and not _carried(arrays))
+    return bool((node >= 0).all() and tied.mean() > _MANY_TIED and not _carried(arrays))
 
 
 def _carried(arrays: Arrays) -> bool:

@@ -25,11 +25,6 @@ def _lower_priority() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _ready() -> None:
-    """Compile the search once; the first time on a machine this takes half a minute."""
-    warm()
-
-
 class SolverPool:
     """One spawned process that improves plans; killed and replaced when it overruns twice its budget."""
 
@@ -58,7 +53,8 @@ class SolverPool:
         """A better plan, or None when the search failed or overran; the plan in force then simply stays."""
         async with self._one_at_a_time:
             if not self._warmed:
-                await asyncio.get_running_loop().run_in_executor(self._executor, _ready)
+                # the first time on a machine this compiles for half a minute, which is no overrun
+                await asyncio.get_running_loop().run_in_executor(self._executor, warm)
                 self._warmed = True
             future = asyncio.get_running_loop().run_in_executor(self._executor, _search, problem, plan, seconds, seed)
             try:

@@ -8,9 +8,9 @@ import numpy as np
 
 from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled
-from dispatch.engine.day import DROPPED, NONE, PICKUP, SOFT, TRAVEL, WISHES, WORST, Day, State
+from dispatch.engine.day import DROPPED, NONE, PICKUP, Day, State
 from dispatch.engine.fetching import best_meal
-from dispatch.engine.places import NEVER, apply, best_crew, best_gap, restore_sums
+from dispatch.engine.places import NEVER, apply, best_crew, best_gap, keep_sums, restore_sums
 from dispatch.engine.timing import propagate, put, queue_node, take_out, total, undo, worst_again
 
 _MEAN_REMOVED = 10.0
@@ -226,7 +226,7 @@ def put_back(d: Day, s: State, listed: int, blink: float) -> bool:
         size = d.visit[v].end - first
         if cost < limit:
             mark = s.top[0]
-            kept = (s.sums[TRAVEL], s.sums[SOFT], s.sums[WORST], s.sums[WISHES])
+            kept = keep_sums(s)
             if apply(d, s, v, size, NEVER):
                 s.sums[DROPPED] -= d.visit[v].penalty
                 continue

@@ -93,7 +93,8 @@ def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int,
 
 
 @inlined
-def _keep_sums(s: State) -> tuple[float, float, float, float]:
+def keep_sums(s: State) -> tuple[float, float, float, float]:
+    """The sums a trial changes."""
     return s.sums[TRAVEL], s.sums[SOFT], s.sums[WORST], s.sums[WISHES]
 
 
@@ -107,7 +108,7 @@ def restore_sums(s: State, kept: tuple[float, float, float, float]) -> None:
 def trial(d: Day, s: State, v: int, size: int, best: float) -> float:
     """Put the visit where `found` says, see what it really costs, and take it back; NEVER when not under `best`."""
     mark = s.top[0]
-    kept = _keep_sums(s)
+    kept = keep_sums(s)
     before = price(d, s)
     cost = NEVER
     if apply(d, s, v, size, before + best):

@@ -273,6 +273,13 @@ def _set(d: Day, s: State, n: int, start: int, shift: int, rests: int) -> bool:
     return True
 
 
+@inlined
+def _reached(d: Day, s: State, n: int, floor: int) -> tuple[int, int, int]:
+    """`step` from the node before in the route: start, shift, breaks taken."""
+    p = s.node[n].before
+    return step(d, s.node[n].route, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, n, floor)
+
+
 @compiled
 def _settle(d: Day, s: State, v: int) -> bool:
     """Start a visit's crew, and the visits tied to it, together and apart as they must be; False when they cannot."""
@@ -297,10 +304,7 @@ def _settle(d: Day, s: State, v: int) -> bool:
             for n in range(d.visit[u].first, d.visit[u].end):
                 if s.node[n].route < 0 or d.node[n].kind == PICKUP or s.node[n].arrive < 0:
                     continue
-                w, p = s.node[n].route, s.node[n].before
-                start, _, _ = step(
-                    d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, n, s.visit[u].together
-                )
+                start, _, _ = _reached(d, s, n, s.visit[u].together)
                 if start < 0:
                     return False
                 if start > s.visit[u].together:
@@ -315,10 +319,7 @@ def _settle(d: Day, s: State, v: int) -> bool:
         for n in range(d.visit[u].first, d.visit[u].end):
             if s.node[n].route < 0 or d.node[n].kind == PICKUP or s.node[n].arrive < 0:
                 continue
-            w, p = s.node[n].route, s.node[n].before
-            start, shift, rests = step(
-                d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, n, s.visit[u].together
-            )
+            start, shift, rests = _reached(d, s, n, s.visit[u].together)
             if start != s.node[n].start or shift != s.node[n].shift or rests != s.node[n].rests:
                 if not _set(d, s, n, start, shift, rests) or not _ride_kept(d, s, n):
                     return False
@@ -384,10 +385,8 @@ def propagate(d: Day, s: State, ceiling: float) -> bool:
 @inlined
 def _update(d: Day, s: State, n: int) -> bool:
     """One node's start from what lies before it in its route; what depends on it is queued."""
-    w, p = s.node[n].route, s.node[n].before
-    start, shift, rests = step(
-        d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, n, d.node[n].opens
-    )
+    w = s.node[n].route
+    start, shift, rests = _reached(d, s, n, d.node[n].opens)
     if start < 0:
         return False
     if d.node[n].coupled:
