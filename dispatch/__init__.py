@@ -5,9 +5,10 @@ Times are integer seconds from an origin the caller chooses. It knows no clock, 
 
 from dispatch.check import Violation, check_plan
 from dispatch.cost import plan_cost
-from dispatch.insertion import insert, quote
+from dispatch.insertion import insert, insert_from, quote, quote_from, warm_quotes
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
+from dispatch.prepared import Prepared
 from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
 from dispatch.rules import refusal
 from dispatch.search import construct
@@ -20,6 +21,7 @@ __all__ = [
     "Insertion",
     "Link",
     "Plan",
+    "Prepared",
     "Problem",
     "Refusal",
     "Seat",
@@ -35,10 +37,13 @@ __all__ = [
     "construct",
     "improve",
     "insert",
+    "insert_from",
     "plan_cost",
     "quote",
+    "quote_from",
     "refusal",
     "remove",
     "retime",
     "warm",
+    "warm_quotes",
 ]

@@ -24,11 +24,11 @@ from dispatch.engine.day import (
     fresh_state,
 )  # fmt: skip
 from dispatch.plan import Kind, Plan, Stop
-from dispatch.problem import Problem, Seat, Visit, Worker
+from dispatch.problem import Problem, Seat, Visit, Weights, Worker
 from dispatch.rules import refusal
 
 _NEIGHBOURS = 200
-_KINDS: tuple[Kind, ...] = ("visit", "pickup", "drop")
+KINDS: tuple[Kind, ...] = ("visit", "pickup", "drop")
 _TIME_APART = 0.1  # how much a second between two windows counts beside a second of travel, for nearness
 
 
@@ -60,8 +60,8 @@ def from_plan(problem: Problem, plan: Plan, seed: int, keep: frozenset[str] = fr
 
     `keep` names visits that must stay served; `possible` tells whether the plan's orders of stops can be timed at all.
     """
-    begun = {w.id: _begun(plan.routes.get(w.id, ())) for w in problem.workers}
-    reader = _Reader(problem, begun)
+    begun = {w.id: begun_of(plan.routes.get(w.id, ())) for w in problem.workers}
+    reader = Reader(problem, begun)
     day = reader.day(keep)
     state = fresh_state(day, seed)
     number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(reader.nodes)}
@@ -71,13 +71,14 @@ def from_plan(problem: Problem, plan: Plan, seed: int, keep: frozenset[str] = fr
     for w, worker in enumerate(reader.workers):
         for stop in plan.routes.get(worker.id, ())[len(begun[worker.id]) :]:
             if stop.visit in position:
-                sequence.append(number[position[stop.visit], stop.seat, _KINDS.index(stop.kind)])
+                sequence.append(number[position[stop.visit], stop.seat, KINDS.index(stop.kind)])
                 workers.append(w)
     possible = bool(follow(day, state, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence)))
     return Arrays(day, state, reader.nodes, reader.visits, reader.workers, begun, possible)
 
 
-def _begun(route: Sequence[Stop]) -> tuple[Stop, ...]:
+def begun_of(route: Sequence[Stop]) -> tuple[Stop, ...]:
+    """The stops before which nothing can be put any more."""
     return tuple(route[: max((i + 1 for i, stop in enumerate(route) if stop.locked), default=0)])
 
 
@@ -94,7 +95,7 @@ def to_plan(arrays: Arrays, state: State) -> Plan:
             begin = int(start[n])
             stops.append(
                 Stop(
-                    worker.id, _KINDS[node.kind], arrays.visits[node.visit].id, node.seat, node.place, begin,
+                    worker.id, KINDS[node.kind], arrays.visits[node.visit].id, node.seat, node.place, begin,
                     begin + node.duration_s,
                 )
             )  # fmt: skip
@@ -105,7 +106,26 @@ def to_plan(arrays: Arrays, state: State) -> Plan:
     return Plan(routes, tuple(unserved))
 
 
-class _Reader:
+def node_row(stop: Node, window: tuple[int, int], *, tied: bool, leads: bool) -> tuple[int, ...]:
+    """A NODE record; `leads`: the first node of its visit."""
+    priced = stop.kind == DROP or (leads and stop.kind == VISIT)
+    return (stop.place, stop.visit, stop.duration_s, *window, stop.kind, tied, priced)
+
+
+def visit_row(
+    weights: Weights, visit: Visit, first: int, end: int, group: int, *, fixed: bool, wanted: bool
+) -> tuple[float, ...]:
+    """A VISITED record."""
+    meal, seats = visit.delivery, len(visit.seats) if weights.late_each_seat else 1
+    return (
+        first, end, FAR if visit.due_s is None else visit.due_s, weights.late_s * seats, weights.late_flat * seats,
+        FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s, 0, 0, 0,
+        FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load, visit.drop_penalty,
+        0 if meal is None else meal.load, group, fixed, wanted,
+    )  # fmt: skip
+
+
+class Reader:
     """Numbers everything and fills the arrays; used once."""
 
     def __init__(self, problem: Problem, begun: dict[str, tuple[Stop, ...]]) -> None:
@@ -138,8 +158,8 @@ class _Reader:
             Node(v, seat, VISIT, visit.place, s.duration_s) for seat, s in enumerate(visit.seats) if seat not in begun
         ]
 
-    def day(self, keep: frozenset[str]) -> Day:
-        """All arrays."""
+    def day(self, keep: frozenset[str], *, searched: bool = True) -> Day:
+        """All arrays; a plan that is only asked about needs neither neighbours nor who fits where."""
         problem, weights = self.problem, self.problem.weights
         nodes, visits, workers = self.nodes, self.visits, self.workers
         n, w = len(nodes), len(workers)
@@ -159,24 +179,16 @@ class _Reader:
             + [self._at(worker) for worker in workers]
             + [NONE if worker.end_place is None else worker.end_place for worker in workers]
         )
-        if n:
-            crew = first[1:] - first[:-1]
-            for i, stop in enumerate(nodes):
-                alone = crew[stop.visit] == (1 if stop.kind == VISIT else 2) or stop.only is not None
-                tied = stop.kind != PICKUP and (not alone or groups.of[stop.visit] >= 0)
-                last = stop.kind == DROP or (i == first[stop.visit] and stop.kind == VISIT)
-                lo, hi = windows[i]
-                rest = (stop.duration_s, lo, hi, stop.kind, tied, last)
-                node[i] = (stop.place, stop.visit, *rest)
+        crew = first[1:] - first[:-1]
+        for i, stop in enumerate(nodes):
+            alone = crew[stop.visit] == (1 if stop.kind == VISIT else 2) or stop.only is not None
+            tied = stop.kind != PICKUP and (not alone or groups.of[stop.visit] >= 0)
+            node[i] = node_row(stop, windows[i], tied=tied, leads=i == first[stop.visit])
         visited = np.zeros(len(visits), VISITED)
         for v, visit in enumerate(visits):
-            meal, seats = visit.delivery, len(visit.seats) if weights.late_each_seat else 1
-            visited[v] = (
-                first[v], first[v + 1], FAR if visit.due_s is None else visit.due_s, weights.late_s * seats,
-                weights.late_flat * seats, FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s,
-                0, 0, 0, FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load,
-                visit.drop_penalty, 0 if meal is None else meal.load, groups.of[v], self._fixed(visit), visit.id in keep,
-            )  # fmt: skip
+            visited[v] = visit_row(
+                weights, visit, first[v], first[v + 1], groups.of[v], fixed=self._fixed(visit), wanted=visit.id in keep
+            )
         driver = np.zeros(w, WORKER)
         shift_first, break_first = _firsts(shifts), _firsts(rests)
         providers = _numbered([worker.provider for worker in workers])
@@ -195,7 +207,9 @@ class _Reader:
             reverse=np.ascontiguousarray(travel.transpose(0, 2, 1)), node=node, visit=visited, worker=driver,
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
             rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
-            group_visits=groups.visits, link=groups.links, near=_near(travel[0], visits), fits=self._fits(),
+            group_visits=groups.visits, link=groups.links,
+            near=_near(travel[0], visits) if searched else np.zeros((0, 0), np.int32),
+            fits=self._fits() if searched else np.zeros((n, w), np.uint8),
             wish=self._wishes(),
         )  # fmt: skip
 

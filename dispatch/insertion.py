@@ -1,37 +1,52 @@
-"""Putting one more visit into a plan, without moving anybody to another worker.
+"""Which starts one more visit could be promised, and putting it where it costs least.
 
-A crew needs one gap per seat, of one provider, that share a start; a meal is tried in every pair of gaps of one route.
+A start is possible when the whole plan can be timed again with the visit in it: nobody changes worker or order, nothing
+begins earlier than planned, later stops, crews and linked visits move later together as far as they must, and no rule
+is broken that was not broken before. What it costs is what the plan then costs more.
 """
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
-from dispatch.cost import lateness_cost
-from dispatch.gaps import Gap, candidate_starts, crew_at, keeps_breaks, openings, pushed
-from dispatch.meals import insert_meal
-from dispatch.outcome import Insertion, Refusal, Slot, refused
-from dispatch.plan import Plan, Stop, remove
-from dispatch.problem import Problem, Visit
+from dispatch.engine.bringing import answer_meal
+from dispatch.engine.crewing import answer
+from dispatch.engine.places import NEVER, apply, keep_sums, restore_sums
+from dispatch.engine.timing import undo
+from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal, refused
+from dispatch.plan import Plan, remove
+from dispatch.prepared import Entry, Prepared
+from dispatch.problem import Link, Problem, Seat, Shift, Visit, Worker
+from dispatch.rules import refusal
+
+_MOST_STARTS = 128
 
 
 def quote(problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int]) -> list[Slot]:
     """For every start asked, the best crew that can begin then; starts nobody can keep are left out."""
-    found = openings(problem, plan, visit)
-    keeps = keeps_breaks(problem, plan, visit)
-    wanted = np.asarray(starts, dtype=np.int64)
-    possible = np.ones(len(wanted), dtype=bool)
-    for gaps in found.seats:
-        lo = np.asarray([gap.lo for gap in gaps], dtype=np.int64)
-        hi = np.asarray([gap.hi for gap in gaps], dtype=np.int64)
-        possible &= ((lo[None, :] <= wanted[:, None]) & (wanted[:, None] <= hi[None, :])).any(axis=1)
+    return quote_from(Prepared(problem, remove(plan, visit.id)), visit, starts)
+
+
+def quote_from(prepared: Prepared, visit: Visit, starts: Sequence[int], links: Sequence[Link] = ()) -> list[Slot]:
+    """The same from a plan made ready before, which does not serve the visit; `links` come beside the problem's own."""
+    if not prepared.possible:
+        return []
+    links = (*prepared.links_of.get(visit.id, ()), *links)
+    entry = prepared.enter(visit, links)
+    due = entry.hi if visit.due_s is None else visit.due_s
     slots: list[Slot] = []
-    for start in wanted[possible].tolist():
-        crew = crew_at(found.seats, start, keeps)
-        if crew is not None:
-            late = max(0, start - visit.due_s) if visit.due_s is not None else 0
-            price = crew[0] + lateness_cost(problem.weights, visit, start)
-            slots.append(Slot(start, price, tuple(gap.worker for gap in crew[1]), late))
+    wanted = sorted(start for start in set(starts) if entry.lo <= start <= entry.hi)
+    for first in range(0, len(wanted), _MOST_STARTS):
+        some = wanted[first : first + _MOST_STARTS]
+        prepared.asked.lo[: len(some)] = prepared.asked.hi[: len(some)] = some
+        _ask(prepared, visit, len(some))
+        places = prepared.asked.found[: len(some), : 2 * len(visit.seats) : 2].tolist()
+        for start, cost, crew in zip(some, prepared.asked.cost[: len(some)].tolist(), places, strict=True):
+            if cost < NEVER:
+                names = tuple(prepared.workers[w].id for w in crew)
+                slots.append(Slot(start, round(cost), names, max(0, start - due)))
+    prepared.leave(entry)
     return slots
 
 
@@ -40,12 +55,80 @@ def insert(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refusal:
 
     When only the gap to a linked visit stands in the way, that visit is planned anew together with this one.
     """
-    if visit.delivery is not None:
-        return insert_meal(problem, plan, visit)
-    alone = _insert_alone(problem, plan, visit)
+    alone = insert_from(Prepared(problem, plan), visit)
     if isinstance(alone, Insertion):
         return alone
     return _insert_with_partner(problem, plan, visit) or alone
+
+
+def insert_from(prepared: Prepared, visit: Visit, links: Sequence[Link] = ()) -> Insertion | Refusal:
+    """The same from a plan made ready before, with linked visits moving no earlier either."""
+    links = (*prepared.links_of.get(visit.id, ()), *links)
+    if not prepared.possible:
+        return refused(visit, [WorkerRefusal(w.id, "no_gap") for w in prepared.problem.workers], prepared.problem)
+    entry = prepared.enter(visit, links)
+    cost = NEVER
+    if entry.lo <= entry.hi:
+        prepared.asked.lo[0], prepared.asked.hi[0] = entry.lo, entry.hi
+        _ask(prepared, visit, 1)
+        cost = float(prepared.asked.cost[0])
+    outcome = _placed(prepared, visit, entry, cost) if cost < NEVER else _refused(prepared, visit, entry)
+    prepared.leave(entry)
+    return outcome
+
+
+def _ask(prepared: Prepared, visit: Visit, windows: int) -> None:
+    day, state, asked = prepared.day, prepared.state, prepared.asked
+    if visit.delivery is None:
+        answer(day, state, asked, prepared.new, windows)
+    else:
+        answer_meal(day, state, asked, prepared.new, windows, visit.delivery.ready_s)
+
+
+def _placed(prepared: Prepared, visit: Visit, entry: Entry, cost: float) -> Insertion:
+    """The plan with the visit at the places found; the arrays stay as they were."""
+    day, state = prepared.day, prepared.state
+    state.found[: 2 * entry.size] = prepared.asked.found[0, : 2 * entry.size]
+    kept = keep_sums(state)
+    state.top[0] = 0
+    if not apply(day, state, prepared.new, entry.size, NEVER):
+        raise RuntimeError("the place found for a visit cannot be timed")
+    plan = prepared.plan
+    routes = {**plan.routes, **prepared.changed()}
+    undo(day, state, 0)
+    restore_sums(state, kept)
+    placed = Plan(routes, tuple(other for other in plan.unserved if other != visit.id))
+    stops = sorted(placed.stops_of(visit.id), key=lambda stop: stop.seat)
+    return Insertion(placed, tuple(stops), round(cost))
+
+
+def _refused(prepared: Prepared, visit: Visit, entry: Entry) -> Refusal:
+    """For every worker the first rule that keeps them from every seat."""
+    seats = 1 if visit.delivery is not None else len(visit.seats)
+    refusals: list[WorkerRefusal] = []
+    for worker in prepared.problem.workers:
+        rules = [refusal(worker, visit, seat) for seat in visit.seats]
+        if None not in rules:
+            refusals.append(WorkerRefusal(worker.id, rules[0] or ""))
+        elif worker.id not in prepared.number:
+            refusals.append(WorkerRefusal(worker.id, "no_shift"))
+        elif entry.lo > entry.hi:
+            refusals.append(WorkerRefusal(worker.id, "window"))
+        else:
+            w = prepared.number[worker.id]
+            able = [int(prepared.asked.able[int(prepared.asked.alike[seat]), w]) for seat in range(seats)]
+            if max(able) < 2:
+                refusals.append(WorkerRefusal(worker.id, "no_gap" if max(able) else _full(prepared, w, visit)))
+    return refused(visit, refusals, prepared.problem)
+
+
+def _full(prepared: Prepared, w: int, visit: Visit) -> str:
+    """Which rule about the whole route keeps a worker away whom no rule about the person does."""
+    room, carried = prepared.workers[w].capacity, int(prepared.state.worker[w]["carried"])
+    box = visit.delivery is not None and visit.delivery.load + int(prepared.day.worker[w]["box_taken"])
+    if room is not None and visit.load > 0 and carried + visit.load > room:
+        return "capacity"
+    return "capacity" if box > prepared.workers[w].box_capacity else "apart"
 
 
 def _insert_with_partner(problem: Problem, plan: Plan, visit: Visit) -> Insertion | None:
@@ -58,34 +141,19 @@ def _insert_with_partner(problem: Problem, plan: Plan, visit: Visit) -> Insertio
             continue
         cleared = remove(plan, name)
         for first, second in ((visit, by_id[name]), (by_id[name], visit)):
-            one = _insert_alone(problem, cleared, first)
-            two = _insert_alone(problem, one.plan, second) if isinstance(one, Insertion) else one
+            one = insert_from(Prepared(problem, cleared), first)
+            two = insert_from(Prepared(problem, one.plan), second) if isinstance(one, Insertion) else one
             if isinstance(one, Insertion) and isinstance(two, Insertion):
                 return Insertion(two.plan, tuple(two.plan.stops_of(visit.id)), one.cost + two.cost)
     return None
 
 
-def _insert_alone(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refusal:
-    found = openings(problem, plan, visit)
-    keeps = keeps_breaks(problem, plan, visit)
-    workers = {worker.id: worker for worker in problem.workers}
-    best: tuple[int, int, tuple[Gap, ...]] | None = None
-    for start in candidate_starts(problem, found.seats):
-        late = lateness_cost(problem.weights, visit, start)
-        if best is not None and late > best[0]:
-            break
-        crew = crew_at(found.seats, start, keeps)
-        if crew is not None and (best is None or crew[0] + late < best[0]):
-            best = (crew[0] + late, start, crew[1])
-    if best is None:
-        return refused(visit, found.refusals, problem)
-    total, start, crew_gaps = best
-    routes = dict(plan.routes)
-    stops: list[Stop] = []
-    for number, gap in enumerate(crew_gaps):
-        seat = visit.seats[number]
-        stop = Stop(gap.worker, "visit", visit.id, number, visit.place, start, start + seat.duration_s)
-        stops.append(stop)
-        route = routes.get(gap.worker, ())
-        routes[gap.worker] = pushed(problem, workers[gap.worker], route[: gap.position], stop, route[gap.position :])
-    return Insertion(Plan(routes, tuple(u for u in plan.unserved if u != visit.id)), tuple(stops), total)
+def warm_quotes() -> None:
+    """Compile the kernels of quotes, or load them from where they were kept, before anybody waits for them."""
+    way = np.asarray([[0, 60], [60, 0]], np.int32)
+    worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 36_000),))
+    visit = Visit("v", 1, (Seat(frozenset(), 60),), 0, 30_000)
+    problem = Problem(workers=(worker,), visits=(visit,), travel={"car": way})
+    placed = insert(problem, Plan({"w": ()}, ("v",)), visit)
+    if isinstance(placed, Insertion):
+        quote(problem, placed.plan, msgspec.structs.replace(visit, id="x"), (600,))

@@ -1,0 +1,123 @@
+"""The kernel that answers a question about a hot meal: for every window the cheapest pair of gaps of one route, exactly.
+
+The meal may be carried past any stops that its own ride, the box and everybody's times allow.
+"""
+
+from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.day import FAR, PICKUP, TRYING, WALK, Day, State
+from dispatch.engine.openings import Asked, tried
+from dispatch.engine.places import NEVER, tied_window, walk_on, worker_can
+from dispatch.engine.timing import home_of, step, visit_cost
+
+
+@compiled
+def answer_meal(d: Day, s: State, a: Asked, v: int, windows: int, ready: int) -> None:
+    """For every window of the hand-over what bringing the meal costs at least, with its places; NEVER where nobody can."""
+    up = d.visit[v].first
+    down = up + 1
+    earliest, _ = tied_window(d, s, v)
+    for w in range(d.workers):
+        able = worker_can(d, s, v, up, w, True) and d.visit[v].box + d.worker[w].box_taken <= d.worker[w].box_room
+        a.able[0, w] = 1 if able else 0
+    for k in range(windows):
+        a.cost[k] = NEVER
+        lo = max(a.lo[k], earliest)
+        if lo > a.hi[k]:
+            continue
+        d.node[down].opens, d.node[down].closes = lo, a.hi[k]
+        # who fetches it earlier than this cannot bring it in time
+        fetched = lo - d.visit[v].ride - d.node[up].duration if d.visit[v].ride < FAR else ready
+        d.node[up].opens, d.node[up].closes = max(ready, fetched), a.hi[k] - d.node[up].duration
+        for w in range(d.workers):
+            if a.able[0, w]:
+                a.cost[k] = _in_route(d, s, a, v, k, w, a.cost[k])
+
+
+@compiled
+def _in_route(d: Day, s: State, a: Asked, v: int, k: int, w: int, best: float) -> float:
+    """The cheapest pair of gaps of one route, if cheaper than the best so far."""
+    up = d.visit[v].first
+    at_up = d.node[up].place
+    q = d.nodes + w
+    while True:
+        p = q
+        q = s.node[p].after
+        if s.node[p].done > d.node[up].closes:
+            break
+        if s.node[p].boxes + d.visit[v].box <= d.worker[w].box_room:
+            fetch, shift, rests = step(
+                d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, up, d.node[up].opens
+            )
+            if fetch >= 0:
+                there = int(d.reverse[d.worker[w].mode, at_up, d.node[p].place])
+                best = _carried(d, s, a, v, k, w, p, fetch, shift, rests, there - s.node[p].leg, best)
+        if q >= d.nodes:
+            break
+    return best
+
+
+@compiled
+def _carried(
+    d: Day, s: State, a: Asked, v: int, k: int, w: int, p: int, fetch: int, shift: int, rests: int, travelled: int,
+    best: float,
+) -> float:  # fmt: skip
+    """The best gap to hand over a meal fetched behind a node, going on stop by stop with it in the box."""
+    up = d.visit[v].first
+    down = up + 1
+    m = d.worker[w].mode
+    at_down = d.node[down].place
+    home = home_of(d, w, at_down)
+    wish = d.wish[up, w] if d.wish.shape[0] > 0 else 0.0
+    _, tied_hi = tied_window(d, s, v)
+    s.turn[WALK] += 1
+    place, prior, n = d.node[up].place, up, s.node[p].after
+    free = full = fetch + d.node[up].duration
+    changed, lost = 0.0, 0
+    pushing = a.span[w] < FAR or d.worst_rate > 0.0
+    while True:
+        bring, shift_then, rests_then = step(d, w, free, shift, rests, place, down, d.node[down].opens)
+        if bring < 0 or bring - full > d.visit[v].ride:
+            return best
+        ride = int(d.travel[m, place, at_down])
+        onward = home if n >= d.nodes else int(d.travel[m, at_down, d.node[n].place])
+        cost = d.travel_rate * (travelled + ride + onward - lost) + wish + changed + visit_cost(d, v, bring)
+        if cost < best:
+            cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, shift_then, rests_then)
+            if cost < best and (s.turn[TRYING] or pushing or bring > tied_hi):
+                s.found[0], s.found[1], s.found[2], s.found[3] = w, p, w, prior
+                cost = tried(d, s, a, v, 2, best)
+            if cost < best:
+                best = cost
+                a.found[k, 0], a.found[k, 1], a.found[k, 2], a.found[k, 3] = w, p, w, prior
+                a.able[0, w] = 2
+        if n >= d.nodes or s.node[n].boxes + d.visit[v].box > d.worker[w].box_room:
+            return best
+        floor = max(d.node[n].opens, s.node[n].start) if d.node[n].coupled else d.node[n].opens
+        start, shift, rests = step(d, w, free, shift, rests, place, n, floor)
+        if start < 0 or (d.worker[w].simple == 1 and start > s.node[n].latest):
+            return best
+        if start != s.node[n].start or shift != s.node[n].shift or rests != s.node[n].rests:
+            pushing = pushing or d.node[n].coupled == 1
+        if d.node[n].priced:
+            changed += visit_cost(d, d.node[n].visit, start) - s.visit[d.node[n].visit].cost
+        if not _ride_kept(d, s, n, start) and not pushing:
+            return best
+        travelled += int(d.travel[m, place, d.node[n].place]) - lost
+        place, free, lost = d.node[n].place, start + d.node[n].duration, s.node[n].leg
+        prior = n
+        n = s.node[n].after
+
+
+@inlined
+def _ride_kept(d: Day, s: State, n: int, start: int) -> bool:
+    """Whether a meal already in the route still comes in time when its stop begins then."""
+    u = d.node[n].visit
+    if d.visit[u].ride >= FAR:
+        return True
+    if d.node[n].kind == PICKUP:
+        s.node[n].moment, s.node[n].stamp = start + d.node[n].duration, s.turn[WALK]
+        return True
+    if d.visit[u].first == n:
+        return True
+    fetched = s.node[n - 1].moment if s.node[n - 1].stamp == s.turn[WALK] else s.node[n - 1].done
+    return start - fetched <= d.visit[u].ride

@@ -1,0 +1,182 @@
+"""Small random days, and every place one more visit could have in them: the slow truth quotes are compared with.
+
+A place is a worker and a position for each seat (for a meal: two positions). It is possible when `retime` finds times
+for the whole plan with nothing begun earlier than planned, and `check_plan` finds nothing it did not find before.
+"""
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dispatch import (
+    Break,
+    Delivery,
+    Link,
+    Plan,
+    Problem,
+    Seat,
+    Shift,
+    Stop,
+    Visit,
+    Weights,
+    Worker,
+    check_plan,
+    construct,
+    plan_cost,
+    refusal,
+    retime,
+)
+
+END_S = 30_000
+SKILLS = ("bath", "rehab")
+
+
+class Case(Struct, frozen=True):
+    """A day, its plan, and a visit that the plan does not serve; `problem` has the visit and its links."""
+
+    problem: Problem
+    plan: Plan
+    visit: Visit
+
+
+def random_case(chance: random.Random) -> Case | None:
+    """A day with whatever may stand in a visit's way; None when the plan drawn for it is no plan."""
+    points = [(chance.randrange(2500), chance.randrange(2500)) for _ in range(7)]
+    ways = np.array([[abs(a - c) + abs(b - d) for c, d in points] for a, b in points], np.int32)
+    team = tuple(_worker(chance, n) for n in range(chance.randrange(2, 5)))
+    visits = [_visit(chance, f"v{n}") for n in range(chance.randrange(2, 9))]
+    asked = _visit(chance, "new")
+    links = [*_links(chance, [visit.id for visit in visits]), *_links(chance, ["new", *(v.id for v in visits)])[:1]]
+    weights = Weights(late_max_s=chance.choice([0, 0, 0, 2]), late_each_seat=chance.random() < 0.2)
+    problem = Problem(
+        workers=team, visits=tuple(visits), travel={"car": ways, "bike": ways * 2}, weights=weights,
+        links=tuple(link for link in links if "new" not in (link.before, link.after)),
+    )  # fmt: skip
+    plan = construct(problem)
+    plan = _later(chance, problem, plan)
+    if chance.random() < 0.5:
+        now = chance.randrange(END_S // 2)
+        problem = replace(problem, now_s=now)
+        plan = Plan({w: tuple(_locked(stop, now) for stop in route) for w, route in plan.routes.items()}, plan.unserved)
+    if check_plan(problem, plan) or retime(_no_earlier(problem, plan), plan) != plan:
+        return None
+    return Case(replace(problem, visits=(*visits, asked), links=tuple(links)), plan, asked)
+
+
+def _worker(chance: random.Random, n: int) -> Worker:
+    halfway = chance.randrange(12_000, 16_000)
+    two = (Shift(chance.randrange(3000), halfway), Shift(halfway + chance.randrange(2000), END_S))
+    rests = [(), (), (Break(10_000, 14_000, 1800),), (Break(8000, 9000, 900), Break(15_000, 20_000, 1800))]
+    return Worker(
+        id=f"w{n}", provider=chance.choice("ppq"), skills=frozenset(chance.sample(SKILLS, chance.choice([1, 2, 2]))),
+        gender=chance.choice(["female", "male"]), mode=chance.choice(["car", "car", "bike"]),
+        start_place=chance.randrange(7), end_place=chance.choice([None, chance.randrange(7)]),
+        shifts=two if chance.random() < 0.2 else (Shift(chance.randrange(3000), END_S),),
+        breaks=chance.choice(rests), box_capacity=chance.choice([1, 2, 3]),
+        capacity=chance.choice([None, None, 4]), max_span_s=chance.choice([None, None, None, 20_000]),
+    )  # fmt: skip
+
+
+def _visit(chance: random.Random, name: str) -> Visit:
+    lo = chance.randrange(18_000)
+    hi = lo + chance.randrange(600, 9000)
+    soft = chance.random() < 0.4
+    meal = chance.random() < 0.25
+    crew = 1 if meal else chance.choice([1, 1, 1, 2, 2, 3])
+    skills = frozenset[str]() if meal or chance.random() < 0.3 else frozenset({chance.choice(SKILLS)})
+    seat = Seat(skills, chance.randrange(300, 3000), chance.choice([None, None, None, "female"]))
+    seats = [seat if chance.random() < 0.5 else Seat(frozenset(), chance.randrange(300, 3000)) for _ in range(crew)]
+    ride = chance.choice([None, chance.randrange(1500, 6000)])
+    return Visit(
+        name, chance.randrange(7), tuple(seats), lo, hi + 5000 if soft else hi, hi if soft else None,
+        Delivery(chance.randrange(7), max(0, lo - chance.randrange(3000)), 200, ride) if meal else None,
+        providers=chance.choice([None, None, None, frozenset("p")]),
+        refused_workers=frozenset({f"w{chance.randrange(4)}"}) if chance.random() < 0.2 else frozenset(),
+        load=0 if meal else chance.choice([0, 0, 1, 2]),
+    )  # fmt: skip
+
+
+def _links(chance: random.Random, names: Sequence[str]) -> list[Link]:
+    """At most one link, from or to the first name."""
+    if len(names) < 2 or chance.random() < 0.5:
+        return []
+    pair = [names[0], chance.choice(names[1:])]
+    chance.shuffle(pair)
+    longest = chance.choice([None, chance.randrange(2000, 9000)])
+    return [Link(*pair, chance.randrange(2000), longest, chance.random() < 0.5, chance.random() < 0.3)]
+
+
+def _later(chance: random.Random, problem: Problem, plan: Plan) -> Plan:
+    """The same orders of stops, some of them later than they could be."""
+    visits = tuple(
+        replace(v, earliest_s=min(v.latest_s, v.earliest_s + chance.choice([0, 0, 0, chance.randrange(3000)])))
+        for v in problem.visits
+    )
+    return retime(replace(problem, visits=visits), plan) or plan
+
+
+def _locked(stop: Stop, now: int) -> Stop:
+    return replace(stop, locked=stop.start_s < now)
+
+
+def _no_earlier(problem: Problem, plan: Plan) -> Problem:
+    """The problem in which nothing begins earlier than planned."""
+    planned = {(stop.visit, stop.kind != "pickup"): stop.start_s for route in plan.routes.values() for stop in route}
+    visits: list[Visit] = []
+    for visit in problem.visits:
+        start = planned.get((visit.id, True), visit.earliest_s)
+        meal = visit.delivery
+        if meal is not None:
+            meal = replace(meal, ready_s=max(meal.ready_s, planned.get((visit.id, False), 0)))
+        visits.append(replace(visit, earliest_s=max(visit.earliest_s, start), delivery=meal))
+    return replace(problem, visits=tuple(visits))
+
+
+def cheapest(case: Case, lo: int, hi: int) -> tuple[int, dict[tuple[str, ...], int]]:
+    """What every crew that can begin between two instants costs at least, and the least of all (-1: nobody can)."""
+    visit = replace(case.visit, earliest_s=lo, latest_s=hi)
+    others = tuple(other for other in case.problem.visits if other.id != visit.id)
+    known = {str(violation) for violation in check_plan(replace(case.problem, visits=others), case.plan)}
+    whole = replace(case.problem, visits=(*others, visit))
+    late = _no_earlier(whole, case.plan)
+    before = plan_cost(case.problem, case.plan)
+    costs: dict[tuple[str, ...], int] = {}
+    for crew, routes in _places(case, visit):
+        timed = retime(late, Plan(routes, case.plan.unserved))
+        if timed is None or any(str(violation) not in known for violation in check_plan(whole, timed)):
+            continue
+        cost = plan_cost(case.problem, timed) - before
+        costs[crew] = min(cost, costs.get(crew, cost))
+    return min(costs.values(), default=-1), costs
+
+
+def _places(case: Case, visit: Visit) -> Iterator[tuple[tuple[str, ...], dict[str, tuple[Stop, ...]]]]:
+    routes = case.plan.routes
+    first = {w: max((i + 1 for i, s in enumerate(route) if s.locked), default=0) for w, route in routes.items()}
+    for crew in itertools.permutations(case.problem.workers, len(visit.seats)):
+        if len({worker.provider for worker in crew}) > 1:
+            continue
+        if any(refusal(worker, visit, seat) for worker, seat in zip(crew, visit.seats, strict=True)):
+            continue
+        names = tuple(worker.id for worker in crew)
+        spots = [range(first.get(name, 0), len(routes.get(name, ())) + 1) for name in names]
+        if visit.delivery is not None:
+            route = routes.get(names[0], ())
+            for i, j in itertools.combinations_with_replacement(spots[0], 2):
+                fetch = Stop(
+                    names[0], "pickup", visit.id, 0, visit.delivery.pickup_place, 0, visit.delivery.pickup_duration_s
+                )
+                bring = Stop(names[0], "drop", visit.id, 0, visit.place, 0, visit.seats[0].duration_s)
+                yield names, {**routes, names[0]: (*route[:i], fetch, *route[i:j], bring, *route[j:])}
+            continue
+        for positions in itertools.product(*spots):
+            changed = dict(routes)
+            for seat, (name, at) in enumerate(zip(names, positions, strict=True)):
+                route = routes.get(name, ())
+                stop = Stop(name, "visit", visit.id, seat, visit.place, 0, visit.seats[seat].duration_s)
+                changed[name] = (*route[:at], stop, *route[at:])
+            yield names, changed
