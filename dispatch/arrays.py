@@ -199,7 +199,7 @@ class Reader:
                 self._free(worker), FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
                 providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
                 len(shifts[i]) == 1 and not rests[i], worker.start_place, shift_first[i], shift_first[i + 1],
-                break_first[i], break_first[i + 1],
+                break_first[i], break_first[i + 1], self._homeward(worker),
             )  # fmt: skip
         return Day(
             nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),
@@ -220,6 +220,11 @@ class Reader:
     def _free(self, worker: Worker) -> int:
         begun = self.begun[worker.id]
         return max(begun[-1].end_s if begun else worker.shifts[0].start_s, self.problem.now_s)
+
+    def _homeward(self, worker: Worker) -> int:
+        if worker.end_place is None or not self.begun[worker.id]:
+            return 0
+        return int(self.problem.travel[worker.mode][self._at(worker), worker.end_place])
 
     def _rests(self, worker: Worker) -> list[tuple[int, int, int]]:
         begun = self.begun[worker.id]

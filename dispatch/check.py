@@ -121,7 +121,10 @@ def _rests(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> list[Vi
     holes: list[tuple[int, int]] = []
     for before, behind in zip([None, *route], [*route, None], strict=True):
         opens = before.end_s if before else 0
-        way = int(ways[before.place if before else worker.start_place, behind.place]) if behind else 0
+        # a later shift begins at the start place again
+        resumed = before and behind and any(before.start_s < s.start_s <= behind.start_s for s in worker.shifts)
+        here = worker.start_place if before is None or resumed else before.place
+        way = int(ways[here, behind.place]) if behind else 0
         holes.append((opens, behind.start_s - way if behind else 10**9))
     found: list[Violation] = []
     used = 0

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from dispatch.arrays import KINDS, Node, Reader, begun_of, node_row, visit_row
 from dispatch.engine.anneal import follow
-from dispatch.engine.day import DROP, FAR, GROUP, LINK, PICKUP, VISIT, Day, State, fresh_state
+from dispatch.engine.day import DROP, FAR, GROUP, LINK, PATIENCE, PICKUP, VISIT, Day, State, fresh_state
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Link, Problem, Seat, Visit, Worker
@@ -24,6 +24,7 @@ from dispatch.timing import walk
 _NEW = "\0new"  # the visit asked about, in the arrays
 _MOST_LINKS = 64  # of one visit
 _WINDOWS = 128
+_PATIENCE = 60  # how often two stops may push each other, as in `retime`
 
 
 class Prepared:
@@ -89,6 +90,7 @@ class Prepared:
         busy = tails < len(self.nodes)
         back = self.state.node["done"][tails] + self.state.node["leg"][tails]
         shift["end"][lasts[busy]] = np.maximum(ends[lasts[busy]], back[busy])
+        self.state.turn[PATIENCE] = _PATIENCE
         self._weigh()
         moved = sequence[self.state.node["start"][sequence] != starts]
         self._moved = {int(w) for w in self.state.node["route"][moved]}

@@ -76,12 +76,13 @@ def _carried(
     pushing = a.span[w] < FAR or d.worst_rate > 0.0
     while True:
         bring, shift_then, rests_then = step(d, w, free, shift, rests, place, down, d.node[down].opens)
-        if bring < 0 or bring - full > d.visit[v].ride:
-            return best
+        kept = bring >= 0 and bring - full <= d.visit[v].ride
+        if not kept and d.worker[w].simple == 1:
+            return best  # with breaks it may still come in time behind a later stop
         ride = int(d.travel[m, place, at_down])
         onward = home if n >= d.nodes else int(d.travel[m, at_down, d.node[n].place])
         cost = d.travel_rate * (travelled + ride + onward - lost) + wish + changed + visit_cost(d, v, bring)
-        if cost < best:
+        if kept and cost < best:
             cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, shift_then, rests_then)
             if cost < best and (s.turn[TRYING] or pushing or bring > tied_hi):
                 s.found[0], s.found[1], s.found[2], s.found[3] = w, p, w, prior

@@ -7,9 +7,11 @@ from its own route, unless it reaches a crew, a link or a limit of the whole day
 
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import FAR, TRYING, WALK, Day, State
-from dispatch.engine.openings import Asked, days_short_enough, is_plain, scan, tried
-from dispatch.engine.places import NEVER, keep_sums, restore_sums, tied_window, walk_on
-from dispatch.engine.timing import home_of, leg_between, propagate, put, queue_node, step, undo, visit_cost
+from dispatch.engine.openings import Asked, is_plain, scan, tried
+from dispatch.engine.places import NEVER, tied_window, walk_on
+from dispatch.engine.timing import home_of, leg_between, step, visit_cost
+
+_MOST_FAILED = 20_000  # crews that seemed possible and were not; then nobody is taken to be free
 
 
 @compiled
@@ -54,7 +56,7 @@ def _gather(d: Day, s: State, a: Asked, v: int, seat: int, k: int, ranked: bool)
                     w, after = a.top_worker[k, seat, group, i], a.top_after[k, seat, group, i]
                     start = a.top_start[k, seat, group, i]
                     trying = start > tied_hi
-                    count = _enlist(a, seat, count, cost, w, after, start, start, True, trying)
+                    count = _enlist(a, seat, count, cost, w, after, start, start, True, False, trying)
                     best = best if trying else min(best, cost)
     for i in range(a.count[seat]):
         count, best = _look(d, s, a, v, seat, k, i, count, best)
@@ -64,12 +66,13 @@ def _gather(d: Day, s: State, a: Asked, v: int, seat: int, k: int, ranked: bool)
 
 @inlined
 def _enlist(
-    a: Asked, seat: int, count: int, cost: float, w: int, after: int, start: int, limit: int, plain: bool, trying: bool
-) -> int:
+    a: Asked, seat: int, count: int, cost: float, w: int, after: int, start: int, limit: int, plain: bool, rough: bool,
+    trying: bool,
+) -> int:  # fmt: skip
     a.candidate[seat, count].cost, a.candidate[seat, count].worker, a.candidate[seat, count].after = cost, w, after
     a.candidate[seat, count].start, a.candidate[seat, count].limit = start, limit
     a.candidate[seat, count].plain, a.candidate[seat, count].trying = 1 if plain else 0, 1 if trying else 0
-    a.candidate[seat, count].known = 0
+    a.candidate[seat, count].rough = 1 if rough else 0
     return count + 1
 
 
@@ -100,6 +103,8 @@ def _look(
     if start < 0:
         return count, best
     plain = is_plain(d, s, a, w)
+    # a crew may have to begin later, when a break lies otherwise: then the start alone tells nothing yet
+    rough = size > 1 and a.lo[k] < a.hi[k] and d.worker[w].simple == 0
     limit = a.hi[k]
     trying = False
     if plain:
@@ -108,7 +113,7 @@ def _look(
             limit = min(limit, a.gap[g].latest - onward - duration)
         if start > limit:
             return count, best
-    else:
+    elif not rough:
         s.turn[WALK] += 1
         cost += walk_on(d, s, w, s.node[p].after, place, start + duration, shift, rests)
         if cost >= NEVER:
@@ -119,9 +124,9 @@ def _look(
         cost += visit_cost(d, v, start)
         if not trying:
             best = min(best, cost)
-    if not trying:
+    if not trying and not rough:
         a.able[seat, w] = 2
-    return _enlist(a, seat, count, cost, w, p, start, limit, plain, trying), best
+    return _enlist(a, seat, count, cost, w, p, start, limit, plain, rough, trying), best
 
 
 @compiled
@@ -152,8 +157,8 @@ def _combine(d: Day, s: State, a: Asked, v: int, k: int) -> float:
         behind += a.least[a.alike[level]]
     a.crew[0].at, a.crew[0].start, a.crew[0].limit, a.crew[0].cost = 0, a.lo[k], a.hi[k], 0.0
     best = NEVER
-    level = 0
-    while level >= 0:
+    level = failed = 0
+    while level >= 0 and failed < _MOST_FAILED:
         seat = a.alike[level]
         at = a.crew[level].at
         a.crew[level].at = at + 1
@@ -175,7 +180,9 @@ def _combine(d: Day, s: State, a: Asked, v: int, k: int) -> float:
             a.crew[level].at = 0
             continue
         level -= 1
-        best = min(best, _real(d, s, a, v, k, size, best))
+        total = _real(d, s, a, v, k, size, best)
+        failed += 1 if total >= NEVER else 0
+        best = min(best, total)
     return best
 
 
@@ -184,8 +191,6 @@ def _joins(d: Day, a: Asked, level: int, c: int) -> bool:
     """Whether a candidate can be of one crew with those chosen before."""
     seat = a.alike[level]
     w = a.candidate[seat, c].worker
-    if a.candidate[seat, c].known == 2:
-        return False
     for other in range(level):
         u = a.candidate[a.alike[other], a.crew[other].candidate].worker
         if u == w or d.worker[u].provider != d.worker[w].provider:
@@ -206,7 +211,8 @@ def _real(d: Day, s: State, a: Asked, v: int, k: int, size: int, best: float) ->
     for i in range(size):
         seat, c = a.alike[i], a.crew[i].candidate
         total += a.candidate[seat, c].cost
-        if not a.candidate[seat, c].plain and start > a.candidate[seat, c].start:
+        known = a.candidate[seat, c].plain or start == a.candidate[seat, c].start
+        if a.candidate[seat, c].rough or not known:
             later = _later(d, s, v, i, a.candidate[seat, c].worker, a.candidate[seat, c].after, start)
             if later >= NEVER:
                 return NEVER
@@ -220,8 +226,6 @@ def _real(d: Day, s: State, a: Asked, v: int, k: int, size: int, best: float) ->
         seat, c = a.alike[i], a.crew[i].candidate
         s.found[2 * i], s.found[2 * i + 1] = a.candidate[seat, c].worker, a.candidate[seat, c].after
     if trying:
-        if size > 1 and not _each_possible(d, s, a, v, size):
-            return NEVER
         total = tried(d, s, a, v, size, best)
         if total >= NEVER:
             return NEVER
@@ -248,35 +252,3 @@ def _later(d: Day, s: State, v: int, seat: int, w: int, p: int, start: int) -> f
     if begin > start:
         s.turn[TRYING] = 1  # a break comes first: the others wait for this one
     return cost
-
-
-@compiled
-def _each_possible(d: Day, s: State, a: Asked, v: int, size: int) -> bool:
-    """Whether each of a crew that must be tried could come alone; who cannot is not looked at again."""
-    for i in range(size):
-        seat, c = a.alike[i], a.crew[i].candidate
-        if a.candidate[seat, c].known == 0:
-            a.candidate[seat, c].known = 1
-            if a.candidate[seat, c].trying and not _alone(d, s, a, v, i):
-                a.candidate[seat, c].known = 2
-            else:
-                a.able[seat, a.candidate[seat, c].worker] = 2
-        if a.candidate[seat, c].known == 2:
-            return False
-    return True
-
-
-@compiled
-def _alone(d: Day, s: State, a: Asked, v: int, i: int) -> bool:
-    """Whether one seat of the crew in `State.found` breaks no rule."""
-    mark = s.top[0]
-    kept = keep_sums(s)
-    n = d.visit[v].first + i
-    good = put(d, s, n, s.found[2 * i], s.found[2 * i + 1])
-    if good:
-        queue_node(d, s, n)
-        queue_node(d, s, s.node[n].after)
-        good = propagate(d, s, NEVER) and days_short_enough(d, s, a, mark)
-    undo(d, s, mark)
-    restore_sums(s, kept)
-    return good

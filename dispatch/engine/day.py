@@ -16,7 +16,8 @@ VISIT: Final = 0
 PICKUP: Final = 1
 DROP: Final = 2
 TRAVEL, SOFT, DROPPED, WORST, WISHES = 0, 1, 2, 3, 4  # positions in State.sums
-WALK, SCAN, TRYING, QUEUED, WAVE = 0, 1, 2, 3, 4  # positions in State.turn
+WALK, SCAN, TRYING, QUEUED, WAVE, PATIENCE = 0, 1, 2, 3, 4, 5  # positions in State.turn
+LOOKS: Final = 8  # the same stop comes back more often only where crews wait for each other
 CROWD: Final = 12  # places remembered for each seat of a crew
 
 NODE = np.dtype(
@@ -69,6 +70,7 @@ WORKER = np.dtype(
         ("shift_end", np.int64),
         ("break_first", np.int64),
         ("break_end", np.int64),
+        ("homeward", np.int64),  # way home from what has begun, when nothing follows it
     ],
     align=True,
 )
@@ -184,6 +186,7 @@ def fresh_state(day: Day, seed: int) -> State:
     node["after"][n : n + w] = heads + w
     node["before"][n + w :] = heads
     node["done"][n : n + w] = day.worker["free"]
+    node["leg"][n : n + w] = day.worker["homeward"]
     node["shift"][n : n + w] = day.worker["shift_first"]
     node["rests"][n : n + w] = day.worker["break_first"]
     visit = np.zeros(day.visits, SERVED)
@@ -191,12 +194,15 @@ def fresh_state(day: Day, seed: int) -> State:
     worker = np.zeros(w, DRIVEN)
     worker["stale"] = 1
     worker["ruined"] = NONE
+    turn = np.zeros(8, np.int64)
+    turn[PATIENCE] = LOOKS
     sums = np.zeros(8)
+    sums[TRAVEL] = float(day.worker["homeward"].sum())
     sums[DROPPED] = float(day.visit["penalty"].sum())
     return State(
         node=node, visit=visit, worker=worker, sums=sums, kept=np.zeros(8), log=np.zeros((60 * n + 20_000, 6), np.int64),
         top=np.zeros(1, np.int64), random=np.asarray([(2 * seed + 1) * 0x9E3779B97F4A7C15 % (1 << 64)], np.uint64),
-        turn=np.zeros(8, np.int64), queue=np.zeros(n + 2, np.int64), queued=np.zeros(n, np.uint8),
+        turn=turn, queue=np.zeros(n + 2, np.int64), queued=np.zeros(n, np.uint8),
         seat_worker=np.zeros((4, CROWD), np.int64), seat_after=np.zeros((4, CROWD), np.int64),
         seat_cost=np.zeros((4, CROWD)), seat_time=np.zeros((4, CROWD), np.int64), crew_bound=np.zeros(CROWD * CROWD * 6), crew_seats=np.zeros(CROWD * CROWD * 6, np.int64),
         found=np.zeros(12, np.int64),

@@ -36,7 +36,7 @@ CANDIDATE = np.dtype(
         ("limit", np.int64),  # last start, as far as it is known
         ("plain", np.int64),  # until then later starts cost this seat the same
         ("trying", np.int64),  # it reaches a crew, a link or a limit of the whole day: the cost may be more
-        ("known", np.int64),  # 0 not tried alone yet, 1 possible, 2 not
+        ("rough", np.int64),  # only the detour is known
     ],
     align=True,
 )
@@ -208,7 +208,7 @@ def scan(d: Day, s: State, a: Asked, v: int, seat: int, windows: int, ranked: bo
 
 
 @compiled
-def days_short_enough(d: Day, s: State, a: Asked, mark: int) -> bool:
+def _days_short_enough(d: Day, s: State, a: Asked, mark: int) -> bool:
     """Whether every route changed since a mark in the log is over before the longest day is."""
     for at in range(mark, s.top[0]):
         w = s.node[s.log[at, 1]].route
@@ -229,7 +229,7 @@ def tried(d: Day, s: State, a: Asked, v: int, size: int, best: float) -> float:
     kept = keep_sums(s)
     before = price(d, s)
     cost = NEVER
-    if apply(d, s, v, size, before + best) and days_short_enough(d, s, a, mark):
+    if apply(d, s, v, size, before + best) and _days_short_enough(d, s, a, mark):
         cost = price(d, s) - before
     undo(d, s, mark)
     restore_sums(s, kept)

@@ -4,11 +4,10 @@ Every change is logged, so that a trial costs only what it touched and is taken 
 """
 
 from dispatch.engine.compiling import compiled, inlined
-from dispatch.engine.day import DROP, DROPPED, FAR, NONE, PICKUP, QUEUED, SOFT, TRAVEL, WAVE, WISHES, WORST, Day, State
+from dispatch.engine.day import DROP, DROPPED, FAR, NONE, PATIENCE, PICKUP, QUEUED, SOFT, TRAVEL, WAVE, WISHES, WORST, Day, State
 
 _TIMED, _PUT, _TAKEN = 0, 1, 2
 _ROUNDS = 40
-_LOOKS = 8  # more often than this only crews that wait for each other come back
 
 
 @inlined
@@ -131,8 +130,7 @@ def _note(s: State, what: int, n: int, a: int, b: int, c: int, e: int) -> bool:
 @inlined
 def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     q = s.node[p].after
-    empty = p >= d.nodes and q >= d.nodes
-    old = 0 if empty else s.node[p].leg
+    old = s.node[p].leg
     s.node[p].after, s.node[n].before, s.node[n].after, s.node[q].before = n, p, q, n
     s.node[p].leg = leg_between(d, w, p, n)
     s.node[n].leg = leg_between(d, w, n, q)
@@ -150,7 +148,7 @@ def _link_out(d: Day, s: State, n: int) -> None:
     s.sums[TRAVEL] -= s.node[p].leg + s.node[n].leg
     s.node[p].after, s.node[q].before = q, p
     empty = p >= d.nodes and q >= d.nodes
-    s.node[p].leg = 0 if empty else leg_between(d, w, p, q)
+    s.node[p].leg = d.worker[w].homeward if empty else leg_between(d, w, p, q)
     s.sums[TRAVEL] += s.node[p].leg
     s.worker[w].carried -= d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
     if d.wish.shape[0] > 0:
@@ -323,7 +321,8 @@ def _settle(d: Day, s: State, v: int) -> bool:
             if start != s.node[n].start or shift != s.node[n].shift or rests != s.node[n].rests:
                 if not _set(d, s, n, start, shift, rests) or not _ride_kept(d, s, n):
                     return False
-                queue_node(d, s, s.node[n].after)
+                # the last of a route is looked at itself: do the breaks that are left still fit?
+                queue_node(d, s, s.node[n].after if s.node[n].after < d.nodes else n)
     return True
 
 
@@ -363,7 +362,7 @@ def propagate(d: Day, s: State, ceiling: float) -> bool:
     """Bring every node behind the queued ones up to date. The queue is empty afterwards.
 
     False when a rule breaks, when the price passes the ceiling, or when crews wait for each other: then the same nodes
-    come back again and again, later each time.
+    come back again and again, later each time, more often than `PATIENCE` allows.
     """
     s.turn[WAVE] += 1
     wave = s.turn[WAVE]
@@ -374,7 +373,7 @@ def propagate(d: Day, s: State, ceiling: float) -> bool:
         if s.node[n].wave != wave:
             s.node[n].wave, s.node[n].looks = wave, 0
         s.node[n].looks += 1
-        if s.node[n].looks > _LOOKS or not _update(d, s, n) or price(d, s) > ceiling:
+        if s.node[n].looks > s.turn[PATIENCE] or not _update(d, s, n) or price(d, s) > ceiling:
             while s.turn[QUEUED] > 0:
                 s.turn[QUEUED] -= 1
                 s.queued[s.queue[s.turn[QUEUED]]] = 0
