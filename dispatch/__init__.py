@@ -5,7 +5,7 @@ Times are integer seconds from an origin the caller chooses. It knows no clock, 
 
 from dispatch.check import Violation, check_plan
 from dispatch.cost import plan_cost
-from dispatch.insertion import insert, insert_from, quote, quote_from, warm_quotes
+from dispatch.insertion import insert, quote, quotes_kept, warm_quotes
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
 from dispatch.prepared import Prepared
@@ -37,10 +37,9 @@ __all__ = [
     "construct",
     "improve",
     "insert",
-    "insert_from",
     "plan_cost",
     "quote",
-    "quote_from",
+    "quotes_kept",
     "refusal",
     "remove",
     "retime",

@@ -106,6 +106,13 @@ def to_plan(arrays: Arrays, state: State) -> Plan:
     return Plan(routes, tuple(unserved))
 
 
+def ways_of(problem: Problem, workers: Sequence[Worker]) -> dict[str, np.ndarray]:
+    """Travel by mode of these workers, and the same transposed."""
+    modes = sorted({worker.mode for worker in workers})
+    travel = np.ascontiguousarray(np.stack([problem.travel[mode] for mode in modes]).astype(np.int32))
+    return {"travel": travel, "reverse": np.ascontiguousarray(travel.transpose(0, 2, 1))}
+
+
 def node_row(stop: Node, window: tuple[int, int], *, tied: bool, leads: bool) -> tuple[int, ...]:
     """A NODE record; `leads`: the first node of its visit."""
     priced = stop.kind == DROP or (leads and stop.kind == VISIT)
@@ -164,7 +171,7 @@ class Reader:
         nodes, visits, workers = self.nodes, self.visits, self.workers
         n, w = len(nodes), len(workers)
         modes = sorted({worker.mode for worker in workers})
-        travel = np.ascontiguousarray(np.stack([problem.travel[mode] for mode in modes]).astype(np.int32))
+        ways = ways_of(problem, workers)
         first = np.zeros(len(visits) + 1, np.int32)
         for node in nodes:
             first[node.visit + 1] += 1
@@ -203,12 +210,11 @@ class Reader:
             )  # fmt: skip
         return Day(
             nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),
-            worst_rate=float(weights.late_max_s), travel=travel,
-            reverse=np.ascontiguousarray(travel.transpose(0, 2, 1)), node=node, visit=visited, worker=driver,
+            worst_rate=float(weights.late_max_s), **ways, node=node, visit=visited, worker=driver,
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
             rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
             group_visits=groups.visits, link=groups.links,
-            near=_near(travel[0], visits) if searched else np.zeros((0, 0), np.int32),
+            near=_near(ways["travel"][0], visits) if searched else np.zeros((0, 0), np.int32),
             fits=self._fits() if searched else np.zeros((n, w), np.uint8),
             wish=self._wishes(),
         )  # fmt: skip

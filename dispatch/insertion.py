@@ -11,34 +11,34 @@ import msgspec
 import numpy as np
 
 from dispatch.engine.bringing import answer_meal
+from dispatch.engine.compiling import kept
 from dispatch.engine.crewing import answer
 from dispatch.engine.places import NEVER, apply, keep_sums, restore_sums
 from dispatch.engine.timing import undo
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal, refused
 from dispatch.plan import Plan, remove
-from dispatch.prepared import Entry, Prepared
-from dispatch.problem import Link, Problem, Seat, Shift, Visit, Worker
+from dispatch.prepared import WINDOWS, Entry, Prepared
+from dispatch.problem import Delivery, Link, Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
 
-_MOST_STARTS = 128
+def quote(
+    problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int], prepared: Prepared | None = None
+) -> list[Slot]:
+    """For every start asked, the best crew that can begin then; starts nobody can keep are left out.
 
-
-def quote(problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int]) -> list[Slot]:
-    """For every start asked, the best crew that can begin then; starts nobody can keep are left out."""
-    return quote_from(Prepared(problem, remove(plan, visit.id)), visit, starts)
-
-
-def quote_from(prepared: Prepared, visit: Visit, starts: Sequence[int], links: Sequence[Link] = ()) -> list[Slot]:
-    """The same from a plan made ready before, which does not serve the visit; `links` come beside the problem's own."""
+    `prepared` is the same plan made ready before, of the same workers; it need not know the visit.
+    """
+    if prepared is None:
+        prepared = Prepared(problem, remove(plan, visit.id))
     if not prepared.possible:
         return []
-    links = (*prepared.links_of.get(visit.id, ()), *links)
-    entry = prepared.enter(visit, links)
+    prepared.travelled(problem)
+    entry = prepared.enter(visit, links_of(problem, visit))
     due = entry.hi if visit.due_s is None else visit.due_s
     slots: list[Slot] = []
     wanted = sorted(start for start in set(starts) if entry.lo <= start <= entry.hi)
-    for first in range(0, len(wanted), _MOST_STARTS):
-        some = wanted[first : first + _MOST_STARTS]
+    for first in range(0, len(wanted), WINDOWS):
+        some = wanted[first : first + WINDOWS]
         prepared.asked.lo[: len(some)] = prepared.asked.hi[: len(some)] = some
         _ask(prepared, visit, len(some))
         places = prepared.asked.found[: len(some), : 2 * len(visit.seats) : 2].tolist()
@@ -50,23 +50,27 @@ def quote_from(prepared: Prepared, visit: Visit, starts: Sequence[int], links: S
     return slots
 
 
-def insert(problem: Problem, plan: Plan, visit: Visit) -> Insertion | Refusal:
+def insert(problem: Problem, plan: Plan, visit: Visit, prepared: Prepared | None = None) -> Insertion | Refusal:
     """The cheapest way to serve one more visit, or why nobody can.
 
     When only the gap to a linked visit stands in the way, that visit is planned anew together with this one.
     """
-    alone = insert_from(Prepared(problem, plan), visit)
+    alone = _insert_alone(prepared or Prepared(problem, plan), problem, visit)
     if isinstance(alone, Insertion):
         return alone
     return _insert_with_partner(problem, plan, visit) or alone
 
 
-def insert_from(prepared: Prepared, visit: Visit, links: Sequence[Link] = ()) -> Insertion | Refusal:
-    """The same from a plan made ready before, with linked visits moving no earlier either."""
-    links = (*prepared.links_of.get(visit.id, ()), *links)
+def links_of(problem: Problem, visit: Visit) -> list[Link]:
+    """The links a visit has."""
+    return [link for link in problem.links if visit.id in (link.before, link.after)]
+
+
+def _insert_alone(prepared: Prepared, problem: Problem, visit: Visit) -> Insertion | Refusal:
     if not prepared.possible:
-        return refused(visit, [WorkerRefusal(w.id, "no_gap") for w in prepared.problem.workers], prepared.problem)
-    entry = prepared.enter(visit, links)
+        return refused(visit, [WorkerRefusal(w.id, "no_gap") for w in problem.workers], problem)
+    prepared.travelled(problem)
+    entry = prepared.enter(visit, links_of(problem, visit))
     cost = NEVER
     if entry.lo <= entry.hi:
         prepared.asked.lo[0], prepared.asked.hi[0] = entry.lo, entry.hi
@@ -125,10 +129,7 @@ def _refused(prepared: Prepared, visit: Visit, entry: Entry) -> Refusal:
 def _full(prepared: Prepared, w: int, visit: Visit) -> str:
     """Which rule about the whole route keeps a worker away whom no rule about the person does."""
     room, carried = prepared.workers[w].capacity, int(prepared.state.worker[w]["carried"])
-    box = visit.delivery is not None and visit.delivery.load + int(prepared.day.worker[w]["box_taken"])
-    if room is not None and visit.load > 0 and carried + visit.load > room:
-        return "capacity"
-    return "capacity" if box > prepared.workers[w].box_capacity else "apart"
+    return "capacity" if room is not None and visit.load > 0 and carried + visit.load > room else "apart"
 
 
 def _insert_with_partner(problem: Problem, plan: Plan, visit: Visit) -> Insertion | None:
@@ -141,11 +142,16 @@ def _insert_with_partner(problem: Problem, plan: Plan, visit: Visit) -> Insertio
             continue
         cleared = remove(plan, name)
         for first, second in ((visit, by_id[name]), (by_id[name], visit)):
-            one = insert_from(Prepared(problem, cleared), first)
-            two = insert_from(Prepared(problem, one.plan), second) if isinstance(one, Insertion) else one
+            one = _insert_alone(Prepared(problem, cleared), problem, first)
+            two = _insert_alone(Prepared(problem, one.plan), problem, second) if isinstance(one, Insertion) else one
             if isinstance(one, Insertion) and isinstance(two, Insertion):
                 return Insertion(two.plan, tuple(two.plan.stops_of(visit.id)), one.cost + two.cost)
     return None
+
+
+def quotes_kept() -> bool:
+    """Whether the kernels of quotes were compiled before and only need to be loaded."""
+    return kept(answer) and kept(answer_meal)
 
 
 def warm_quotes() -> None:
@@ -153,7 +159,7 @@ def warm_quotes() -> None:
     way = np.asarray([[0, 60], [60, 0]], np.int32)
     worker = Worker(id="w", provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 36_000),))
     visit = Visit("v", 1, (Seat(frozenset(), 60),), 0, 30_000)
-    problem = Problem(workers=(worker,), visits=(visit,), travel={"car": way})
-    placed = insert(problem, Plan({"w": ()}, ("v",)), visit)
-    if isinstance(placed, Insertion):
-        quote(problem, placed.plan, msgspec.structs.replace(visit, id="x"), (600,))
+    meal = msgspec.structs.replace(visit, id="m", delivery=Delivery(0, 0, 60))
+    problem = Problem(workers=(worker,), visits=(visit, meal), travel={"car": way})
+    for one in problem.visits:
+        insert(problem, Plan({"w": ()}, ("v", "m")), one)

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy import ndarray
 
-from dispatch.arrays import KINDS, Node, Reader, begun_of, node_row, visit_row
+from dispatch.arrays import KINDS, Node, Reader, begun_of, node_row, visit_row, ways_of
 from dispatch.engine.anneal import follow
 from dispatch.engine.day import DROP, FAR, GROUP, LINK, PATIENCE, PICKUP, VISIT, Day, State, fresh_state
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
@@ -23,7 +23,7 @@ from dispatch.timing import walk
 
 _NEW = "\0new"  # the visit asked about, in the arrays
 _MOST_LINKS = 64  # of one visit
-_WINDOWS = 128
+WINDOWS = 128  # of one question
 _PATIENCE = 60  # how often two stops may push each other, as in `retime`
 
 
@@ -34,7 +34,11 @@ class Prepared:
         self.problem = problem
         self.plan = plan
         served = {stop.visit for route in plan.routes.values() for stop in route}
-        self.begun = {worker.id: begun_of(plan.routes.get(worker.id, ())) for worker in problem.workers}
+        movable = {worker.id for worker in problem.workers if worker.shifts}
+        self.begun = {name: begun_of(route) if name in movable else route for name, route in plan.routes.items()}
+        self.begun |= {name: () for name in movable - set(plan.routes)}
+        # nobody here can move the stops of somebody who is not at work or not among the workers
+        self._held = {stop.visit for name, route in plan.routes.items() if name not in movable for stop in route}
         self.locked: dict[str, list[Stop]] = {}
         for route in self.begun.values():
             for stop in route:
@@ -49,10 +53,6 @@ class Prepared:
         self.workers, self.visits, self.nodes = self._reader.workers, self._reader.visits, self._reader.nodes
         self.position = {visit.id: v for v, visit in enumerate(self.visits)}
         self.number = {worker.id: w for w, worker in enumerate(self.workers)}
-        self.links_of: dict[str, list[Link]] = {}
-        for link in problem.links:
-            for name in {link.before, link.after} - served:
-                self.links_of.setdefault(name, []).append(link)
         self.new = len(self.visits) - 1
         self.first = len(self.nodes) - SEATS
         self.day = _with_room(self._reader.day(frozenset(), searched=False))
@@ -84,7 +84,10 @@ class Prepared:
         node["closes"] = closes
         if not possible:
             return False
-        node["closes"][sequence] = np.maximum(closes[sequence], self.state.node["start"][sequence])
+        now = self.state.node["start"][sequence]
+        node["closes"][sequence] = np.maximum(closes[sequence], now)
+        held = [i for i, n in enumerate(sequence) if self.visits[self.nodes[n].visit].id in self._held]
+        node["closes"][sequence[held]] = now[held]
         heads = len(self.nodes) + np.arange(len(self.workers))
         tails = self.state.node["before"][heads + len(self.workers)]
         busy = tails < len(self.nodes)
@@ -92,7 +95,7 @@ class Prepared:
         shift["end"][lasts[busy]] = np.maximum(ends[lasts[busy]], back[busy])
         self.state.turn[PATIENCE] = _PATIENCE
         self._weigh()
-        moved = sequence[self.state.node["start"][sequence] != starts]
+        moved = sequence[now != starts]
         self._moved = {int(w) for w in self.state.node["route"][moved]}
         return True
 
@@ -138,17 +141,17 @@ class Prepared:
         for w, worker in enumerate(self.workers):
             if worker.max_span_s is not None:
                 span[w], out[w] = self._span(worker)
-        top = (_WINDOWS, SEATS, max(1, providers), SEATS)
+        top = (WINDOWS, SEATS, max(1, providers), SEATS)
         most = (SEATS, gaps + SEATS * max(1, providers))
         return Asked(
             gap=np.zeros(gaps, GAP), segment=np.zeros(workers + 1, np.int64), span=span, set_out=out,
-            lo=np.zeros(_WINDOWS, np.int64), hi=np.zeros(_WINDOWS, np.int64), alike=np.zeros(SEATS, np.int64),
+            lo=np.zeros(WINDOWS, np.int64), hi=np.zeros(WINDOWS, np.int64), alike=np.zeros(SEATS, np.int64),
             able=np.zeros((SEATS, workers), np.uint8), listed=np.zeros((SEATS, gaps), np.int64),
             listed_worker=np.zeros((SEATS, gaps), np.int64), count=np.zeros(SEATS, np.int64),
             top_cost=np.zeros(top), top_worker=np.zeros(top, np.int64), top_after=np.zeros(top, np.int64),
             top_start=np.zeros(top, np.int64), candidate=np.zeros(most, CANDIDATE), order=np.zeros(most, np.int64),
             enlisted=np.zeros(SEATS, np.int64), least=np.zeros(SEATS), crew=np.zeros(SEATS + 1, MEMBER),
-            cost=np.zeros(_WINDOWS), found=np.zeros((_WINDOWS, 2 * SEATS), np.int64),
+            cost=np.zeros(WINDOWS), found=np.zeros((WINDOWS, 2 * SEATS), np.int64),
         )  # fmt: skip
 
     def _span(self, worker: Worker) -> tuple[int, int]:
@@ -165,6 +168,12 @@ class Prepared:
             head = int(self.state.node["after"][len(self.nodes) + self.number[worker.id]])
             out = int(self.state.node["start"][head]) - int(ways[worker.start_place, route[0].place])
         return max(limit, back - out), out if self.begun[worker.id] else -1
+
+    def travelled(self, problem: Problem) -> None:
+        """Take ways from a problem that knows more places, those known here numbered as before."""
+        if problem.travel is not self.problem.travel:
+            self.problem = msgspec.structs.replace(self.problem, travel=problem.travel)
+            self.day = self.day._replace(**ways_of(problem, self.workers))
 
     def enter(self, visit: Visit, links: Sequence[Link]) -> "Entry":
         """Write a visit into the spare rows."""

@@ -175,7 +175,25 @@ def _gaps(
             dirty |= _raise(visits[link.after], first + link.min_gap_s, after, plan, floors)
         elif link.max_gap_s is not None and then > first + link.max_gap_s:
             dirty |= _raise(visits[link.before], then - link.max_gap_s - length, before, plan, floors)
+        dirty |= _fetched(visits[link.before], before, times, floors)
+        dirty |= _fetched(visits[link.after], after, times, floors)
     return dirty
+
+
+def _fetched(
+    visit: Visit,
+    members: Sequence[tuple[str, int]],
+    times: dict[str, list[int]],
+    floors: dict[tuple[str, str], int],
+) -> set[str]:
+    """A meal whose hand-over had to wait is fetched later, also when the worker then begins later than asked."""
+    if (visit.id, "drop") not in floors:
+        return set()
+    wanted = fetched_after(visit, max(times[worker][i] for worker, i in members))
+    if wanted <= floors.get((visit.id, "pickup"), 0):
+        return set()
+    floors[visit.id, "pickup"] = wanted
+    return {worker for worker, _ in members}
 
 
 def _raise(

@@ -20,8 +20,10 @@ from backend.orders.model import Actor, Order, OrderStatus
 from backend.orders.offering import offer_order, to_the_desk
 from backend.processes.logging import where
 from backend.processes.solving import SolverPool
+from backend.processes.warming import warm_kernels
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
+from backend.scheduling.placing import place
 from backend.scheduling.rebase import carry_over
 from backend.scheduling.settling import settled, standing
 from backend.scheduling.snapshots import Day, Planner
@@ -43,10 +45,12 @@ class LostZoneError(Exception):
 class Dispatcher:
     """One dispatcher process; any number may run, each zone obeys one of them at a time."""
 
-    def __init__(self, settings: Settings, database: Database, solver: SolverPool) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, solver: SolverPool, warm: asyncio.Event | None = None
+    ) -> None:
         self._settings = settings
         self._database = database
-        self._planner = Planner(settings.time_zone, settings.policy)
+        self._planner = Planner(settings.time_zone, settings.policy, warm)
         self._solver = solver
         self._owner = uuid.uuid4().hex
         self._epochs: dict[UUID, int] = {}
@@ -125,7 +129,7 @@ class Dispatcher:
             crew = _crew(day, order.id)
             visit = next(visit for visit in day.problem.visits if visit.id == str(order.id))
             if len(crew) < len(visit.seats):
-                outcome = self._planner.place(day.problem, settled(day), visit)
+                outcome = place(self._planner, day, visit)
                 if isinstance(outcome, Refusal):
                     await self._refused(connection, order, outcome)
                     return
@@ -222,10 +226,12 @@ async def run(settings: Settings) -> None:
     """Run until stopped; a broken database connection ends the process and its supervisor starts it again."""
     database = await Database.open(settings.database_url, size=4)
     with SolverPool() as solver:
-        dispatcher = Dispatcher(settings, database, solver)
+        warm = asyncio.Event()
+        dispatcher = Dispatcher(settings, database, solver, warm)
         ears = await database.listen()
         await ears.add_listener("feed", lambda *_: dispatcher.wake.set())
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(warm_kernels(warm))
             tasks.create_task(_renew_forever(dispatcher))
             tasks.create_task(_cycle_forever(dispatcher))
 

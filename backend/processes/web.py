@@ -24,6 +24,7 @@ from backend.processes import description as openapi
 from backend.processes.headers import before_send_with
 from backend.processes.problems import HANDLERS, UNAVAILABLE
 from backend.processes.serving import MESSAGE_LIMIT, serve
+from backend.processes.warming import warm_kernels
 from backend.providers import routes as providers
 from backend.residents import routes as residents
 from backend.scheduling.snapshots import Planner
@@ -77,8 +78,8 @@ async def _json_only(request: Request[Any, Any, State]) -> None:
             raise DomainError("unsupported_media_type")
 
 
-def create_app(settings: Settings, database: Database) -> Litestar:
-    """The application. Raises OpenRouteError when a route forgot to say who may call it."""
+def create_app(settings: Settings, database: Database, warm: asyncio.Event | None = None) -> Litestar:
+    """The application; days are planned once `warm` is set. Raises OpenRouteError when a route forgot to say who may call it."""
     app = Litestar(
         route_handlers=[live, ready, openapi.description, *(handler for handlers in _SLICES for handler in handlers)],
         middleware=[Authentication],
@@ -91,7 +92,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             {
                 "settings": settings,
                 "database": database,
-                "planner": Planner(settings.time_zone, settings.policy),
+                "planner": Planner(settings.time_zone, settings.policy, warm),
             }
         ),
         logging_config=None,
@@ -112,7 +113,10 @@ def _closed_by_default(app: Litestar) -> None:
 async def run(settings: Settings) -> None:
     """Serve until stopped."""
     database = await Database.open(settings.database_url, size=_POOL_SIZE)
+    warm = asyncio.Event()
+    warming = asyncio.create_task(warm_kernels(warm))
     try:
-        await serve(create_app(settings, database), settings.host, settings.web_port)
+        await serve(create_app(settings, database, warm), settings.host, settings.web_port)
     finally:
+        warming.cancel()
         await database.close()

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from backend.core.clock import city_date
 from backend.database.pool import Connection
+from backend.scheduling.placing import place, with_visit
 from backend.scheduling.settling import settled
 from backend.scheduling.slots import Refused, Slot, Wanted, WantedLink, price_lines
 from backend.scheduling.snapshots import Day, Planner, seat_gender
@@ -17,7 +18,6 @@ from dispatch import (
     Insertion,
     Link,
     Plan,
-    Problem,
     Refusal,
     Seat,
     Visit,
@@ -64,17 +64,15 @@ def visit_of(day: Day, wanted: Wanted, slot: Slot | None, identity: str) -> Visi
     )
 
 
-def with_visit(day: Day, visit: Visit, wanted: Sequence[WantedLink]) -> Problem:
-    """The day's problem with one more visit, tied to others of the day when asked."""
-    links = tuple(
+def links_with(visit: str, wanted: Sequence[WantedLink]) -> list[Link]:
+    """The gaps between a wanted visit and others of the day."""
+    return [
         Link(
-            str(link.order_id) if link.follows else visit.id, visit.id if link.follows else str(link.order_id),
+            str(link.order_id) if link.follows else visit, visit if link.follows else str(link.order_id),
             link.min_gap_s, link.max_gap_s, link.gap_from == "end",
         )
         for link in wanted
-    )  # fmt: skip
-    visits = (*(other for other in day.problem.visits if other.id != visit.id), visit)
-    return msgspec.structs.replace(day.problem, visits=visits, links=(*day.problem.links, *links))
+    ]  # fmt: skip
 
 
 class Turn(Struct, frozen=True):
@@ -110,14 +108,15 @@ async def quote_slots(
     starts = _grid(day)
     if not starts:
         return [], Refused(on, "no_shift")
-    plan = settled(day)
+    prepared = planner.prepared(day)
     slots: list[Slot] = []
     for turn in turns(day, wanted):
         mine = [start for start in starts if turn.lo <= start and start + wanted.slot_s <= turn.hi]
         if not mine:
             continue
         visit = msgspec.structs.replace(visit_of(day, wanted, None, NEW), earliest_s=mine[0], latest_s=mine[-1])
-        possible = quote(with_visit(day, visit, turn.links), plan, visit, mine)
+        problem = with_visit(day, visit, links_with(NEW, turn.links))
+        possible = quote(problem, day.plan, visit, mine, prepared)
         slots += [_slot(day, wanted, slot.start_s, now, turn.links) for slot in possible]
     return slots, None if slots else Refused(on, "no_gap")
 
@@ -145,7 +144,6 @@ async def quote_wish(
         expected_at=None, late_s=0, price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen),
         quoted_at=now,
     )  # fmt: skip
-    plan = settled(day)
     best: tuple[int, Slot] | None = None
     possible: list[Slot] = []
     refused: list[Refused] = []
@@ -158,7 +156,7 @@ async def quote_wish(
         visit = msgspec.structs.replace(
             visit, earliest_s=max(visit.earliest_s, turn.lo), latest_s=min(visit.latest_s, turn.hi)
         )
-        outcome = planner.place(with_visit(day, visit, turn.links), plan, visit)
+        outcome = place(planner, day, visit, links_with(NEW, turn.links))
         if isinstance(outcome, Refusal):
             refused.append(Refused(on, outcome.summary))
             continue
@@ -174,7 +172,7 @@ async def quote_wish(
 def place_into(planner: Planner, day: Day, wanted: Wanted, slot: Slot, identity: str) -> Plan | None:
     """The day with a crew for a slot taken up, inside its promised window; None when nobody is left."""
     visit = visit_of(day, wanted, slot, identity)
-    outcome = planner.place(with_visit(day, visit, slot.links), settled(day), visit)
+    outcome = place(planner, day, visit, links_with(identity, slot.links))
     return outcome.plan if isinstance(outcome, Insertion) else None
 
 

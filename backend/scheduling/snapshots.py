@@ -1,5 +1,6 @@
 """One zone's day in memory: rows become a planning problem and a plan, keyed by the plan's version."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -12,11 +13,11 @@ from backend.core.clock import day_origin
 from backend.database.pool import Connection
 from backend.scheduling import queries
 from backend.scheduling.model import PlanRow, StopRow, VisitRow
-from backend.scheduling.placing import POLICIES
 from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
-from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker
+from dispatch import Break, Delivery, Link, Plan, Prepared, Problem, Seat, Shift, Stop, Visit, Worker
 
+POLICIES = ("best", "nearest")
 _MOST_DAYS = 400
 _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
@@ -79,12 +80,17 @@ class Day(Struct, frozen=True):
 class Planner:
     """Keeps the days somebody asked about, and reads them again when their plan version has moved on."""
 
-    def __init__(self, time_zone: str, policy: str = "best") -> None:
-        self.place = POLICIES[policy]
+    def __init__(self, time_zone: str, policy: str = "best", warm: asyncio.Event | None = None) -> None:
+        """`warm`: set when questions can be asked; days are not given out before. Raises ValueError for the policy."""
+        if policy not in POLICIES:
+            raise ValueError(policy)
+        self.policy = policy
+        self._warm = warm
         self._zone_info = ZoneInfo(time_zone)
         self._travel: dict[UUID, ZoneTravel] = {}
         self._days: dict[tuple[UUID, date], DayRows] = {}
         self._rosters: dict[tuple[UUID, date], Roster] = {}
+        self._prepared: dict[tuple[UUID, date], tuple[DayRows, int, Prepared]] = {}
 
     @property
     def zone_info(self) -> ZoneInfo:
@@ -102,6 +108,8 @@ class Planner:
         places: Sequence[UUID] = (),
     ) -> Day:
         """The zone's day as of now; `places` are further places the caller wants travel to."""
+        if self._warm is not None:
+            await self._warm.wait()
         if plan is None:
             plan = await queries.plan(connection, zone_id, plan_on)
         if plan is None:
@@ -113,11 +121,20 @@ class Planner:
             if len(self._days) > _MOST_DAYS:
                 self._days.clear()
                 self._rosters.clear()
+                self._prepared.clear()
             self._days[zone_id, plan_on] = rows
         travel = self._travel.get(zone_id)
         if travel is None:
             travel = self._travel[zone_id] = await ZoneTravel.load(connection, zone_id)
         return await _build(connection, travel, rows, now, day_origin(plan_on, self._zone_info), places)
+
+    def prepared(self, day: Day) -> Prepared:
+        """The day's plan ready to be asked about; kept until the plan, or what is known of the present, has changed."""
+        key = (day.rows.zone_id, day.rows.plan_on)
+        kept = self._prepared.get(key)
+        if kept is None or kept[0] is not day.rows or kept[1] != day.now_s:
+            kept = self._prepared[key] = (day.rows, day.now_s, Prepared(day.problem, day.plan))
+        return kept[2]
 
     async def _roster(self, connection: Connection, zone_id: UUID, plan_on: date, version: int) -> Roster:
         """Who works that day, as of a version of all rosters."""

@@ -17,8 +17,7 @@ def answer_meal(d: Day, s: State, a: Asked, v: int, windows: int, ready: int) ->
     down = up + 1
     earliest, _ = tied_window(d, s, v)
     for w in range(d.workers):
-        able = worker_can(d, s, v, up, w, True) and d.visit[v].box + d.worker[w].box_taken <= d.worker[w].box_room
-        a.able[0, w] = 1 if able else 0
+        a.able[0, w] = 1 if worker_can(d, s, v, up, w, True) else 0
     for k in range(windows):
         a.cost[k] = NEVER
         lo = max(a.lo[k], earliest)

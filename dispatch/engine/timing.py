@@ -319,8 +319,12 @@ def _settle(d: Day, s: State, v: int) -> bool:
                 continue
             start, shift, rests = _reached(d, s, n, s.visit[u].together)
             if start != s.node[n].start or shift != s.node[n].shift or rests != s.node[n].rests:
-                if not _set(d, s, n, start, shift, rests) or not _ride_kept(d, s, n):
+                if not _set(d, s, n, start, shift, rests):
                     return False
+                if not _ride_kept(d, s, n):
+                    if _fetched_after(d, s, n - 1) <= s.node[n - 1].start:
+                        return False
+                    queue_node(d, s, n - 1)
                 # the last of a route is looked at itself: do the breaks that are left still fit?
                 queue_node(d, s, s.node[n].after if s.node[n].after < d.nodes else n)
     return True
@@ -344,6 +348,17 @@ def _apart(d: Day, s: State, g: int) -> bool:
         if not moved:
             return True
     return False
+
+
+@inlined
+def _fetched_after(d: Day, s: State, n: int) -> int:
+    """When a meal may be fetched: later than else where the hand-over waits for what it is tied to."""
+    v = d.node[n].visit
+    opens = d.node[n].opens
+    if d.node[n].kind == PICKUP and d.visit[v].group >= 0 and d.visit[v].ride < FAR:
+        if s.node[n + 1].start > s.node[n + 1].arrive:
+            opens = max(opens, s.node[n + 1].start - d.visit[v].ride - d.node[n].duration)
+    return opens
 
 
 @inlined
@@ -385,7 +400,7 @@ def propagate(d: Day, s: State, ceiling: float) -> bool:
 def _update(d: Day, s: State, n: int) -> bool:
     """One node's start from what lies before it in its route; what depends on it is queued."""
     w = s.node[n].route
-    start, shift, rests = _reached(d, s, n, d.node[n].opens)
+    start, shift, rests = _reached(d, s, n, _fetched_after(d, s, n))
     if start < 0:
         return False
     if d.node[n].coupled:
