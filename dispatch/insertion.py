@@ -21,6 +21,7 @@ from dispatch.prepared import WINDOWS, Entry, Prepared
 from dispatch.problem import Delivery, Link, Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
 
+
 def quote(
     problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int], prepared: Prepared | None = None
 ) -> list[Slot]:

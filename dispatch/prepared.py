@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from dispatch.arrays import KINDS, Node, Reader, begun_of, node_row, visit_row, ways_of
 from dispatch.engine.anneal import follow
-from dispatch.engine.day import DROP, FAR, GROUP, LINK, PATIENCE, PICKUP, VISIT, Day, State, fresh_state
+from dispatch.engine.day import DROP, FAR, GROUP, LINK, PATIENCE, PICKUP, VISIT, Day, fresh_state
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Link, Problem, Seat, Visit, Worker
@@ -36,7 +36,7 @@ class Prepared:
         served = {stop.visit for route in plan.routes.values() for stop in route}
         movable = {worker.id for worker in problem.workers if worker.shifts}
         self.begun = {name: begun_of(route) if name in movable else route for name, route in plan.routes.items()}
-        self.begun |= {name: () for name in movable - set(plan.routes)}
+        self.begun |= dict.fromkeys(movable - set(plan.routes), ())
         # nobody here can move the stops of somebody who is not at work or not among the workers
         self._held = {stop.visit for name, route in plan.routes.items() if name not in movable for stop in route}
         self.locked: dict[str, list[Stop]] = {}
@@ -147,7 +147,7 @@ class Prepared:
             gap=np.zeros(gaps, GAP), segment=np.zeros(workers + 1, np.int64), span=span, set_out=out,
             lo=np.zeros(WINDOWS, np.int64), hi=np.zeros(WINDOWS, np.int64), alike=np.zeros(SEATS, np.int64),
             able=np.zeros((SEATS, workers), np.uint8), listed=np.zeros((SEATS, gaps), np.int64),
-            listed_worker=np.zeros((SEATS, gaps), np.int64), count=np.zeros(SEATS, np.int64),
+            listed_worker=np.zeros((SEATS, gaps), np.int64), listed_count=np.zeros(SEATS, np.int64),
             top_cost=np.zeros(top), top_worker=np.zeros(top, np.int64), top_after=np.zeros(top, np.int64),
             top_start=np.zeros(top, np.int64), candidate=np.zeros(most, CANDIDATE), order=np.zeros(most, np.int64),
             enlisted=np.zeros(SEATS, np.int64), least=np.zeros(SEATS), crew=np.zeros(SEATS + 1, MEMBER),

@@ -90,11 +90,11 @@ def turns(day: Day, wanted: Wanted) -> list[Turn]:
                     key=lambda n: n.from_at)  # fmt: skip
     length = max(seat.duration_s for seat in wanted.seats)
     found: list[Turn] = []
-    for place in range(len(others) + 1):
-        lo = max((day.seconds(n.to_at) + n.gap_before_s for n in others[:place]), default=0)
-        hi = min((day.seconds(n.from_at) - n.gap_after_s - length for n in others[place:]), default=_FAR_S)
-        links = [WantedLink(n.order_id, n.gap_before_s) for n in others[:place]]
-        links += [WantedLink(n.order_id, n.gap_after_s, follows=False) for n in others[place:]]
+    for turn in range(len(others) + 1):
+        lo = max((day.seconds(n.to_at) + n.gap_before_s for n in others[:turn]), default=0)
+        hi = min((day.seconds(n.from_at) - n.gap_after_s - length for n in others[turn:]), default=_FAR_S)
+        links = [WantedLink(n.order_id, n.gap_before_s) for n in others[:turn]]
+        links += [WantedLink(n.order_id, n.gap_after_s, follows=False) for n in others[turn:]]
         if lo <= hi:
             found.append(Turn(lo, hi, asked + links))
     return found

@@ -14,7 +14,6 @@ _SOURCE = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(_HERE.glo
 _numba.config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_SOURCE}")
 
 
-
 def kept(kernel: Any) -> bool:
     """Whether a kernel was compiled before and is on disk."""
     return any(Path(_numba.config.CACHE_DIR).rglob(f"*.{kernel.py_func.__name__}-*.nbi"))

@@ -58,7 +58,7 @@ def _gather(d: Day, s: State, a: Asked, v: int, seat: int, k: int, ranked: bool)
                     trying = start > tied_hi
                     count = _enlist(a, seat, count, cost, w, after, start, start, True, False, trying)
                     best = best if trying else min(best, cost)
-    for i in range(a.count[seat]):
+    for i in range(a.listed_count[seat]):
         count, best = _look(d, s, a, v, seat, k, i, count, best)
     _sort(a, seat, count)
     return count
@@ -77,9 +77,7 @@ def _enlist(
 
 
 @compiled
-def _look(
-    d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: int, best: float
-) -> tuple[int, float]:
+def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: int, best: float) -> tuple[int, float]:
     """One listed gap, enlisted where its own route allows the start. `best` is the least sure cost of a lone seat."""
     g, w = a.listed[seat, i], a.listed_worker[seat, i]
     size = d.visit[v].end - d.visit[v].first
@@ -118,7 +116,7 @@ def _look(
         cost += walk_on(d, s, w, s.node[p].after, place, start + duration, shift, rests)
         if cost >= NEVER:
             return count, best
-        trying = s.turn[TRYING] == 1 or a.span[w] < FAR
+        trying = bool(s.turn[TRYING] == 1 or a.span[w] < FAR)
     trying = trying or start > tied_hi or d.worst_rate > 0.0
     if size == 1:
         cost += visit_cost(d, v, start)
@@ -166,7 +164,7 @@ def _combine(d: Day, s: State, a: Asked, v: int, k: int) -> float:
         if at >= a.enlisted[seat]:
             level -= 1
             continue
-        c = a.order[seat, at]
+        c = int(a.order[seat, at])
         cost = a.crew[level].cost + a.candidate[seat, c].cost
         if cost + a.crew[level].behind >= best:
             level -= 1

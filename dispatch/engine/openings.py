@@ -66,7 +66,7 @@ class Asked(NamedTuple):
     able: ndarray  # uint8 (SEATS, workers): 1 no rule forbids it, 2 some gap is large enough
     listed: ndarray  # int64 (SEATS, nodes + workers): gaps to look at one by one
     listed_worker: ndarray  # int64, the same shape
-    count: ndarray  # int64 (SEATS): how many
+    listed_count: ndarray  # int64 (SEATS): how many
     top_cost: ndarray  # float64 (windows, SEATS, providers, SEATS): cheapest places in plain routes
     top_worker: ndarray  # int64, the same shape, and so the next two
     top_after: ndarray
@@ -204,7 +204,7 @@ def scan(d: Day, s: State, a: Asked, v: int, seat: int, windows: int, ranked: bo
                 own = visit_cost(d, v, start) if size == 1 else 0.0
                 _among_the_best(a, k, seat, group, size, cost + own, w, a.gap[g].after, start)
                 k += 1
-    a.count[seat] = listed
+    a.listed_count[seat] = listed
 
 
 @compiled

@@ -4,7 +4,22 @@ Every change is logged, so that a trial costs only what it touched and is taken 
 """
 
 from dispatch.engine.compiling import compiled, inlined
-from dispatch.engine.day import DROP, DROPPED, FAR, NONE, PATIENCE, PICKUP, QUEUED, SOFT, TRAVEL, WAVE, WISHES, WORST, Day, State
+from dispatch.engine.day import (
+    DROP,
+    DROPPED,
+    FAR,
+    NONE,
+    PATIENCE,
+    PICKUP,
+    QUEUED,
+    SOFT,
+    TRAVEL,
+    WAVE,
+    WISHES,
+    WORST,
+    Day,
+    State,
+)  # fmt: skip
 
 _TIMED, _PUT, _TAKEN = 0, 1, 2
 _ROUNDS = 40
@@ -355,9 +370,10 @@ def _fetched_after(d: Day, s: State, n: int) -> int:
     """When a meal may be fetched: later than else where the hand-over waits for what it is tied to."""
     v = d.node[n].visit
     opens = d.node[n].opens
-    if d.node[n].kind == PICKUP and d.visit[v].group >= 0 and d.visit[v].ride < FAR:
-        if s.node[n + 1].start > s.node[n + 1].arrive:
-            opens = max(opens, s.node[n + 1].start - d.visit[v].ride - d.node[n].duration)
+    if d.node[n].kind != PICKUP or d.visit[v].group < 0 or d.visit[v].ride >= FAR:
+        return opens
+    if s.node[n + 1].start > s.node[n + 1].arrive:
+        opens = max(opens, s.node[n + 1].start - d.visit[v].ride - d.node[n].duration)
     return opens
 
 

@@ -1,8 +1,12 @@
-"""How long a quote takes on a busy day, beside a bare numpy scan of the same gaps in the same run.
+"""How long a quote takes on a busy day, and whether quotes say what timing the whole plan again says.
 
-    python -m tests.benchmarks.quotes --workers 500 --stops 12 --asks 200
+    python -m tests.benchmarks.quotes --workers 500 --stops 12 --asks 500
+    python -m tests.benchmarks.quotes --compare 10000 --seed 1
 
-Prints one JSON object: microseconds, median and 99th of 100, for one start, for 20 starts and for a crew of two.
+The first prints one JSON object: microseconds, median and 99th of 100, of questions to a prepared plan, for days of a half,
+one and two times the workers; what making a plan ready takes; and a bare numpy scan of the same gaps in the same run. A day
+is `plain` (hard windows) or `mixed` (every other visit may be late at a price, every third worker has a break). The second
+compares questions about small random days with every place tried by brute force, and exits with 1 when one is wrong.
 """
 
 import argparse
@@ -14,13 +18,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dispatch import Plan, Problem, Seat, Shift, Stop, Visit, Worker, quote
+from dispatch import Break, Delivery, Plan, Prepared, Problem, Seat, Shift, Stop, Visit, Worker, insert, quote
+from tests.support.brute import compare
 
 SIDE_M, SPEED, BUSY_S, PLACES = 14_000, 5, 900, 600
 OPENS_S, CLOSES_S = 27_000, 72_000
 
 
-def busy_day(workers: int, stops: int, seed: int) -> tuple[Problem, Plan]:
+def busy_day(workers: int, stops: int, seed: int, *, mixed: bool = False) -> tuple[Problem, Plan]:
     """Everybody's day with `stops` visits an hour apart or so, each free to move by up to half an hour."""
     chance = random.Random(seed)
     points = np.array([(chance.uniform(0, SIDE_M), chance.uniform(0, SIDE_M)) for _ in range(PLACES)])
@@ -31,17 +36,19 @@ def busy_day(workers: int, stops: int, seed: int) -> tuple[Problem, Plan]:
         team.append(
             Worker(
                 id=f"w{w}", provider=f"p{w % 5}", skills=frozenset({"bath"}), start_place=base, end_place=base,
-                shifts=(Shift(OPENS_S, CLOSES_S),),
+                shifts=(Shift(OPENS_S, CLOSES_S),), breaks=(Break(41_000, 48_000, 900),) if mixed and w % 3 == 0 else (),
             )
         )  # fmt: skip
         here, free, route = base, OPENS_S, list[Stop]()
         for n in range(stops):
             near = np.argsort(ways[here])[1 : PLACES // 8]
             place = int(near[chance.randrange(len(near))])
-            start = free + int(ways[here, place]) + chance.randrange(1500)
+            rest = 900 if mixed and w % 3 == 0 and n == stops // 2 else 0
+            start = free + int(ways[here, place]) + chance.randrange(1500) + rest
             if start + BUSY_S + int(ways[place, base]) > CLOSES_S:
                 break
-            visit = Visit(f"v{w}-{n}", place, (Seat(frozenset({"bath"}), BUSY_S),), start - 900, start + 900)
+            due = start + 600 if mixed and n % 2 else None
+            visit = Visit(f"v{w}-{n}", place, (Seat(frozenset({"bath"}), BUSY_S),), start - 900, start + 900, due)
             visits.append(visit)
             route.append(Stop(f"w{w}", "visit", visit.id, 0, place, start, start + BUSY_S))
             here, free = place, start + BUSY_S
@@ -89,42 +96,76 @@ def _times(asks: int, what: Callable[[int], object]) -> tuple[float, float]:
     return float(np.percentile(taken, 50)), float(np.percentile(taken, 99))
 
 
-def measure(workers: int, stops: int, asks: int, seed: int) -> dict[str, tuple[float, float]]:
-    problem, plan = busy_day(workers, stops, seed)
+def measure(workers: int, stops: int, asks: int, seed: int, *, mixed: bool = False) -> dict[str, tuple[float, float]]:
+    problem, plan = busy_day(workers, stops, seed, mixed=mixed)
     chance = random.Random(seed + 1)
-    scan = Scan(problem, plan)
     seat = Seat(frozenset({"bath"}), BUSY_S)
     wanted = [(chance.randrange(PLACES), chance.randrange(OPENS_S + 3600, CLOSES_S - 7200)) for _ in range(asks)]
+    prepared = Prepared(problem, plan)
 
-    def ask(n: int, seats: int, starts: int) -> object:
+    def ask(n: int, seats: int, starts: int, every: int = 900) -> object:
         place, start = wanted[n]
-        visit = Visit("new", place, (seat,) * seats, start, start + 900 * (starts - 1))
-        return quote(problem, plan, visit, range(start, start + 900 * starts, 900))
+        visit = Visit("new", place, (seat,) * seats, start, start + every * (starts - 1))
+        return quote(problem, plan, visit, range(start, start + every * starts, every), prepared)
 
-    def peer(n: int, starts: int) -> object:
+    def put(n: int, seats: int) -> object:
         place, start = wanted[n]
-        return scan.cheapest(place, range(start, start + 900 * starts, 900))
+        visit = Visit("new", place, (seat,) * seats, start, start + 3600, start + 1800)
+        return insert(problem, plan, visit, prepared)
 
-    for n in range(3):
-        ask(n, 1, 1), ask(n, 2, 20), peer(n, 1)
-    return {
-        "one start": _times(asks, lambda n: ask(n, 1, 1)),
-        "20 starts": _times(asks, lambda n: ask(n, 1, 20)),
-        "crew of two, 20 starts": _times(asks, lambda n: ask(n, 2, 20)),
-        "scan, one start": _times(asks, lambda n: peer(n, 1)),
-        "scan, 20 starts": _times(asks, lambda n: peer(n, 20)),
+    def meal(n: int, starts: int) -> object:
+        place, start = wanted[n]
+        fetch = Delivery((place + 1) % PLACES, start - 1800, 120, 2400)
+        visit = Visit("new", place, (Seat(frozenset(), 180),), start, start + 900 * (starts - 1), delivery=fetch)
+        return quote(problem, plan, visit, range(start, start + 900 * starts, 900), prepared)
+
+    rows = {
+        "one start": lambda n: ask(n, 1, 1),
+        "20 starts": lambda n: ask(n, 1, 20),
+        "crew of two, one start": lambda n: ask(n, 2, 1),
+        "crew of two, 20 starts": lambda n: ask(n, 2, 20),
+        "crew of two, 120 starts": lambda n: ask(n, 2, 120, 60),
+        "crew of four, one start": lambda n: ask(n, 4, 1),
+        "meal, one hand-over": lambda n: meal(n, 1),
+        "meal, 20 hand-overs": lambda n: meal(n, 20),
+        "inserted within an hour": lambda n: put(n, 1),
+        "crew of two inserted within an hour": lambda n: put(n, 2),
     }
+    found = {"made ready": _times(5, lambda _: Prepared(problem, plan))}
+    for name, row in rows.items():
+        for n in range(3):
+            row(n)
+        found[name] = _times(asks, row)
+    if not mixed:
+        scan = Scan(problem, plan)
+
+        def peer(n: int, starts: int) -> object:
+            place, start = wanted[n]
+            return scan.cheapest(place, range(start, start + 900 * starts, 900))
+
+        found |= {f"scan, {k} starts": _times(asks, lambda n, k=k: peer(n, k)) for k in (1, 20)}
+    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Time quotes.")
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Time quotes, or compare them with brute force.")
     parser.add_argument("--workers", type=int, default=500)
     parser.add_argument("--stops", type=int, default=12)
-    parser.add_argument("--asks", type=int, default=200)
+    parser.add_argument("--asks", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--compare", type=int, default=0)
     asked = parser.parse_args()
-    sys.stdout.write(json.dumps(measure(asked.workers, asked.stops, asked.asks, asked.seed)) + "\n")
+    if asked.compare:
+        kinds, wrong = compare(asked.compare, asked.seed)
+        sys.stdout.write(json.dumps({"compared": dict(kinds), "wrong": wrong}, indent=1) + "\n")
+        return 1 if wrong else 0
+    told: dict[str, object] = {}
+    for workers in (asked.workers // 2, asked.workers, 2 * asked.workers):
+        told[f"plain, {workers} workers"] = measure(workers, asked.stops, asked.asks, asked.seed)
+    told[f"mixed, {asked.workers} workers"] = measure(asked.workers, asked.stops, asked.asks, asked.seed, mixed=True)
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,9 +1,11 @@
 """Plans against the independent oracle, on small random days."""
 
 import itertools
+import random
+from collections import Counter
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dispatch import (
@@ -26,6 +28,7 @@ from dispatch import (
     quote,
     retime,
 )
+from tests.support.brute import random_case, wrong_about
 
 SKILLS = ["bath", "rehab"]
 
@@ -130,6 +133,17 @@ def test_a_colleague_of_somebody_under_way_is_not_exchanged() -> None:
     )
     better = improve(problem, plan, 0.4, 1)
     assert [stop.worker for stop in better.stops_of("bath") if stop.seat == 1] == ["b"]
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=60, deadline=None)
+def test_quotes_say_what_timing_the_whole_plan_again_says(seed: int) -> None:
+    """Crews, breaks, locks, links, meals, full bags, long days: a start is offered exactly when some place keeps it."""
+    chance = random.Random(seed)
+    case = random_case(chance)
+    assume(case is not None)
+    starts = sorted({chance.randint(case.visit.earliest_s, case.visit.latest_s) for _ in range(4)})
+    assert wrong_about(case, starts, Counter()) == []
 
 
 @given(days(meals=False))

@@ -6,6 +6,7 @@ for the whole plan with nothing begun earlier than planned, and `check_plan` fin
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,8 +16,10 @@ from msgspec.structs import replace
 from dispatch import (
     Break,
     Delivery,
+    Insertion,
     Link,
     Plan,
+    Prepared,
     Problem,
     Seat,
     Shift,
@@ -26,7 +29,9 @@ from dispatch import (
     Worker,
     check_plan,
     construct,
+    insert,
     plan_cost,
+    quote,
     refusal,
     retime,
 )
@@ -180,3 +185,49 @@ def _places(case: Case, visit: Visit) -> Iterator[tuple[tuple[str, ...], dict[st
                 stop = Stop(name, "visit", visit.id, seat, visit.place, 0, visit.seats[seat].duration_s)
                 changed[name] = (*route[:at], stop, *route[at:])
             yield names, changed
+
+
+def compare(count: int, seed: int) -> tuple[Counter[str], list[str]]:
+    """So many questions, each against every place tried: how many of which kind, and what is wrong with which."""
+    kinds: Counter[str] = Counter()
+    wrong: list[str] = []
+    number = 0
+    while kinds["asked"] < count:
+        number += 1
+        chance = random.Random(seed * 1_000_003 + number)
+        case = random_case(chance)
+        if case is not None:
+            starts = sorted({chance.randint(case.visit.earliest_s, case.visit.latest_s) for _ in range(4)})
+            found = wrong_about(case, starts, kinds)
+            wrong += [f"{seed}/{number}: {what}" for what in found]
+    return kinds, wrong
+
+
+def wrong_about(case: Case, starts: Sequence[int], kinds: Counter[str]) -> list[str]:
+    """What quotes for these starts, and the insertion into the whole window, say that is not so."""
+    visit = case.visit
+    linked = any(visit.id in (link.before, link.after) for link in case.problem.links)
+    kind = ("meal" if visit.delivery else f"crew of {len(visit.seats)}") + (", linked" if linked else "")
+    spare = 1 + sum(other.delivery is not None for other in case.problem.visits)  # costs of waiting are cut to seconds
+    prepared = Prepared(case.problem, case.plan)
+    slots = {slot.start_s: slot for slot in quote(case.problem, case.plan, visit, starts, prepared)}
+    wrong: list[str] = []
+    for start in starts:
+        least, costs = cheapest(case, start, start)
+        slot = slots.get(start)
+        kinds.update(["asked", kind, "possible" if least >= 0 else "not possible"])
+        if (slot is None) != (least < 0):
+            wrong.append(f"{start} is {slot}, should cost {least}")
+        elif slot is not None and max(abs(slot.cost - least), abs(costs.get(slot.crew, -(10**9)) - least)) > spare:
+            wrong.append(f"{start} is {slot}, should cost {least}: {costs}")
+    least, costs = cheapest(case, visit.earliest_s, visit.latest_s)
+    outcome = insert(case.problem, case.plan, visit, prepared)
+    kinds.update(["inserted"])
+    if isinstance(outcome, Insertion) and least >= 0:
+        broken = check_plan(case.problem, outcome.plan)
+        more = plan_cost(case.problem, outcome.plan) - plan_cost(case.problem, case.plan)
+        if broken or max(abs(outcome.cost - least), abs(more - least)) > spare:
+            wrong.append(f"inserted for {outcome.cost}, really {more}, should cost {least}, breaks {broken}")
+    elif isinstance(outcome, Insertion) != (least >= 0) and not linked:  # else a linked visit was planned anew
+        wrong.append(f"inserted is {outcome}, should cost {least}")
+    return wrong
