@@ -32,7 +32,7 @@ def answer_meal(d: Day, s: State, a: Asked, v: int, windows: int, ready: int) ->
                 a.cost[k] = _in_route(d, s, a, v, k, w, a.cost[k])
 
 
-@compiled
+@inlined
 def _in_route(d: Day, s: State, a: Asked, v: int, k: int, w: int, best: float) -> float:
     """The cheapest pair of gaps of one route, if cheaper than the best so far."""
     up = d.visit[v].first
@@ -43,7 +43,7 @@ def _in_route(d: Day, s: State, a: Asked, v: int, k: int, w: int, best: float) -
         q = s.node[p].after
         if s.node[p].done > d.node[up].closes:
             break
-        if s.node[p].boxes + d.visit[v].box <= d.worker[w].box_room:
+        if s.node[p].boxes + d.visit[v].box <= d.worker[w].box_room and not _hopeless(d, s, v, w, p, q):
             fetch, shift, rests = step(
                 d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, up, d.node[up].opens
             )
@@ -55,7 +55,20 @@ def _in_route(d: Day, s: State, a: Asked, v: int, k: int, w: int, best: float) -
     return best
 
 
-@compiled
+@inlined
+def _hopeless(d: Day, s: State, v: int, w: int, p: int, q: int) -> bool:
+    """Whether the next stop comes too late both when the meal is handed over before it and when it is carried past."""
+    if d.worker[w].simple == 0 or q >= d.nodes:
+        return False
+    up = d.visit[v].first
+    m = d.worker[w].mode
+    fetch = max(s.node[p].done + d.reverse[m, d.node[up].place, d.node[p].place], d.node[up].opens)
+    past = fetch + d.node[up].duration + d.travel[m, d.node[up].place, d.node[q].place]
+    before = d.node[up + 1].opens + d.node[up + 1].duration + d.travel[m, d.node[up + 1].place, d.node[q].place]
+    return bool(past > s.node[q].latest and before > s.node[q].latest)
+
+
+@inlined
 def _carried(
     d: Day, s: State, a: Asked, v: int, k: int, w: int, p: int, fetch: int, shift: int, rests: int, travelled: int,
     best: float,

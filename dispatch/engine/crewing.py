@@ -41,7 +41,7 @@ def answer(d: Day, s: State, a: Asked, v: int, windows: int) -> None:
             a.cost[k] = _combine(d, s, a, v, k)
 
 
-@compiled
+@inlined
 def _gather(d: Day, s: State, a: Asked, v: int, seat: int, k: int, ranked: bool) -> int:
     """All places for one seat in one window, cheapest first; returns how many."""
     size = d.visit[v].end - d.visit[v].first
@@ -76,7 +76,7 @@ def _enlist(
     return count + 1
 
 
-@compiled
+@inlined
 def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: int, best: float) -> tuple[int, float]:
     """One listed gap, enlisted where its own route allows the start. `best` is the least sure cost of a lone seat."""
     g, w = a.listed[seat, i], a.listed_worker[seat, i]
@@ -145,7 +145,7 @@ def _sort(a: Asked, seat: int, count: int) -> None:
     a.least[seat] = a.candidate[seat, a.order[seat, 0]].cost if count > 0 else NEVER
 
 
-@compiled
+@inlined
 def _combine(d: Day, s: State, a: Asked, v: int, k: int) -> float:
     """The cheapest crew from the gathered candidates; its places become the answer."""
     size = d.visit[v].end - d.visit[v].first
