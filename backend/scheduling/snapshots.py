@@ -63,6 +63,13 @@ class Day(Struct, frozen=True):
         visits = tuple(visit for visit in self.problem.visits if visit.id not in desk)
         return msgspec.structs.replace(self.problem, visits=visits)
 
+    @property
+    def waiting(self) -> list[Visit]:
+        """Visits of placed orders that nobody is planned for yet."""
+        placed = {str(visit.order_id) for visit in self.rows.visits if visit.status == "placed"}
+        nobody = placed & set(self.plan.unserved)
+        return [visit for visit in self.problem.visits if visit.id in nobody] if nobody else []
+
     def seconds(self, instant: datetime) -> int:
         """Seconds from the day's 03:00 to an instant."""
         return int((instant - self.origin).total_seconds())
