@@ -237,7 +237,8 @@ class Reader:
     def _rests(self, worker: Worker) -> list[tuple[int, int, int]]:
         begun = self.begun[worker.id]
         last = begun[-1].start_s if begun else 0
-        return [(b.earliest_s, b.latest_s, b.duration_s) for b in worker.breaks if not begun or b.latest_s >= last]
+        over = max(last, self.problem.now_s)
+        return [(b.earliest_s, b.latest_s, b.duration_s) for b in worker.breaks if b.latest_s >= over]
 
     def _in_the_box(self, worker: Worker) -> int:
         loads = {visit.id: visit.delivery.load for visit in self.visits if visit.delivery is not None}

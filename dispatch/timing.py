@@ -55,7 +55,8 @@ def walk(
     shift_at = 0
     place = worker.start_place
     free = max(shifts[0].start_s, problem.now_s) if shifts else 0
-    pending: list[Break] = list(worker.breaks)
+    # a break that could have begun until now has been taken by whoever had nothing to do
+    pending: list[Break] = [b for b in worker.breaks if b.latest_s >= problem.now_s]
     starts: list[int] = []
     for stop in route:
         if stop.locked:
