@@ -241,9 +241,10 @@ class Reader:
         return [(b.earliest_s, b.latest_s, b.duration_s) for b in worker.breaks if b.latest_s >= over]
 
     def _in_the_box(self, worker: Worker) -> int:
-        loads = {visit.id: visit.delivery.load for visit in self.visits if visit.delivery is not None}
-        aboard = [stop for stop in self.begun[worker.id] if stop.kind == "pickup"]
-        return sum(loads.get(stop.visit, 0) for stop in aboard)
+        aboard = {stop.visit for stop in self.begun[worker.id] if stop.kind == "pickup"}
+        if not aboard:
+            return 0
+        return sum(visit.delivery.load for visit in self.visits if visit.delivery is not None and visit.id in aboard)
 
     def _class(self, worker: Worker, named: frozenset[str]) -> tuple[object, ...]:
         return (

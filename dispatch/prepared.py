@@ -13,8 +13,9 @@ from msgspec import Struct
 from numpy import ndarray
 
 from dispatch.arrays import KINDS, Node, Reader, begun_of, node_row, visit_row, ways_of
+from dispatch.cost import lateness_s
 from dispatch.engine.anneal import follow
-from dispatch.engine.day import DROP, FAR, GROUP, LINK, PATIENCE, PICKUP, VISIT, Day, fresh_state
+from dispatch.engine.day import DROP, FAR, GROUP, LINK, PATIENCE, PICKUP, VISIT, WORST, Day, fresh_state
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Link, Problem, Seat, Visit, Worker
@@ -49,13 +50,14 @@ class Prepared:
             visits=(*(visit for visit in problem.visits if visit.id in served), blank),
             links=tuple(link for link in problem.links if link.before in served and link.after in served),
         )
-        self._reader = Reader(inside, self.begun)
-        self.workers, self.visits, self.nodes = self._reader.workers, self._reader.visits, self._reader.nodes
+        self._known = {visit.id: visit for visit in inside.visits}
+        reader = Reader(inside, self.begun)
+        self.workers, self.visits, self.nodes = reader.workers, reader.visits, reader.nodes
         self.position = {visit.id: v for v, visit in enumerate(self.visits)}
         self.number = {worker.id: w for w, worker in enumerate(self.workers)}
         self.new = len(self.visits) - 1
         self.first = len(self.nodes) - SEATS
-        self.day = _with_room(self._reader.day(frozenset(), searched=False))
+        self.day = _with_room(reader.day(frozenset(), searched=False))
         self.possible = self._stand()
         self.asked = self._blank_question()
         self._able: dict[tuple[object, ...], ndarray] = {}
@@ -95,6 +97,9 @@ class Prepared:
         shift["end"][lasts[busy]] = np.maximum(ends[lasts[busy]], back[busy])
         self.state.turn[PATIENCE] = _PATIENCE
         self._weigh()
+        begun = [stop for stops in self.locked.values() for stop in stops if stop.kind != "pickup"]
+        late = [lateness_s(self._known[stop.visit], stop.start_s) for stop in begun if stop.visit in self._known]
+        self.state.sums[WORST] = max(float(self.state.sums[WORST]), *late, 0.0)
         moved = sequence[now != starts]
         self._moved = {int(w) for w in self.state.node["route"][moved]}
         return True

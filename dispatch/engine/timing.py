@@ -8,6 +8,7 @@ from dispatch.engine.day import (
     DROP,
     DROPPED,
     FAR,
+    LOOKS,
     NONE,
     PATIENCE,
     PICKUP,
@@ -372,7 +373,8 @@ def _fetched_after(d: Day, s: State, n: int) -> int:
     opens = d.node[n].opens
     if d.node[n].kind != PICKUP or d.visit[v].group < 0 or d.visit[v].ride >= FAR:
         return opens
-    if s.node[n + 1].start > s.node[n + 1].arrive:
+    # a search also takes stops out: there a hand-over that was late for its route's sake must not keep the pick-up late
+    if s.node[n + 1].start > s.node[n + 1].arrive or s.turn[PATIENCE] > LOOKS:
         opens = max(opens, s.node[n + 1].start - d.visit[v].ride - d.node[n].duration)
     return opens
 
