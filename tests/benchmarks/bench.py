@@ -53,6 +53,7 @@ ROWS = {
     "gh-1000": Row("gehring_homberger/*_10_*", 60),
     "sdvrptw": Row("sdvrptw/*.vrp*", 30),
     "city-1000": Row("city/city-1000*", 40, visits=1000),
+    "city-2000": Row("city/city-2000*", 60, visits=2000),
     "city-5000": Row("city/city-5000*", 60, threads=2, visits=5000),
     "quote": Row("", 0),
 }
