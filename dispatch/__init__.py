@@ -5,23 +5,30 @@ Times are integer seconds from an origin the caller chooses. It knows no clock, 
 
 from dispatch.check import Violation, check_plan
 from dispatch.cost import plan_cost
+from dispatch.explain import Alternative, Explanation, Obstacle, Remedy, explain
 from dispatch.insertion import insert, quote
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
+from dispatch.relaxing import Relaxation, relaxed, sentence
 from dispatch.rules import refusal
 from dispatch.search import construct
 from dispatch.solver import improve, warm
 from dispatch.timing import retime
 
 __all__ = [
+    "Alternative",
     "Break",
     "Delivery",
+    "Explanation",
     "Insertion",
     "Link",
+    "Obstacle",
     "Plan",
     "Problem",
     "Refusal",
+    "Relaxation",
+    "Remedy",
     "Seat",
     "Shift",
     "Slot",
@@ -33,12 +40,15 @@ __all__ = [
     "WorkerRefusal",
     "check_plan",
     "construct",
+    "explain",
     "improve",
     "insert",
     "plan_cost",
     "quote",
     "refusal",
+    "relaxed",
     "remove",
     "retime",
+    "sentence",
     "warm",
 ]

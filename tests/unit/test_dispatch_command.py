@@ -119,6 +119,14 @@ def test_explaining_what_nobody_can_do_ends_with_1(tmp_path: Path, capsys: pytes
     told = capsys.readouterr().out
     assert "rehab: not Chen, no_skill" in told
     assert "rehab: nobody, no_skill" in told
+    assert "rehab: if one more worker for surgery of north from place" in told
+    assert main(["explain", str(tmp_path / "day.json"), str(plan), "--visit", "rehab", "--json"]) == 1
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer["crew"] == []
+    more = answer["remedies"][0]
+    assert more["relaxation"]["kind"] == "more_workers"
+    assert more["relaxation"]["skills"] == ["surgery"]
+    assert [stop["visit"] for stop in more["then"]["changed"][more["then"]["crew"][0]]] == ["rehab"]
 
 
 @pytest.mark.parametrize("path", [MORNING, EXAMPLES / "meals.json", CARE, SOLOMON, SITES], ids=lambda path: path.name)
