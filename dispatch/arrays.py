@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import Struct
 
+from dispatch.cost import late_prices
 from dispatch.engine.anneal import follow
 from dispatch.engine.day import (
     DROP,
@@ -171,9 +172,10 @@ class _Reader:
         visited = np.zeros(len(visits), VISITED)
         for v, visit in enumerate(visits):
             meal, seats = visit.delivery, len(visit.seats) if weights.late_each_seat else 1
+            late_flat, late_s = late_prices(weights, visit)
             visited[v] = (
-                first[v], first[v + 1], FAR if visit.due_s is None else visit.due_s, weights.late_s * seats,
-                weights.late_flat * seats, FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s,
+                first[v], first[v + 1], FAR if visit.due_s is None else visit.due_s, late_s * seats,
+                late_flat * seats, FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s,
                 0, 0, 0, FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load,
                 visit.drop_penalty, 0 if meal is None else meal.load, groups.of[v], self._fixed(visit), visit.id in keep,
             )  # fmt: skip

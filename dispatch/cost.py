@@ -11,10 +11,18 @@ def lateness_s(visit: Visit, start_s: int) -> int:
     return 0 if visit.due_s is None else max(0, start_s - visit.due_s)
 
 
+def late_prices(weights: Weights, visit: Visit) -> tuple[int, int]:
+    """What being late costs at all, and then for each second."""
+    if visit.delivery is not None:
+        return weights.meal_late_flat, weights.meal_late_s
+    return weights.late_flat, weights.late_s
+
+
 def lateness_cost(weights: Weights, visit: Visit, start_s: int) -> int:
     """What starting then costs: nothing until the visit is due."""
     late = lateness_s(visit, start_s)
-    cost = weights.late_flat + weights.late_s * late if late else 0
+    flat, rate = late_prices(weights, visit)
+    cost = flat + rate * late if late else 0
     if visit.delivery is not None:
         cost += int(weights.wait_s * max(0, start_s - visit.delivery.ready_s))
     return cost

@@ -102,6 +102,10 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     travel_s: int = 1
     late_s: int = 4  # each second a visit starts after it is due
     late_flat: int = 1200  # once for every late visit
+    meal_late_s: int = (
+        1  # the same of a meal: in ten recorded days more came in time when being late at all weighs most
+    )
+    meal_late_flat: int = 2500
     wait_s: float = 0.2  # each second a meal waits between being ready and being handed over
     late_max_s: float = 0  # each second of the greatest lateness in the whole plan
     late_each_seat: bool = False  # lateness counts once for every seat of a crew, not once for the visit

@@ -16,7 +16,7 @@ from msgspec import Struct
 from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
 from dispatch.check import check_plan
-from dispatch.cost import plan_cost
+from dispatch.cost import late_prices, plan_cost
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
@@ -184,7 +184,7 @@ def _add_visits(
             continue
         time_of.CumulVar(at).SetRange(visit.earliest_s, visit.latest_s)
         if visit.due_s is not None:
-            time_of.SetCumulVarSoftUpperBound(at, visit.due_s, problem.weights.late_s)
+            time_of.SetCumulVarSoftUpperBound(at, visit.due_s, late_prices(problem.weights, visit)[1])
         nodes.setdefault(stop.visit, []).append(at)
     for number, stop in enumerate(day.stops):
         delivery = visits[stop.visit].delivery

@@ -25,7 +25,7 @@ from backend.scheduling.actions import StalePlanError, lock_day, write_plan
 from backend.scheduling.rebase import carry_over
 from backend.scheduling.settling import settled, standing
 from backend.scheduling.snapshots import Day, Planner
-from dispatch import Plan, Problem, Refusal, plan_cost
+from dispatch import Insertion, Plan, Problem, Refusal, plan_cost
 
 LEASE_S = 10.0
 _RENEW_S = 3.0
@@ -77,7 +77,7 @@ class Dispatcher:
             days = await scheduling.plan_days(connection, list(self._epochs), today)
         for order in waiting:
             self._tried[order.id] = now
-            await self._guarded("place", self._place(order))
+            await self._guarded("place", self._place(order.id, order.zone_id))
         for day in days:
             key = (day.zone_id, day.plan_on)
             if day.plan_on == today:
@@ -112,11 +112,11 @@ class Dispatcher:
             self._epochs.pop(zone_id, None)
             raise LostZoneError
 
-    async def _place(self, waiting: Order) -> None:
+    async def _place(self, order_id: UUID, zone_id: UUID) -> None:
         """Offer one placed order with its crew, found when it was held or found now."""
         async with self._database.unit_of_work(SYSTEM) as connection:
-            await self._own(connection, waiting.zone_id)
-            order = await orders.order_for_update(connection, waiting.id)
+            await self._own(connection, zone_id)
+            order = await orders.order_for_update(connection, order_id)
             if order.status is not OrderStatus.PLACED:
                 return
             now = await orders.care_now(connection)
@@ -144,7 +144,10 @@ class Dispatcher:
             await to_the_desk(connection, order, Actor.DISPATCHER, refusal.summary, reasons)
 
     async def _keep_true(self, seen: scheduling.PlanDay, now: datetime) -> None:
-        """Move what follows when somebody is late or early; times change, crews do not."""
+        """Move what follows when somebody is late or early; times change, crews do not.
+
+        Every change may have opened a place for an order that waits, and closes it soon: it is looked for at once.
+        """
         zone_id, plan_on = seen.zone_id, seen.plan_on
         async with self._database.unit_of_work(SYSTEM) as connection:
             day = await self._planner.day(connection, zone_id, plan_on, now, plan=seen.plan)
@@ -154,7 +157,16 @@ class Dispatcher:
                 await self._own(connection, zone_id)
                 await lock_day(connection, day)
                 version = (await write_plan(connection, day, plan)).version
-            await scheduling.mark_settled(connection, day.rows.plan.id, version)
+            fitting = [
+                visit for visit in day.waiting if isinstance(self._planner.place(day.problem, plan, visit), Insertion)
+            ]
+            if not fitting:
+                await scheduling.mark_settled(connection, day.rows.plan.id, version)
+        for visit in fitting:
+            await self._guarded("place", self._place(UUID(visit.id), zone_id))
+        if fitting:
+            async with self._database.unit_of_work(SYSTEM) as connection:
+                await scheduling.mark_settled(connection, day.rows.plan.id, version)
         self._kept_true[zone_id, plan_on] = (version, now)  # its own change needs no second look
 
     async def _improve(self, zone_id: UUID, plan_on: date) -> None:

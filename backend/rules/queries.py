@@ -1,7 +1,9 @@
 """All SQL of care rule parameters."""
 
+from msgspec import Struct
+
 from backend.database.pool import Connection
-from backend.database.rows import value
+from backend.database.rows import many, value
 
 
 class RuleMissingError(LookupError):
@@ -23,3 +25,24 @@ async def limit(connection: Connection, code: str) -> float:
     if found is None:
         raise RuleMissingError(code)
     return found
+
+
+class Figure(Struct, frozen=True):
+    """One figure in force, in the rule's own unit."""
+
+    code: str
+    value: float
+
+
+async def figures(connection: Connection, prefix: str) -> dict[str, float]:
+    """Every figure in force today whose code begins so, by the rest of its code; a region's own before the general one."""
+    found = await many(
+        connection,
+        Figure,
+        """SELECT DISTINCT ON (code) code, value FROM rule_parameters
+           WHERE starts_with(code, $1)
+             AND valid_from <= yinling_now()::date AND (valid_to IS NULL OR valid_to > yinling_now()::date)
+           ORDER BY code, region DESC, valid_from DESC""",
+        prefix,
+    )
+    return {figure.code.removeprefix(prefix): figure.value for figure in found}

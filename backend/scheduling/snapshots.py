@@ -10,16 +10,18 @@ from msgspec import Struct
 
 from backend.core.clock import day_origin
 from backend.database.pool import Connection
+from backend.rules.queries import figures
 from backend.scheduling import queries
 from backend.scheduling.model import PlanRow, StopRow, VisitRow
 from backend.scheduling.placing import POLICIES
 from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
-from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker
+from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Weights, Worker
 
 _MOST_DAYS = 400
 _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
+_WEIGHS = "weigh_"  # what the codes of such rules begin with
 _OPEN = frozenset({"en_route", "arrived", "in_service"})
 
 
@@ -32,6 +34,7 @@ class Roster(Struct, frozen=True):
     workers: tuple[Worker, ...]
     providers: frozenset[str]
     modes: frozenset[str]
+    weights: Weights  # what planning weighs on that day, kept here because it changes as seldom as who works
 
 
 class DayRows(Struct, frozen=True):
@@ -62,6 +65,13 @@ class Day(Struct, frozen=True):
         desk = manual & set(self.plan.unserved)
         visits = tuple(visit for visit in self.problem.visits if visit.id not in desk)
         return msgspec.structs.replace(self.problem, visits=visits)
+
+    @property
+    def waiting(self) -> list[Visit]:
+        """Visits of placed orders that nobody is planned for yet."""
+        placed = {str(visit.order_id) for visit in self.rows.visits if visit.status == "placed"}
+        nobody = placed & set(self.plan.unserved)
+        return [visit for visit in self.problem.visits if visit.id in nobody] if nobody else []
 
     def seconds(self, instant: datetime) -> int:
         """Seconds from the day's 03:00 to an instant."""
@@ -124,16 +134,24 @@ class Planner:
         kept = self._rosters.get((zone_id, plan_on))
         if kept is None or kept.version != version:
             shifts = await shifts_of(connection, zone_id, plan_on, plan_on)
-            kept = self._rosters[zone_id, plan_on] = _rostered(shifts, day_origin(plan_on, self._zone_info), version)
+            weights = _weights(await figures(connection, _WEIGHS))
+            origin = day_origin(plan_on, self._zone_info)
+            kept = self._rosters[zone_id, plan_on] = _rostered(shifts, origin, version, weights)
         return kept
 
 
-def _rostered(shifts: Sequence[ShiftRow], origin: datetime, version: int) -> Roster:
+def _weights(figures: dict[str, float]) -> Weights:
+    whole = {name: int(figure) if figure.is_integer() else figure for name, figure in figures.items()}
+    return msgspec.convert(whole, Weights)
+
+
+def _rostered(shifts: Sequence[ShiftRow], origin: datetime, version: int, weights: Weights) -> Roster:
     places = list(dict.fromkeys(place for s in shifts for place in (s.start_place_id, s.end_place_id) if place))
     index = {place_id: i for i, place_id in enumerate(places)}
     return Roster(
         version, shifts, places, _workers(shifts, index, origin),
         frozenset(str(shift.provider_id) for shift in shifts), frozenset(shift.travel_mode for shift in shifts),
+        weights,
     )  # fmt: skip
 
 
@@ -177,6 +195,7 @@ async def _build(
         ),
         travel={mode: travel.between(place_ids, mode) for mode in rows.roster.modes},
         now_s=now_s,
+        weights=rows.roster.weights,
     )
     served = {stop.visit for route in routes.values() for stop in route}
     unserved = tuple(visit.id for visit in problem.visits if visit.id not in served)

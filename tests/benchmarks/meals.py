@@ -1,6 +1,6 @@
 """How many meals come late under a dispatching policy: recorded or made-up days lived in seconds, beside the nearest courier.
 
-    python -m tests.benchmarks.meals FOLDER... [--made 1,2,3] [--weights '{"late_flat": 2500}'] [--iterations 300]
+    python -m tests.benchmarks.meals FOLDER... [--made 1,2,3] [--weights '{"meal_late_flat": 2500}'] [--iterations 300]
 
 A folder is a day in the MDRP form, or holds such folders. Late counts every recorded order that was not handed over within
 the target, unserved ones too. `floor` is the share nobody could have brought in time, each order taken alone; `ratio` is
@@ -77,7 +77,7 @@ def figures(day: str, policy: str, lived: Lived, took_s: float) -> Figures:
 def hindsight(instance: Instance, weights: Weights, iterations: int, seed: int) -> Lived:
     """The day planned with every order known from the start. Who cannot be served at a fair price is left out."""
     problem = problem_of(instance, weights)
-    visits = tuple(replace(visit, drop_penalty=_WORTH * weights.late_flat) for visit in problem.visits)
+    visits = tuple(replace(visit, drop_penalty=_WORTH * weights.meal_late_flat) for visit in problem.visits)
     priced = replace(problem, visits=visits)
     return Lived(problem, improve(priced, construct(priced), 0.0, seed, iterations=iterations), 1)
 

@@ -310,9 +310,8 @@ async def test_who_asked_must_exist_and_is_not_forged(city: City):
     assert await city.one("SELECT asked_by FROM bookings") == me["account_id"]
 
 
-async def test_a_meal_nobody_can_bring_yet_waits_even_beside_another_order(city: City):
-    operator, someone = await city.staff("operator"), await city.resident()
-    await city.booked(operator, someone["id"], BATH, at(15), at(16), channel="phone")
+async def _meal_in_vain(city: City, operator: Any, someone: dict[str, Any]) -> dict[str, Any]:
+    """A meal placed while nobody can bring it, looked at once by the dispatcher."""
     await city.sql("DELETE FROM worker_skills WHERE skill = 'meal'")
     point = await city.meal_point(someone["zone_id"])
     body = {
@@ -327,9 +326,27 @@ async def test_a_meal_nobody_can_bring_yet_waits_even_beside_another_order(city:
     placed = await operator.post("/v1/bookings", {"slot": quote["slots"][0]["token"], "channel": "phone"})
     assert placed.json()["status"] == "placed"
     await city.dispatch()
-    waiting = await city.order(placed.json()["id"])
+    return await city.order(placed.json()["id"])
+
+
+async def test_a_meal_nobody_can_bring_yet_waits_even_beside_another_order(city: City):
+    operator, someone = await city.staff("operator"), await city.resident()
+    await city.booked(operator, someone["id"], BATH, at(15), at(16), channel="phone")
+    waiting = await _meal_in_vain(city, operator, someone)
     assert (waiting["status"], waiting["tried_at"]) == ("placed", at(8))
     assert {reason["rule"] for reason in waiting["reasons"]} == {"no_skill"}
+
+
+async def test_a_place_that_opens_is_taken_at_once_by_who_waits(city: City):
+    """A hole in somebody's day may close again within the minute, so it is not left to the next look at the clock."""
+    operator, someone = await city.staff("operator"), await city.resident()
+    waiting = await _meal_in_vain(city, operator, someone)
+    await city.sql(
+        "INSERT INTO worker_skills (worker_id, skill) SELECT worker_id, 'meal' FROM shifts ON CONFLICT DO NOTHING"
+    )
+    await city.sql("UPDATE plans SET version = version + 1")
+    await city.dispatch()
+    assert (await city.order(str(waiting["id"])))["status"] == "accepted"
 
 
 async def test_what_people_write_is_not_told_to_everybody(city: City):

@@ -18,7 +18,7 @@ BEST = Policy(iterations=40)
         Policy(place=insert_nearest),
         Policy(),
         BEST,
-        Policy(iterations=20, every_s=60, commit_s=600, box=1, weights=Weights(late_flat=5000, late_s=1)),
+        Policy(iterations=20, every_s=60, commit_s=600, box=1, weights=Weights(meal_late_flat=5000, meal_late_s=1)),
     ],
 )
 def test_no_policy_makes_a_lived_day_break_a_rule(policy: Policy):
