@@ -6,7 +6,21 @@ Times are integer seconds from an origin the caller chooses. It knows no clock, 
 from dispatch.check import Violation, check_plan
 from dispatch.cost import plan_cost
 from dispatch.explain import Alternative, Explanation, Obstacle, Remedy, explain
+from dispatch.happenings import (
+    Cancelled,
+    Event,
+    NewOrder,
+    NoAccess,
+    Overrun,
+    PointClosed,
+    SlowTravel,
+    WorkerBack,
+    WorkerEarly,
+    WorkerIll,
+    WorkerLate,
+)
 from dispatch.insertion import insert, quote
+from dispatch.live import Change, Replanned, replan
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
@@ -19,24 +33,37 @@ from dispatch.timing import retime
 __all__ = [
     "Alternative",
     "Break",
+    "Cancelled",
+    "Change",
     "Delivery",
+    "Event",
     "Explanation",
     "Insertion",
     "Link",
+    "NewOrder",
+    "NoAccess",
     "Obstacle",
+    "Overrun",
     "Plan",
+    "PointClosed",
     "Problem",
     "Refusal",
     "Relaxation",
     "Remedy",
+    "Replanned",
     "Seat",
     "Shift",
     "Slot",
+    "SlowTravel",
     "Stop",
     "Violation",
     "Visit",
     "Weights",
     "Worker",
+    "WorkerBack",
+    "WorkerEarly",
+    "WorkerIll",
+    "WorkerLate",
     "WorkerRefusal",
     "check_plan",
     "construct",
@@ -48,6 +75,7 @@ __all__ = [
     "refusal",
     "relaxed",
     "remove",
+    "replan",
     "retime",
     "sentence",
     "warm",

@@ -14,6 +14,7 @@ from dispatch.check import check_plan
 from dispatch.cost import plan_cost
 from dispatch.insertion import insert
 from dispatch.outcome import Insertion, Refusal
+from dispatch.parts import part_of
 from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Problem, Seat, Visit, Worker
 from dispatch.relaxing import (
@@ -117,11 +118,6 @@ class _Trial:
         self._base = remove(plan, visit.id)
         self._now = plan_cost(problem, plan) - (visit.drop_penalty if visit.id in plan.unserved else 0)
         self._known = set(check_plan(problem, plan))
-        self._partners = {
-            link.after if link.before == visit.id else link.before
-            for link in problem.links
-            if visit.id in {link.before, link.after}
-        }
 
     def others(self, crew: tuple[str, ...], start: int | None) -> tuple[list[Alternative], list[Obstacle]]:
         """Every other way to serve the visit that insertion finds, and why each remaining worker is none."""
@@ -162,7 +158,7 @@ class _Trial:
 
     def _put(self, visit: Visit, names: Iterable[str], problem: Problem | None = None) -> list[Alternative]:
         """The best way with these workers only, once it has been checked; none or one."""
-        outcome = insert(self._only(problem or self._problem, names, visit), self._base, visit)
+        outcome = insert(part_of(problem or self._problem, self._base, set(names), visit), self._base, visit)
         if isinstance(outcome, Refusal):
             return []
         return [] if (sound := self._sound(problem or self._problem, outcome)) is None else [sound]
@@ -176,14 +172,6 @@ class _Trial:
         changed = {name: route for name, route in routes if route != self._plan.routes.get(name, ())}
         more = plan_cost(problem, outcome.plan) - self._now
         return Alternative(tuple(stop.worker for stop in stops), stops[0].start_s, more, changed)
-
-    def _only(self, problem: Problem, names: Iterable[str], visit: Visit) -> Problem:
-        """The day of these workers alone: their visits, this one in the form asked, and what it is tied to."""
-        wanted = set(names)
-        theirs = {stop.visit for name in wanted for stop in self._base.routes.get(name, ())} | self._partners
-        visits = (v for v in problem.visits if v.id in theirs and v.id != visit.id)
-        workers = tuple(worker for worker in problem.workers if worker.id in wanted)
-        return replace(problem, workers=workers, visits=(*visits, visit))
 
     def _obstacle(self, worker: Worker) -> Obstacle | None:
         """The rule that stops a worker at the seat that comes nearest; `crew_together` when only colleagues are missing."""
@@ -202,7 +190,7 @@ class _Trial:
 
     def _untimely(self, worker: Worker, alone: Visit) -> Obstacle:
         """What is missing for one seat in one worker's day: of the window, of the shift, or of room between stops."""
-        outcome = insert(self._only(self._problem, (worker.id,), alone), self._base, alone)
+        outcome = insert(part_of(self._problem, self._base, (worker.id,), alone), self._base, alone)
         if isinstance(outcome, Insertion):
             return Obstacle(worker.id, "crew_together")
         rule = next((reason.rule for reason in outcome.reasons if reason.worker == worker.id), "no_gap")
@@ -210,7 +198,7 @@ class _Trial:
             return Obstacle(worker.id, rule)
 
         def tried(visit: Visit, day: Problem) -> bool:
-            return isinstance(insert(self._only(day, (worker.id,), visit), self._base, visit), Insertion)
+            return isinstance(insert(part_of(day, self._base, (worker.id,), visit), self._base, visit), Insertion)
 
         def later(by: int) -> bool:
             return tried(replace(alone, latest_s=alone.latest_s + by), self._problem)
