@@ -8,7 +8,7 @@ from dispatch.cost import plan_cost
 from dispatch.insertion import insert, quote
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
-from dispatch.problem import Break, Delivery, Link, Problem, Seat, Shift, Visit, Weights, Worker
+from dispatch.problem import Break, Delivery, Link, Problem, Promise, Seat, Shift, Visit, Weights, Worker
 from dispatch.rules import refusal
 from dispatch.search import construct
 from dispatch.solver import improve, warm
@@ -21,6 +21,7 @@ __all__ = [
     "Link",
     "Plan",
     "Problem",
+    "Promise",
     "Refusal",
     "Seat",
     "Shift",
