@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
-from dispatch.cost import late_prices
+from dispatch.cost import late_prices, wish_cost
 from dispatch.engine.anneal import follow
 from dispatch.engine.day import (
     DROP,
@@ -27,6 +28,7 @@ from dispatch.engine.day import (
 from dispatch.plan import Kind, Plan, Stop
 from dispatch.problem import Problem, Seat, Visit, Worker
 from dispatch.rules import refusal
+from dispatch.timing import ease, not_before
 
 _NEIGHBOURS = 200
 _KINDS: tuple[Kind, ...] = ("visit", "pickup", "drop")
@@ -47,6 +49,7 @@ class Node(Struct, frozen=True):
 class Arrays(Struct, frozen=True):
     """A day in arrays with what is needed to read its answer: begun stops stay out of it, before each route."""
 
+    problem: Problem
     day: Day
     state: State
     nodes: list[Node]
@@ -75,7 +78,7 @@ def from_plan(problem: Problem, plan: Plan, seed: int, keep: frozenset[str] = fr
                 sequence.append(number[position[stop.visit], stop.seat, _KINDS.index(stop.kind)])
                 workers.append(w)
     possible = bool(follow(day, state, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence)))
-    return Arrays(day, state, reader.nodes, reader.visits, reader.workers, begun, possible)
+    return Arrays(problem, day, state, reader.nodes, reader.visits, reader.workers, begun, possible)
 
 
 def _begun(route: Sequence[Stop]) -> tuple[Stop, ...]:
@@ -103,7 +106,7 @@ def to_plan(arrays: Arrays, state: State) -> Plan:
         routes[worker.id] = arrays.begun[worker.id] + tuple(stops)
     first = arrays.day.visit["first"]
     unserved = [visit.id for v, visit in enumerate(arrays.visits) if route[first[v]] < 0]
-    return Plan(routes, tuple(unserved))
+    return ease(arrays.problem, Plan(routes, tuple(unserved)))
 
 
 class _Reader:
@@ -119,6 +122,8 @@ class _Reader:
                 self._locked.setdefault(stop.visit, []).append(stop)
         self.visits: list[Visit] = []
         self.nodes: list[Node] = []
+        self.spoken = any(visit.languages for visit in problem.visits)
+        self._asked_wishes: dict[tuple[frozenset[str], ...], np.ndarray] = {}
         for visit in problem.visits:
             open_nodes = self._open(visit, len(self.visits))
             if open_nodes:
@@ -144,7 +149,7 @@ class _Reader:
         problem, weights = self.problem, self.problem.weights
         nodes, visits, workers = self.nodes, self.visits, self.workers
         n, w = len(nodes), len(workers)
-        modes = sorted({worker.mode for worker in workers})
+        modes = sorted({worker.mode for worker in workers} or problem.travel)
         travel = np.ascontiguousarray(np.stack([problem.travel[mode] for mode in modes]).astype(np.int32))
         first = np.zeros(len(visits) + 1, np.int32)
         for node in nodes:
@@ -152,7 +157,7 @@ class _Reader:
         first = np.cumsum(first, dtype=np.int32)
         groups = _Groups(problem, visits)
         windows = self._windows()
-        shifts = [[(s.start_s, s.end_s) for s in worker.shifts] for worker in workers]
+        shifts = [self._shifts(worker) for worker in workers]
         rests = [self._rests(worker) for worker in workers]
         node = np.zeros(n + 2 * w, NODE)
         node["place"] = (
@@ -176,7 +181,7 @@ class _Reader:
             visited[v] = (
                 first[v], first[v + 1], FAR if visit.due_s is None else visit.due_s, late_s * seats,
                 late_flat * seats, FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s,
-                0, 0, 0, FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load,
+                *self._promise(visit), FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load,
                 visit.drop_penalty, 0 if meal is None else meal.load, groups.of[v], self._fixed(visit), visit.id in keep,
             )  # fmt: skip
         driver = np.zeros(w, WORKER)
@@ -186,14 +191,15 @@ class _Reader:
         alike = _numbered([self._class(worker, named) for worker in workers])
         for i, worker in enumerate(workers):
             driver[i] = (
-                self._free(worker), FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
+                self._free(worker), FAR if worker.capacity is None else worker.capacity, self._span(worker),
+                modes.index(worker.mode),
                 providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
                 len(shifts[i]) == 1 and not rests[i], worker.start_place, shift_first[i], shift_first[i + 1],
                 break_first[i], break_first[i + 1],
             )  # fmt: skip
         return Day(
             nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),
-            worst_rate=float(weights.late_max_s), travel=travel,
+            worst_rate=float(weights.late_max_s), limits=int((driver["span"] < FAR).any()), travel=travel,
             reverse=np.ascontiguousarray(travel.transpose(0, 2, 1)), node=node, visit=visited, worker=driver,
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
             rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
@@ -209,6 +215,29 @@ class _Reader:
         begun = self.begun[worker.id]
         return max(begun[-1].end_s if begun else worker.shifts[0].start_s, self.problem.now_s)
 
+    def _shifts(self, worker: Worker) -> list[tuple[int, int]]:
+        """Begin and end of each shift; who has set out must be back before the day becomes too long."""
+        begun = self.begun[worker.id]
+        back = FAR
+        if begun and worker.max_span_s is not None:
+            way = int(self.problem.travel[worker.mode][worker.start_place, begun[0].place])
+            back = begun[0].start_s - way + worker.max_span_s
+        return [(s.start_s, min(s.end_s, back)) for s in worker.shifts]
+
+    def _span(self, worker: Worker) -> int:
+        """The longest day of somebody who has not set out, where the shifts leave room for a longer one."""
+        longest = worker.shifts[-1].end_s - self._free(worker)
+        if self.begun[worker.id] or worker.max_span_s is None or worker.max_span_s >= longest:
+            return FAR
+        return worker.max_span_s
+
+    def _promise(self, visit: Visit) -> tuple[int, int, float]:
+        """The start told, how far from it costs nothing, and what each second farther costs."""
+        told = visit.promised
+        if told is None or told.start_s is None:
+            return 0, 0, 0.0
+        return told.start_s, told.free_s, self.problem.weights.moved_s
+
     def _rests(self, worker: Worker) -> list[tuple[int, int, int]]:
         begun = self.begun[worker.id]
         last = begun[-1].start_s if begun else 0
@@ -222,14 +251,19 @@ class _Reader:
     def _class(self, worker: Worker, named: frozenset[str]) -> tuple[object, ...]:
         return (
             worker.provider, worker.skills, worker.gender, worker.mode, self._at(worker), worker.end_place,
-            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, self._free(worker),
+            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, worker.max_span_s, self._free(worker),
+            worker.languages if self.spoken else None,
             worker.id if self.begun[worker.id] or worker.id in named else None,
         )  # fmt: skip
 
     def _named(self) -> frozenset[str]:
-        """Workers somebody asked for or refused: nobody is like them."""
-        refused = {name for visit in self.visits for name in visit.refused_workers}
-        return frozenset(refused | {visit.preferred_worker for visit in self.visits if visit.preferred_worker})
+        """Workers somebody asked for, knows, was told of or refused: nobody is like them."""
+        named: set[str] = set()
+        for visit in self.visits:
+            named |= visit.refused_workers | visit.known_workers
+            named |= {visit.preferred_worker} if visit.preferred_worker else set()
+            named |= visit.promised.workers if visit.promised else frozenset()
+        return frozenset(named)
 
     def _fixed(self, visit: Visit) -> bool:
         held = self._locked.get(visit.id, [])
@@ -253,7 +287,7 @@ class _Reader:
 
     def _bounds(self, visit: Visit) -> tuple[int, int]:
         """The visit's window, narrowed by colleagues who have begun and by tied visits that have."""
-        lo, hi = visit.earliest_s, visit.latest_s
+        lo, hi = not_before(visit), visit.latest_s
         for stop in self._locked.get(visit.id, []):
             if visit.delivery is None:
                 lo = max(lo, stop.start_s)
@@ -299,7 +333,44 @@ class _Reader:
         return fits
 
     def _wishes(self) -> np.ndarray:
-        return np.zeros((0, 0), np.float32)
+        """What each worker costs at each node beside travel; empty when nobody wishes anything."""
+        wishing = [i for i, node in enumerate(self.nodes) if _wishes(self.visits[node.visit])]
+        if not wishing:
+            return np.zeros((0, 0), np.float32)
+        weights = self.problem.weights
+        wish = np.zeros((len(self.nodes), len(self.workers)), np.float32)
+        number = {worker.id: w for w, worker in enumerate(self.workers)}
+        seen: set[int] = set()
+        for i in wishing:
+            v = self.nodes[i].visit
+            visit, first = self.visits[v], v not in seen
+            seen.add(v)
+            if not first and self.nodes[i].kind != VISIT:
+                continue  # who fetches a meal brings it: the wish counts once
+            wish[i] = self._seat_wishes(visit)
+            if visit.preferred_worker is not None:
+                # whoever is wished for gives back at any seat what the visit's first one costs
+                wish[i] += weights.preferred if first else 0
+                if visit.preferred_worker in number:
+                    wish[i, number[visit.preferred_worker]] -= weights.preferred
+        return wish
+
+    def _seat_wishes(self, visit: Visit) -> np.ndarray:
+        """`wish_cost` for every worker, asked once for each kind of visit and of worker."""
+        told = visit.promised.workers if visit.promised else frozenset[str]()
+        key = (told, visit.known_workers, visit.languages)
+        if key not in self._asked_wishes:
+            weights, named = self.problem.weights, told | visit.known_workers
+            plain = {
+                spoken: wish_cost(weights, visit, replace(worker, id=""))
+                for spoken, worker in {worker.languages: worker for worker in self.workers}.items()
+            }
+            costs = [
+                wish_cost(weights, visit, worker) if worker.id in named else plain[worker.languages]
+                for worker in self.workers
+            ]
+            self._asked_wishes[key] = np.asarray(costs, np.float32)
+        return self._asked_wishes[key]
 
 
 class _Groups:
@@ -337,6 +408,11 @@ class _Groups:
             length = max(s.duration_s for s in visits[number[link.before]].seats) if link.from_end else 0
             most = FAR if link.max_gap_s is None else link.max_gap_s + length
             self.links[i] = (number[link.before], number[link.after], link.min_gap_s + length, most, link.apart)
+
+
+def _wishes(visit: Visit) -> bool:
+    told = visit.promised is not None and bool(visit.promised.workers)
+    return told or visit.preferred_worker is not None or bool(visit.known_workers or visit.languages)
 
 
 def _firsts(parts: Sequence[Sequence[object]]) -> np.ndarray:

@@ -26,7 +26,7 @@ class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One care worker on this day. `end_place` None: the day ends at the last stop.
 
     `capacity` is what the bag or vehicle can hold over the whole route, in the unit of `Visit.load`. `max_span_s` is the
-    longest day, from setting out to being back; who sets out later may be back later.
+    longest day, from setting out to being back; who sets out later may be back later. `languages` are those spoken.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     box_capacity: int = 8
     capacity: int | None = None
     max_span_s: int | None = None
+    languages: frozenset[str] = frozenset()
 
 
 class Seat(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,11 +62,24 @@ class Delivery(Struct, frozen=True, forbid_unknown_fields=True):
     load: int = 1
 
 
+class Promise(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was told about a visit: when it starts and who comes. Nobody was told a start when `start_s` is None.
+
+    A start farther than `free_s` from the one told costs `Weights.moved_s` a second, and everybody of the crew who is not
+    among `workers` costs `Weights.changed`; with no workers anybody may come. What has begun is locked and moves never.
+    """
+
+    start_s: int | None = None
+    workers: frozenset[str] = frozenset()
+    free_s: int = 600
+
+
 class Visit(Struct, frozen=True, forbid_unknown_fields=True):
     """Something to be done at a place. `latest_s` is the last possible start; a start after `due_s` is late and costs.
 
     Of a delivery the window means the hand-over. `providers` None allows every provider. `load` is the room the visit
-    takes, over the whole route, in the bag or vehicle of each of its crew.
+    takes, over the whole route, in the bag or vehicle of each of its crew. Wishes that may be broken at a cost: one
+    `preferred_worker`, the `known_workers` the resident has had before, and the `languages` the resident speaks.
     """
 
     id: str
@@ -80,6 +94,9 @@ class Visit(Struct, frozen=True, forbid_unknown_fields=True):
     preferred_worker: str | None = None
     drop_penalty: int = 1_000_000
     load: int = 0
+    promised: Promise | None = None
+    known_workers: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
 
 
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +126,11 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: float = 0.2  # each second a meal waits between being ready and being handed over
     late_max_s: float = 0  # each second of the greatest lateness in the whole plan
     late_each_seat: bool = False  # lateness counts once for every seat of a crew, not once for the visit
+    moved_s: float = 2  # each second a start lies outside what was told, before or after
+    changed: int = 1800  # each of a crew who is not among those told
+    preferred: int = 600  # a visit without the preferred worker
+    known: int = 300  # each of a crew the resident does not know, where the resident knows somebody
+    language: int = 300  # each of a crew who speaks none of the resident's languages, where these are given
 
 
 class Problem(Struct, frozen=True, kw_only=True):

@@ -61,7 +61,7 @@ def improve(
     )
     best = _better(problem, best, searched)
     day = _day(problem, best)
-    if polish and 1 < len(day.stops) <= MOST_STOPS:
+    if polish and 1 < len(day.stops) <= MOST_STOPS and _polishable(problem):
         found = _route(problem, day, polish)
         timed = None if found is None else retime(problem, Plan(found, best.unserved))
         best = best if timed is None else _better(problem, best, timed)
@@ -82,6 +82,13 @@ def warm() -> None:
 def _better(problem: Problem, old: Plan, new: Plan) -> Plan:
     keeps = set(old.unserved).issuperset(new.unserved)
     return new if keeps and plan_cost(problem, new) < plan_cost(problem, old) and not check_plan(problem, new) else old
+
+
+def _polishable(problem: Problem) -> bool:
+    """Whether the routing model knows all that counts: it has no wishes, promises or limits of a whole day."""
+    wished = any(v.promised or v.preferred_worker or v.known_workers or v.languages for v in problem.visits)
+    limited = any(w.max_span_s is not None for w in problem.workers)
+    return not wished and not limited
 
 
 def _day(problem: Problem, plan: Plan) -> _Day:

@@ -10,6 +10,7 @@ from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled
 from dispatch.engine.day import DROPPED, NONE, PICKUP, Day, State
 from dispatch.engine.fetching import best_meal
+from dispatch.engine.limits import limits_kept
 from dispatch.engine.places import NEVER, apply, best_crew, best_gap, keep_sums, restore_sums
 from dispatch.engine.timing import propagate, put, queue_node, take_out, total, undo, worst_again
 
@@ -261,7 +262,7 @@ def anneal(
         listed = _ruin(d, s, step, strength)
         good = listed >= 0
         if good:
-            good = _settle_routes(d, s, step)
+            good = _settle_routes(d, s, step) and (d.limits == 0 or limits_kept(d, s))
         if good:
             extra = 0
             offset = int(chance(s.random) * d.visits)
@@ -309,7 +310,7 @@ def follow(d: Day, s: State, worker_of: np.ndarray, sequence: np.ndarray, count:
     # each route from its beginning: later nodes are queued by the one before them, with a time to be looked at
     for w in range(d.workers):
         queue_node(d, s, s.node[d.nodes + w].after)
-    good = propagate(d, s, NEVER)
+    good = propagate(d, s, NEVER) and (d.limits == 0 or limits_kept(d, s))
     if d.worst_rate > 0.0:
         worst_again(d, s)
     s.top[0] = 0

@@ -58,6 +58,7 @@ WORKER = np.dtype(
     [
         ("free", np.int64),  # when the worker can leave the start
         ("room", np.int64),  # of the vehicle
+        ("span", np.int64),  # longest time from setting out to being back; FAR when no day can be longer
         ("mode", np.int64),
         ("provider", np.int64),
         ("box_room", np.int64),
@@ -134,6 +135,7 @@ class Day(NamedTuple):
     now: int
     travel_rate: float
     worst_rate: float  # each second of the greatest lateness of the plan
+    limits: int  # whether some worker's day as a whole is limited, beside the load
     travel: ndarray  # int32 (modes, places, places): seconds from row to column
     reverse: ndarray  # the same, transposed: both ways of a detour are read along a row
     node: Records  # NODE (nodes + 2 workers)

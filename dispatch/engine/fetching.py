@@ -65,7 +65,7 @@ def best_meal(d: Day, s: State, v: int, blink: float, limit: float) -> float:
                             cost += d.worst_rate * (late - s.sums[WORST])
                         if cost < best:
                             cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, sh2, re2)
-                            if cost < best and (s.turn[TRYING] or bring > hi):
+                            if cost < best and (s.turn[TRYING] or bring > hi or d.worker[w].span < FAR):
                                 s.found[0], s.found[1] = w, p
                                 s.found[2], s.found[3] = w, (up if prior == p else prior)
                                 cost = trial(d, s, v, 2, best)

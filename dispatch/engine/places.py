@@ -20,6 +20,7 @@ from dispatch.engine.day import (
     Day,
     State,
 )  # fmt: skip
+from dispatch.engine.limits import limits_kept, span_with
 from dispatch.engine.timing import (
     home_of,
     leg_between,
@@ -131,7 +132,7 @@ def apply(d: Day, s: State, v: int, size: int, ceiling: float) -> bool:
     for i in range(size):
         queue_node(d, s, first + i)
         queue_node(d, s, s.node[first + i].after)
-    return propagate(d, s, ceiling)
+    return propagate(d, s, ceiling) and (d.limits == 0 or limits_kept(d, s))
 
 
 @inlined
@@ -205,6 +206,7 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
         home = home_of(d, w, place)
         simple = d.worker[w].simple == 1
         last_start = min(closes, d.shift[d.worker[w].shift_end - 1].end - duration - home)
+        bounded = d.worker[w].span < FAR
         wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
         q = d.nodes + w
         while True:
@@ -230,7 +232,9 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
                     if cost < best:
                         s.turn[WALK] += 1
                         cost += walk_on(d, s, w, q, place, start + duration, shift, rests)
-                        if cost < best and (crew or s.turn[TRYING] or start > hi):
+                        if bounded and simple and cost < best and span_with(d, s, w, p, n) > d.worker[w].span:
+                            cost = NEVER
+                        if cost < best and (crew or bounded or s.turn[TRYING] or start > hi):
                             listed = _remember(s, max(seat, 0), listed, w, p, cost, start)
                             if listed == CROWD and crew:
                                 best = min(best, s.seat_cost[seat, CROWD - 1])
@@ -385,6 +389,9 @@ def _crew_cost(d: Day, s: State, v: int, size: int, start: int, best: float) -> 
     start = max(start, lo)
     cost = visit_cost(d, v, start) + d.worst_rate * max(0.0, start - d.visit[v].due - s.sums[WORST])
     trying = start > hi
+    if d.wish.shape[0] > 0:  # the wishes of all first: one seat may give back what another costs
+        for i in range(size):
+            cost += float(d.wish[first + i, s.found[2 * i]])
     for i in range(size):
         n, w, p = first + i, s.found[2 * i], s.found[2 * i + 1]
         q = s.node[p].after
@@ -394,11 +401,10 @@ def _crew_cost(d: Day, s: State, v: int, size: int, start: int, best: float) -> 
             return NEVER
         there = int(d.reverse[m, d.node[n].place, d.node[p].place])
         onward = leg_between(d, w, n, q)
-        wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
         s.turn[WALK] += 1
-        cost += d.travel_rate * (there + onward - s.node[p].leg) + wish
+        cost += d.travel_rate * (there + onward - s.node[p].leg)
         cost += walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
         if cost >= best:
             return NEVER
-        trying = trying or begin > start or s.turn[TRYING] == 1
+        trying = trying or begin > start or s.turn[TRYING] == 1 or d.worker[w].span < FAR
     return trial(d, s, v, size, best) if trying else cost

@@ -4,7 +4,21 @@ Every change is logged, so that a trial costs only what it touched and is taken 
 """
 
 from dispatch.engine.compiling import compiled, inlined
-from dispatch.engine.day import DROP, DROPPED, FAR, NONE, PICKUP, QUEUED, SOFT, TRAVEL, WAVE, WISHES, WORST, Day, State
+from dispatch.engine.day import (
+    DROP,
+    DROPPED,
+    FAR,
+    NONE,
+    PICKUP,
+    QUEUED,
+    SOFT,
+    TRAVEL,
+    WAVE,
+    WISHES,
+    WORST,
+    Day,
+    State,
+)  # fmt: skip
 
 _TIMED, _PUT, _TAKEN = 0, 1, 2
 _ROUNDS = 40

@@ -108,6 +108,8 @@ def _travel(reading: Reading, day: Day) -> dict[str, np.ndarray]:
 
 def _sound(reading: Reading, problem: Problem) -> None:
     """What types alone cannot say: ids once, places that exist, windows in order, links between visits there are."""
+    for name in problem.weights.__struct_fields__:
+        reading.number(float(getattr(problem.weights, name)), f"weights.{name}")
     reading.once((worker.id for worker in problem.workers), "workers.id")
     reading.once((visit.id for visit in problem.visits), "visits.id")
     size = len(next(iter(problem.travel.values()), ()))
@@ -126,6 +128,8 @@ def _sound(reading: Reading, problem: Problem) -> None:
         _placed(reading, size, (visit.place, visit.delivery.pickup_place if visit.delivery else None), field)
         if not 1 <= len(visit.seats) <= _CREW_LIMIT:
             raise reading.refuse(f"{field}.seats", len(visit.seats), f"is not 1 to {_CREW_LIMIT}")
+        if visit.promised is not None:
+            reading.whole(visit.promised.free_s, f"{field}.promised.free_s")
         for seat in visit.seats:
             reading.whole(seat.duration_s, f"{field}.seats.duration_s")
     known = {visit.id for visit in problem.visits}

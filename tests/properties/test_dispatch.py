@@ -3,8 +3,10 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dispatch import (
     Break,
@@ -13,6 +15,7 @@ from dispatch import (
     Link,
     Plan,
     Problem,
+    Promise,
     Seat,
     Shift,
     Stop,
@@ -26,13 +29,20 @@ from dispatch import (
     quote,
     retime,
 )
+from dispatch.arrays import from_plan, to_plan
+from dispatch.engine.anneal import anneal
+from dispatch.engine.timing import total
 
 SKILLS = ["bath", "rehab"]
+TONGUES = ["Wu", "Min"]
 
 
 @st.composite
-def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
-    """A few workers of two providers, crews of one or two, soft and hard windows, breaks and meals."""
+def days(draw: st.DrawFn, *, meals: bool = True, rich: bool = False) -> Problem:
+    """A few workers of two providers, crews of one or two, soft and hard windows, breaks and meals.
+
+    With `rich` also promises, wishes, languages and days that may not be long.
+    """
     size = draw(st.integers(4, 9))
     points = [(draw(st.integers(0, 3000)), draw(st.integers(0, 3000))) for _ in range(size)]
     matrix = np.array([[abs(a - c) + abs(b - d) for c, d in points] for a, b in points], dtype=np.int32)
@@ -44,9 +54,12 @@ def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
             gender=draw(st.sampled_from(["female", "male"])), start_place=draw(place),
             end_place=draw(st.one_of(st.none(), place)), shifts=(Shift(0, 30_000),),
             breaks=draw(st.sampled_from([(), (Break(10_000, 14_000, 1800),)])), box_capacity=2,
+            max_span_s=draw(st.sampled_from([None, 4000, 9000, 16_000])) if rich else None,
+            languages=frozenset(draw(st.sets(st.sampled_from(TONGUES)))) if rich else frozenset(),
         )
         for n in range(draw(st.integers(1, 5)))
     )  # fmt: skip
+    people = st.sampled_from([worker.id for worker in workers])
     visits: list[Visit] = []
     for n in range(draw(st.integers(1, 8))):
         lo = draw(st.integers(0, 15_000))
@@ -57,25 +70,57 @@ def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
         skill = frozenset() if meal else frozenset({draw(st.sampled_from(SKILLS))})
         seats = tuple(Seat(skill, draw(st.integers(300, 3000))) for _ in range(crew))
         fetch = Delivery(draw(place), lo, 200, draw(st.one_of(st.none(), st.integers(2000, 6000)))) if meal else None
-        visits.append(
-            Visit(f"v{n}", draw(place), seats, lo, 25_000 if soft else due, due if soft else None, delivery=fetch)
-        )
+        visit = Visit(f"v{n}", draw(place), seats, lo, 25_000 if soft else due, due if soft else None, delivery=fetch)
+        if rich:
+            told = st.builds(
+                Promise,
+                st.one_of(st.none(), st.integers(lo, due)),
+                st.frozensets(people, max_size=2),
+                st.integers(0, 900),
+            )
+            visit = replace(
+                visit, promised=draw(st.one_of(st.none(), told)), known_workers=draw(st.frozensets(people, max_size=2)),
+                preferred_worker=draw(st.one_of(st.none(), people)),
+                languages=draw(st.frozensets(st.sampled_from(TONGUES), max_size=1)),
+            )  # fmt: skip
+        visits.append(visit)
     links = (Link("v0", "v1", 600, 9000),) if len(visits) > 1 and not any(v.delivery for v in visits[:2]) else ()
     return Problem(workers=workers, visits=tuple(visits), links=links, travel={"car": matrix})
 
 
-@given(days())
-@settings(max_examples=40, deadline=None)
+@given(days(rich=True))
+@settings(max_examples=60, deadline=None)
 def test_what_is_built_breaks_no_rule(problem: Problem) -> None:
     """Insertion alone must already keep every promise: skills, crews together, gaps, rides, breaks, the way home."""
     plan = construct(problem)
     assert check_plan(problem, plan) == []
     timed = retime(problem, plan)
-    if timed is not None:
-        assert check_plan(problem, timed) == []
+    assert timed is not None
+    assert check_plan(problem, timed) == []
 
 
-@given(days(), st.integers(0, 5))
+@given(days(rich=True), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_the_search_counts_what_a_plan_costs_and_takes_its_trials_back(problem: Problem, seed: int) -> None:
+    """After every few steps of undone and kept trials: the sums kept on the way are those of the same plan built anew, and
+    those of the one definition of cost; and the plan breaks no rule."""
+    arrays = from_plan(problem, construct(problem), seed)
+    assert arrays.possible
+    day, state = arrays.day, arrays.state
+    best = total(day, state)
+    for step in range(0, 60, 20):
+        best = anneal(day, state, 20, 3000.0, 300.0, best, 10.0, step)
+        plan = to_plan(arrays, state)
+        assert total(day, state) == pytest.approx(plan_cost(problem, plan), abs=len(problem.visits))
+        assert check_plan(problem, plan) == []
+        anew = from_plan(problem, plan, seed)
+        assert anew.possible
+        assert total(day, state) == pytest.approx(total(day, anew.state))
+        served = state.node["route"] >= 0
+        assert state.node["start"][served].tolist() == anew.state.node["start"][served].tolist()
+
+
+@given(days(rich=True), st.integers(0, 5))
 @settings(max_examples=20, deadline=None)
 def test_improving_never_costs_more_and_repeats_itself(problem: Problem, seed: int) -> None:
     """The same seed and iterations give the same plan; no improvement is worse than its start."""
