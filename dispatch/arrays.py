@@ -290,7 +290,7 @@ class _Reader:
         lo, hi = not_before(visit), visit.latest_s
         for stop in self._locked.get(visit.id, []):
             if visit.delivery is None:
-                lo = max(lo, stop.start_s)
+                lo, hi = max(lo, stop.start_s), max(hi, stop.start_s)
         for link in self.problem.links:
             other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
             begun = [stop for stop in self._locked.get(other, []) if stop.kind != "pickup"] if other else []
@@ -301,7 +301,12 @@ class _Reader:
                 base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
                 lo = max(lo, base + link.min_gap_s)
                 hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
-        return lo, max(lo, hi)
+        return lo, hi
+
+    def _there_before(self, visit: Visit) -> frozenset[str]:
+        """Who has begun a visit that somebody else than this one's crew must serve."""
+        others = {link.before for link in self.problem.links if link.apart and link.after == visit.id}
+        return frozenset(stop.worker for other in others for stop in self._locked.get(other, []))
 
     def _fits(self) -> np.ndarray:
         """Hard rules, asked once for every kind of seat and every kind of worker."""
@@ -327,7 +332,7 @@ class _Reader:
                     row[members] = refusal(anyone, free, seat) is None
                 asked[key] = row
             fits[i] = asked[key]
-            for refused in visit.refused_workers:
+            for refused in visit.refused_workers | self._there_before(visit):
                 if refused in number:
                     fits[i, number[refused]] = 0
         return fits
