@@ -5,6 +5,7 @@ Times are integer seconds from an origin the caller chooses. It knows no clock, 
 
 from dispatch.check import Violation, check_plan
 from dispatch.cost import plan_cost
+from dispatch.exact import Proof, prove
 from dispatch.explain import Alternative, Explanation, Obstacle, Remedy, explain
 from dispatch.happenings import (
     Cancelled,
@@ -48,6 +49,7 @@ __all__ = [
     "PointClosed",
     "Problem",
     "Promise",
+    "Proof",
     "Refusal",
     "Relaxation",
     "Remedy",
@@ -72,6 +74,7 @@ __all__ = [
     "improve",
     "insert",
     "plan_cost",
+    "prove",
     "quote",
     "refusal",
     "relaxed",

@@ -26,6 +26,7 @@ from dispatch import (
     explain,
     improve,
     insert,
+    prove,
     quote,
     sentence,
 )
@@ -34,6 +35,7 @@ from dispatch.formats.instance import Starts
 from dispatch.picture import draw
 
 _TIMES = ("earliest_s", "latest_s", "due_s")
+_PROVABLE = 30  # services of a day; proofs of larger ones do not end
 _SECONDS = {"yinling", "city"}  # formats that count seconds
 
 
@@ -66,6 +68,7 @@ def _arguments() -> argparse.ArgumentParser:
     solve.add_argument("--iterations", type=int, help="search so many steps instead, the same for a seed everywhere")
     solve.add_argument("--seed", type=int, default=1)
     solve.add_argument("--threads", type=int, default=1)
+    solve.add_argument("--exact", type=float, metavar="S", help="then so many seconds to prove it best, for small days")
     solve.add_argument("--out", type=Path, help="write the plan here as JSON")
     solve.add_argument("--svg", type=Path, help="draw the plan here")
     ask = command("quote", _quote, "the starts one more visit could be promised")
@@ -86,11 +89,19 @@ def _solve(asked: argparse.Namespace) -> int:
     problem = instance.problem
     if asked.threads != 1:
         raise InstanceError("--threads", "threads", asked.threads, "but this search uses one")
+    services = sum(len(visit.seats) for visit in problem.visits)
+    if asked.exact and services > _PROVABLE:
+        raise InstanceError("--exact", "services", services, f"are more than the {_PROVABLE} that can be proven")
     with _Progress(instance.name, asked.seconds if asked.iterations is None else None):
         began = time.monotonic()
         plan = construct(problem)
         left = max(0.0, asked.seconds - (time.monotonic() - began))
         plan = improve(problem, plan, left, asked.seed, iterations=asked.iterations)
+        proof = prove(problem, plan, seconds=asked.exact, seed=asked.seed) if asked.exact else None
+    if proof is not None:
+        plan = proof.plan
+        above = f"at most {100 * (proof.cost / max(1, proof.bound) - 1):.2f} % above the best there may be"
+        sys.stdout.write(f"{'proven best' if proof.optimal else above}\n")
     body, objective = write_plan(instance, plan)
     if asked.out:
         asked.out.write_bytes(body)

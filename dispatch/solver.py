@@ -1,4 +1,4 @@
-"""Improving a plan: the compiled search, then OR-Tools routing from its answer. The only file that knows OR-Tools.
+"""Improving a plan: the compiled search, then OR-Tools routing from its answer. Only `exact` knows OR-Tools besides.
 
 Measured pitfalls of ortools 9.15 decide the shape: allowed vehicles go through VehicleVar (the direct call is broken in
 the wheel), matrices are lists, crews are coupled by equal start and both precedences and must be in the warm start, and

@@ -44,6 +44,13 @@ def test_the_same_seed_and_steps_give_the_same_plan(tmp_path: Path):
     assert plans[0] == plans[1]
 
 
+def test_a_small_day_is_proven_and_a_large_one_refused(capsys: pytest.CaptureFixture[str]):
+    assert main(["solve", str(MORNING), "--iterations", "50", "--exact", "20"]) == 0
+    assert capsys.readouterr().out.startswith("proven best\nobjective")
+    assert main(["solve", str(SITES), "--iterations", "1", "--exact", "1"]) == 2
+    assert "can be proven" in capsys.readouterr().err
+
+
 def test_a_broken_rule_is_printed_and_ends_with_1(planned: Path, capsys: pytest.CaptureFixture[str]):
     plan = json.loads(planned.read_bytes())
     next(route for route in plan["routes"] if route["worker"] == "Chen")["stops"][0]["start"] = 44_000
