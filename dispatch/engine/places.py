@@ -232,10 +232,9 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
                     if cost < best:
                         s.turn[WALK] += 1
                         cost += walk_on(d, s, w, q, place, start + duration, shift, rests)
-                        if bounded and simple and cost < best and span_with(d, s, w, p, n) > d.worker[w].span:
-                            cost = NEVER
                         if cost < best and (crew or bounded or s.turn[TRYING] or start > hi):
-                            listed = _remember(s, max(seat, 0), listed, w, p, cost, start)
+                            if crew or not bounded or not simple or span_with(d, s, w, p, n) <= d.worker[w].span:
+                                listed = _remember(s, max(seat, 0), listed, w, p, cost, start)
                             if listed == CROWD and crew:
                                 best = min(best, s.seat_cost[seat, CROWD - 1])
                         elif cost < best:
