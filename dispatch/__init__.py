@@ -8,7 +8,7 @@ from dispatch.cost import plan_cost
 from dispatch.insertion import insert, quote
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
-from dispatch.problem import Break, Delivery, Link, Problem, Promise, Seat, Shift, Visit, Weights, Worker
+from dispatch.problem import Break, Delivery, Equipment, Link, Problem, Promise, Seat, Shift, Visit, Weights, Worker
 from dispatch.rules import refusal
 from dispatch.search import construct
 from dispatch.solver import improve, warm
@@ -17,6 +17,7 @@ from dispatch.timing import retime
 __all__ = [
     "Break",
     "Delivery",
+    "Equipment",
     "Insertion",
     "Link",
     "Plan",
