@@ -3,15 +3,19 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 from types import TracebackType
+from typing import TypeVar
 
 import structlog
 
 from dispatch import Plan, Problem, improve, warm
 
+T = TypeVar("T")
+_GRACE_S = 10.0  # for sending the day to and fro, and for a process that starts anew
 log = structlog.get_logger()
 
 
@@ -26,7 +30,7 @@ def _lower_priority() -> None:
 
 
 class SolverPool:
-    """One spawned process that improves plans; killed and replaced when it overruns twice its budget."""
+    """One spawned process that improves plans; killed and replaced when it overruns twice its budget, replaced when it dies."""
 
     def __init__(self) -> None:
         self._executor = self._fresh()
@@ -52,15 +56,17 @@ class SolverPool:
     async def improve(self, problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan | None:
         """A better plan, or None when the search failed or overran; the plan in force then simply stays."""
         async with self._one_at_a_time:
-            if not self._warmed:
-                # the first time on a machine this compiles for half a minute, which is no overrun
-                await asyncio.get_running_loop().run_in_executor(self._executor, warm)
-                self._warmed = True
-            future = asyncio.get_running_loop().run_in_executor(self._executor, _search, problem, plan, seconds, seed)
             try:
-                return await asyncio.wait_for(future, 2 * seconds + 10)
+                if not self._warmed:
+                    # the first time on a machine this compiles for half a minute, which is no overrun
+                    await self._run(warm)
+                    self._warmed = True
+                return await asyncio.wait_for(self._run(_search, problem, plan, seconds, seed), 2 * seconds + _GRACE_S)
             except (TimeoutError, BrokenProcessPool) as error:
                 log.warning("solver.replaced", error=type(error).__name__)
                 self._kill()
                 self._executor = self._fresh()
                 return None
+
+    def _run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)

@@ -189,7 +189,7 @@ async def live_stops(
                   CASE d.kind WHEN 'visit' THEN lower(d.during) END, upper(d.during)
            FROM (SELECT last.* FROM unnest($2::uuid[]) AS at_work (worker_id) CROSS JOIN LATERAL (
                      SELECT s.* FROM stops s WHERE s.plan_id = $1 AND s.worker_id = at_work.worker_id AND NOT s.active
-                     ORDER BY upper(s.during) DESC LIMIT 1) last
+                     ORDER BY upper(s.during) DESC, lower(s.during) DESC LIMIT 1) last
                  UNION
                  SELECT done.* FROM orders o CROSS JOIN LATERAL (
                      SELECT s.* FROM stops s WHERE s.order_id = o.id AND NOT s.active OFFSET 0) done
@@ -306,14 +306,14 @@ async def start_stops(connection: Connection, order_id: UUID, worker_id: UUID, k
 
 
 async def finish_stops(connection: Connection, order_id: UUID, worker_id: UUID, kinds: Sequence[str]) -> None:
-    """Put down when it really happened; a finished stop no longer occupies its worker."""
+    """Put down when it really happened; a finished stop no longer occupies its worker, and keeps its end."""
     await execute(
         connection,
         """UPDATE stops s SET active = false, started = true, during = tstzrange(
                least(coalesce((SELECT min(r.received_at) FROM visit_records r WHERE r.order_id = s.order_id
                                AND r.worker_id = s.worker_id AND r.kind = 'check_in'), lower(s.during)),
                      yinling_now() - interval '1 second'), yinling_now())
-           WHERE s.order_id = $1 AND s.worker_id = $2 AND s.kind = ANY ($3)""",
+           WHERE s.order_id = $1 AND s.worker_id = $2 AND s.kind = ANY ($3) AND s.active""",
         order_id, worker_id, list(kinds),
     )  # fmt: skip
 

@@ -109,10 +109,10 @@ class Api:
         self.traffic.quote_ms.append((time.monotonic() - began) * 1000)
         return answer
 
-    async def book(self, slot: str) -> dict[str, Any]:
+    async def book(self, slot: str, channel: str = "app") -> dict[str, Any]:
         """Take a slot up, measuring how long the answer takes."""
         began = time.monotonic()
-        answer = await self.post("/v1/bookings", {"slot": slot, "channel": "app"})
+        answer = await self.post("/v1/bookings", {"slot": slot, "channel": channel})
         self.traffic.booking_ms.append((time.monotonic() - began) * 1000)
         return answer
 

@@ -23,7 +23,6 @@ class Stand(Struct, frozen=True):
 
     wait_for: str | None
     due_s: float | None  # the next timer, in seconds of care time
-    least_s: float = 0.0  # real seconds the next stride must take at least
 
 
 class Sleeper:
@@ -135,7 +134,7 @@ class StepClock:
             target = min(self._next_due(), until_s, self.now_s + _STEP_S)
             if stand.due_s is not None and stand.due_s > self.now_s:
                 target = min(target, stand.due_s)
-            await self._stride(target, stand.least_s)
+            await self._stride(target)
             self._ring()
 
     async def skip_to(self, target_s: float) -> None:
@@ -180,12 +179,12 @@ class StepClock:
             rang = True
         return rang
 
-    async def _stride(self, target_s: float, least_s: float) -> None:
+    async def _stride(self, target_s: float) -> None:
         span = target_s - self.now_s
         if span <= 0:
             await asyncio.sleep(_ASK_S)
             return
-        takes = max(span / self.speed if self.speed else 0.0, least_s)
+        takes = span / self.speed if self.speed else 0.0
         if takes > 0:
             await self._move(self.now_s, target_s, span / takes)
             await asyncio.sleep(takes)

@@ -14,7 +14,6 @@ from backend.simulation.clock import Stand, StepClock
 from backend.simulation.importer import Imported
 
 _NOTHING: Final[Cursor] = (0, 0, 0)
-_RETRY_REAL_S: Final = 0.27  # a dispatcher without news looks at waiting orders this often
 _FINAL: Final = frozenset({
     "completed", "verified", "settled", "unserved", "cancelled", "aborted", "missed", "lapsed", "rejected", "disputed",
     "exception",
@@ -77,7 +76,7 @@ class Pace:
         """How the platform stands now."""
         pulse = await self._pulse()
         due = None if pulse.timer_at is None else self._day.seconds(pulse.timer_at)
-        return Stand(self._wait_for(pulse, due), due, _RETRY_REAL_S if pulse.waiting else 0.0)
+        return Stand(self._wait_for(pulse, due), due)
 
     def _wait_for(self, pulse: queries.Pulse, due: float | None) -> str | None:
         told = (pulse.last_xid, pulse.last_id)

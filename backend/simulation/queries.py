@@ -182,7 +182,6 @@ class Pulse(Struct, frozen=True, forbid_unknown_fields=True):
     last_xid: int
     last_id: int
     unseen: int  # placed orders no dispatcher has looked at, or not for two strides of the clock
-    waiting: int  # placed orders, looked at or not
     thinking: int  # plans changed since they were last improved
     unsettled: int  # today's plans not yet brought up to date with what happened
     timer_at: datetime | None
@@ -198,13 +197,12 @@ async def pulse(connection: Connection, time_zone: str) -> Pulse:
     return await one(
         connection,
         Pulse,
-        """SELECT coalesce(e.xid, 0) AS last_xid, coalesce(e.id, 0) AS last_id, o.unseen, o.waiting,
+        """SELECT coalesce(e.xid, 0) AS last_xid, coalesce(e.id, 0) AS last_id, o.unseen,
                   (SELECT count(*) FROM plans WHERE version <> improved_version) AS thinking,
                   (SELECT count(*) FROM plans WHERE version <> settled_version
                    AND plan_on = (yinling_now() AT TIME ZONE $1 - interval '3 hours')::date) AS unsettled,
                   (SELECT min(due_at) FROM timers WHERE fired_at IS NULL AND tries < 3) AS timer_at
-           FROM (SELECT count(*) AS waiting, count(*) FILTER (
-                       WHERE tried_at IS NULL OR tried_at < yinling_now() - interval '150 seconds') AS unseen
+           FROM (SELECT count(*) FILTER (WHERE tried_at IS NULL OR tried_at < yinling_now() - interval '150 seconds') AS unseen
                  FROM orders WHERE status = 'placed') o
            LEFT JOIN LATERAL (SELECT xid::text::bigint AS xid, id FROM events
                               ORDER BY events.xid DESC, id DESC LIMIT 1) e ON true""",

@@ -4,7 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from tests.support.city import Caller, City, at
+import pytest
+
+from backend.core.principal import SYSTEM
+from backend.scheduling.snapshots import Planner
+from tests.support.city import DAY, Caller, City, at
 
 BATH, REHAB = "bath-home", "rehab-home"
 HERE: dict[str, Any] = {"device_at": None, "x": None, "y": None}
@@ -184,6 +188,25 @@ async def test_a_meal_handed_over_without_a_pick_up_leaves_nothing_open(city: Ci
     assert await city.one("SELECT count(*) FROM stops WHERE active AND order_id = $1", UUID(first["id"])) == 0
     await city.dispatch()
     assert (await city.order(second["id"]))["status"] == "accepted"
+
+
+@pytest.mark.parametrize("reported", [True, False])
+async def test_after_a_hand_over_the_courier_stands_at_that_door(city: City, *, reported: bool):
+    """Planned from the meal point instead, the next stop would be told later and later, and nobody would set out for it."""
+    (meal,), courier = await _meals(city, 1)
+    await _step(courier, meal, "en-route", "en_route")
+    await city.clock(at(9, 35))
+    if reported:
+        await _step(courier, meal, "pick-up", "en_route")
+        await city.clock(at(9, 50))
+    await _step(courier, meal, "hand-over", "completed")
+    home, zone_id = await city.one("SELECT place_id FROM orders WHERE id = $1", UUID(meal["id"])), UUID(meal["zone_id"])
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = await Planner("Asia/Shanghai").day(connection, zone_id, DAY, at(9, 50))
+    standing = [stop for route in day.plan.routes.values() for stop in route]
+    assert [day.place_ids[stop.place] for stop in standing] == [home]
+    fetched = await city.one("SELECT upper(during) FROM stops WHERE kind = 'pickup'")
+    assert fetched == at(9, 35)
 
 
 async def test_a_meal_is_not_checked_in_and_a_bath_not_handed_over(city: City):

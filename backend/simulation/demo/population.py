@@ -47,12 +47,12 @@ class Population:
         self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=20)
         self._pace = pace
         self._chooser = chooser
-        self._traffic = Traffic()
+        self.traffic = Traffic()
         self._residents: dict[UUID, Api] = {}
 
     def api(self) -> Api:
         """A client of its own for one person."""
-        return Api(self._http, self._traffic)
+        return Api(self._http, self.traffic)
 
     async def live(
         self, residents: list[Person], workers: list[Person], points: list[MealPoint], desks: list[Desk], every_s: float
@@ -105,7 +105,7 @@ class Population:
         quote = await client.quote(wish)
         if quote["slots"]:
             slot = self._chooser.choice(quote["slots"])
-            await client.post("/v1/bookings", {"slot": slot["token"], "channel": channel})
+            await client.book(slot["token"], channel)
 
     async def _provider(self, desk: Desk) -> None:
         """A person at the provider's desk: looks, thinks, mostly accepts."""
