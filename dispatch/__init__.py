@@ -24,7 +24,7 @@ from dispatch.insertion import insert, quote
 from dispatch.live import Change, Replanned, replan
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
-from dispatch.problem import Break, Delivery, Link, Problem, Promise, Seat, Shift, Visit, Weights, Worker
+from dispatch.problem import Break, Delivery, Equipment, Link, Problem, Promise, Seat, Shift, Visit, Weights, Worker
 from dispatch.relaxing import Relaxation, relaxed, sentence
 from dispatch.rules import refusal
 from dispatch.search import construct
@@ -37,6 +37,7 @@ __all__ = [
     "Cancelled",
     "Change",
     "Delivery",
+    "Equipment",
     "Event",
     "Explanation",
     "Insertion",

@@ -1,12 +1,13 @@
 """A problem and a plan as the compiled search wants them, and its answer as a plan again."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dispatch.cost import late_prices, wish_cost
+from dispatch.cost import drop_cost, even_shares, late_prices
 from dispatch.engine.anneal import follow
 from dispatch.engine.day import (
     DROP,
@@ -26,24 +27,16 @@ from dispatch.engine.day import (
     fresh_state,
 )  # fmt: skip
 from dispatch.plan import Kind, Plan, Stop
-from dispatch.problem import Problem, Seat, Visit, Worker
-from dispatch.rules import refusal
+from dispatch.problem import Problem, Shift, Visit, Worker
+from dispatch.sharing import busy_s, keep_begun, shared_out, units_of, uses_of
+from dispatch.suiting import Node, fits_of, wishes_of
 from dispatch.timing import ease, not_before
 
 _NEIGHBOURS = 200
+_MOST_KINDS = 4  # of equipment for one visit; the search remembers so many places beside four seats
+_EVERYBODY = "\0"  # the provider of equipment that everybody shares
 _KINDS: tuple[Kind, ...] = ("visit", "pickup", "drop")
 _TIME_APART = 0.1  # how much a second between two windows counts beside a second of travel, for nearness
-
-
-class Node(Struct, frozen=True):
-    """One open stop: which seat of which visit, and the one worker who may take it where somebody has begun already."""
-
-    visit: int
-    seat: int
-    kind: int
-    place: int
-    duration_s: int
-    only: str | None = None
 
 
 class Arrays(Struct, frozen=True):
@@ -65,20 +58,24 @@ def from_plan(problem: Problem, plan: Plan, seed: int, keep: frozenset[str] = fr
     `keep` names visits that must stay served; `possible` tells whether the plan's orders of stops can be timed at all.
     """
     begun = {w.id: _begun(plan.routes.get(w.id, ())) for w in problem.workers}
-    reader = _Reader(problem, begun)
+    reader = _Reader(problem, plan, begun)
     day = reader.day(keep)
     state = fresh_state(day, seed)
-    number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(reader.nodes)}
+    number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(reader.nodes) if n.equipment is None}
     position = {visit.id: v for v, visit in enumerate(reader.visits)}
     sequence: list[int] = []
     workers: list[int] = []
-    for w, worker in enumerate(reader.workers):
+    for w, worker in enumerate(reader.people):
         for stop in plan.routes.get(worker.id, ())[len(begun[worker.id]) :]:
             if stop.visit in position:
                 sequence.append(number[position[stop.visit], stop.seat, _KINDS.index(stop.kind)])
                 workers.append(w)
-    possible = bool(follow(day, state, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence)))
-    return Arrays(problem, day, state, reader.nodes, reader.visits, reader.workers, begun, possible)
+    units = reader.shared()
+    sequence += [node for node, _ in units or ()]
+    workers += [unit for _, unit in units or ()]
+    timed = follow(day, state, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence))
+    possible = bool(timed) and units is not None
+    return Arrays(problem, day, state, reader.nodes, reader.visits, reader.people, begun, possible)
 
 
 def _begun(route: Sequence[Stop]) -> tuple[Stop, ...]:
@@ -110,12 +107,18 @@ def to_plan(arrays: Arrays, state: State) -> Plan:
 
 
 class _Reader:
-    """Numbers everything and fills the arrays; used once."""
+    """Numbers everything and fills the arrays; used once.
 
-    def __init__(self, problem: Problem, begun: dict[str, tuple[Stop, ...]]) -> None:
+    Units of equipment stand behind the people, as workers without ways: they are all at one place far from everybody.
+    """
+
+    def __init__(self, problem: Problem, plan: Plan, begun: dict[str, tuple[Stop, ...]]) -> None:
         self.problem = problem
-        self.workers = [worker for worker in problem.workers if worker.shifts]
+        self.people = [worker for worker in problem.workers if worker.shifts]
         self.begun = begun
+        self.by_id = {visit.id: visit for visit in problem.visits}
+        self.away = max((len(matrix) for matrix in problem.travel.values()), default=0)
+        self.shares = even_shares(problem) if problem.weights.uneven else {}
         self._locked: dict[str, list[Stop]] = {}
         for route in begun.values():
             for stop in route:
@@ -123,15 +126,40 @@ class _Reader:
         self.visits: list[Visit] = []
         self.nodes: list[Node] = []
         self.spoken = any(visit.languages for visit in problem.visits)
-        self._asked_wishes: dict[tuple[frozenset[str], ...], np.ndarray] = {}
         for visit in problem.visits:
             open_nodes = self._open(visit, len(self.visits))
             if open_nodes:
-                self.visits.append(visit)
+                barred = self._there_before(visit)
+                self.visits.append(replace(visit, refused_workers=visit.refused_workers | barred) if barred else visit)
                 self.nodes += open_nodes
+        self.units = units_of(problem)
+        free = [-FAR] * len(self.units)
+        still = {visit.id for visit in self.visits}
+        uses = uses_of(problem, plan)
+        keep_begun(self.units, [use for use in uses if use.visit not in still], free)
+        self.workers = self.people + [self._unit(u, instant) for u, instant in enumerate(free)]
+        self.uses = [use for use in uses if use.visit in still]
+        self.taken = shared_out(self.units, self.uses, free)
+
+    def _unit(self, u: int, free: int) -> Worker:
+        """A unit of equipment as a worker, used until some instant by what has begun."""
+        return Worker(
+            id=f"{self.units[u].kind} {u}", provider=self.units[u].provider or _EVERYBODY, skills=frozenset(),
+            mode=next(iter(self.problem.travel)), start_place=self.away, shifts=(Shift(free, FAR),),
+        )  # fmt: skip
+
+    def shared(self) -> list[tuple[int, int]] | None:
+        """(node, unit as a worker) for all equipment the plan's open visits use; None when there is too little."""
+        if self.taken is None:
+            return None
+        number = {(self.visits[n.visit].id, n.equipment): i for i, n in enumerate(self.nodes)}
+        pairs = zip(self.uses, self.taken, strict=True)
+        return [(number[use.visit, use.kind], len(self.people) + unit) for use, unit in pairs]
 
     def _open(self, visit: Visit, v: int) -> list[Node]:
-        """The stops of a visit that have not begun."""
+        """The stops of a visit that have not begun, and the equipment it needs then."""
+        if visit.equipment and (visit.delivery is not None or len(visit.equipment) > _MOST_KINDS):
+            raise ValueError(f"{visit.id}: a delivery needs no equipment, and no visit more than {_MOST_KINDS} kinds")
         meal = visit.delivery
         if meal is not None:
             held = self._locked.get(visit.id, [])
@@ -140,9 +168,11 @@ class _Reader:
             bring = Node(v, 0, DROP, visit.place, visit.seats[0].duration_s, held[0].worker if held else None)
             return [bring] if held else [Node(v, 0, PICKUP, meal.pickup_place, meal.pickup_duration_s), bring]
         begun = {stop.seat for stop in self._locked.get(visit.id, [])}
-        return [
+        seats = [
             Node(v, seat, VISIT, visit.place, s.duration_s) for seat, s in enumerate(visit.seats) if seat not in begun
         ]
+        kinds = sorted(visit.equipment) if seats else ()
+        return seats + [Node(v, 0, VISIT, self.away, busy_s(self.problem, visit, kind), None, kind) for kind in kinds]
 
     def day(self, keep: frozenset[str]) -> Day:
         """All arrays."""
@@ -151,11 +181,14 @@ class _Reader:
         n, w = len(nodes), len(workers)
         modes = sorted({worker.mode for worker in workers} or problem.travel)
         travel = np.ascontiguousarray(np.stack([problem.travel[mode] for mode in modes]).astype(np.int32))
+        if self.units or any(node.equipment for node in nodes):
+            travel = np.pad(travel, ((0, 0), (0, 1), (0, 1)))
         first = np.zeros(len(visits) + 1, np.int32)
         for node in nodes:
             first[node.visit + 1] += 1
         first = np.cumsum(first, dtype=np.int32)
         groups = _Groups(problem, visits)
+        units = np.bincount([node.visit for node in nodes if node.equipment], minlength=len(visits))
         windows = self._windows()
         shifts = [self._shifts(worker) for worker in workers]
         rests = [self._rests(worker) for worker in workers]
@@ -182,7 +215,8 @@ class _Reader:
                 first[v], first[v + 1], FAR if visit.due_s is None else visit.due_s, late_s * seats,
                 late_flat * seats, FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s,
                 *self._promise(visit), FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load,
-                visit.drop_penalty, 0 if meal is None else meal.load, groups.of[v], self._fixed(visit), visit.id in keep,
+                drop_cost(visit), 0 if meal is None else meal.load, first[v + 1] - units[v], groups.of[v],
+                self._fixed(visit), visit.id in keep,
             )  # fmt: skip
         driver = np.zeros(w, WORKER)
         shift_first, break_first = _firsts(shifts), _firsts(rests)
@@ -191,43 +225,65 @@ class _Reader:
         alike = _numbered([self._class(worker, named) for worker in workers])
         for i, worker in enumerate(workers):
             driver[i] = (
-                self._free(worker), FAR if worker.capacity is None else worker.capacity, self._span(worker),
+                self._free(worker), FAR if worker.capacity is None else worker.capacity, *self._limits(worker),
                 modes.index(worker.mode),
-                providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
+                NONE if worker.provider == _EVERYBODY else providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
                 len(shifts[i]) == 1 and not rests[i], worker.start_place, shift_first[i], shift_first[i + 1],
                 break_first[i], break_first[i + 1],
             )  # fmt: skip
         return Day(
             nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),
-            worst_rate=float(weights.late_max_s), limits=int((driver["span"] < FAR).any()), travel=travel,
+            worst_rate=float(weights.late_max_s), limits=int(any((driver[name] < FAR).any() for name in ("work", "heavy", "share", "span"))),
+            persons=len(self.people), travel=travel,
             reverse=np.ascontiguousarray(travel.transpose(0, 2, 1)), node=node, visit=visited, worker=driver,
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
             rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
-            group_visits=groups.visits, link=groups.links, near=_near(travel[0], visits), fits=self._fits(),
-            wish=self._wishes(),
+            group_visits=groups.visits, link=groups.links, near=_near(travel[0], visits),
+            fits=fits_of(nodes, visits, self.people, self.units), wish=wishes_of(problem.weights, nodes, visits, workers),
         )  # fmt: skip
 
     def _at(self, worker: Worker) -> int:
-        begun = self.begun[worker.id]
+        begun = self.begun.get(worker.id, ())
         return begun[-1].place if begun else worker.start_place
 
     def _free(self, worker: Worker) -> int:
-        begun = self.begun[worker.id]
+        begun = self.begun.get(worker.id, ())
         return max(begun[-1].end_s if begun else worker.shifts[0].start_s, self.problem.now_s)
 
     def _shifts(self, worker: Worker) -> list[tuple[int, int]]:
         """Begin and end of each shift; who has set out must be back before the day becomes too long."""
-        begun = self.begun[worker.id]
+        begun = self.begun.get(worker.id, ())
         back = FAR
         if begun and worker.max_span_s is not None:
             way = int(self.problem.travel[worker.mode][worker.start_place, begun[0].place])
             back = begun[0].start_s - way + worker.max_span_s
         return [(s.start_s, min(s.end_s, back)) for s in worker.shifts]
 
+    def _limits(self, worker: Worker) -> tuple[int, int, int, float, int]:
+        """What is left of work, of heavy seats and of an even share; what each second beyond that costs; the longest day."""
+        begun = self.begun.get(worker.id, ())
+        handled = sum(stop.end_s - stop.start_s for stop in begun)
+        places = [worker.start_place, *(stop.place for stop in begun)]
+        work = heavy = share = FAR
+        uneven = 0.0
+        if worker.max_work_s is not None:
+            ways = self.problem.travel[worker.mode]
+            work = worker.max_work_s - handled - sum(int(ways[a, b]) for a, b in pairwise(places))
+        if worker.max_heavy is not None:
+            heavy = worker.max_heavy - sum(map(self._heavy, begun))
+        if self.shares.get(worker.id):
+            share = self.shares[worker.id] - handled
+            uneven = self.problem.weights.uneven / self.shares[worker.id]
+        return work, heavy, share, uneven, self._span(worker)
+
+    def _heavy(self, stop: Stop) -> bool:
+        visit = self.by_id.get(stop.visit)
+        return visit is not None and stop.kind != "pickup" and visit.seats[stop.seat].heavy
+
     def _span(self, worker: Worker) -> int:
         """The longest day of somebody who has not set out, where the shifts leave room for a longer one."""
         longest = worker.shifts[-1].end_s - self._free(worker)
-        if self.begun[worker.id] or worker.max_span_s is None or worker.max_span_s >= longest:
+        if self.begun.get(worker.id) or worker.max_span_s is None or worker.max_span_s >= longest:
             return FAR
         return worker.max_span_s
 
@@ -239,21 +295,21 @@ class _Reader:
         return told.start_s, told.free_s, self.problem.weights.moved_s
 
     def _rests(self, worker: Worker) -> list[tuple[int, int, int]]:
-        begun = self.begun[worker.id]
+        begun = self.begun.get(worker.id, ())
         last = begun[-1].start_s if begun else 0
         return [(b.earliest_s, b.latest_s, b.duration_s) for b in worker.breaks if not begun or b.latest_s >= last]
 
     def _in_the_box(self, worker: Worker) -> int:
         loads = {visit.id: visit.delivery.load for visit in self.visits if visit.delivery is not None}
-        aboard = [stop for stop in self.begun[worker.id] if stop.kind == "pickup"]
+        aboard = [stop for stop in self.begun.get(worker.id, ()) if stop.kind == "pickup"]
         return sum(loads.get(stop.visit, 0) for stop in aboard)
 
     def _class(self, worker: Worker, named: frozenset[str]) -> tuple[object, ...]:
         return (
             worker.provider, worker.skills, worker.gender, worker.mode, self._at(worker), worker.end_place,
-            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, worker.max_span_s, self._free(worker),
-            worker.languages if self.spoken else None,
-            worker.id if self.begun[worker.id] or worker.id in named else None,
+            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, worker.max_span_s, worker.max_work_s,
+            worker.max_heavy, self._free(worker), worker.languages if self.spoken else None,
+            worker.id if self.begun.get(worker.id) or worker.id in named else None,
         )  # fmt: skip
 
     def _named(self) -> frozenset[str]:
@@ -305,77 +361,8 @@ class _Reader:
 
     def _there_before(self, visit: Visit) -> frozenset[str]:
         """Who has begun a visit that somebody else than this one's crew must serve."""
-        others = {link.before for link in self.problem.links if link.apart and link.after == visit.id}
+        others = [link.before for link in self.problem.links if link.apart and link.after == visit.id]
         return frozenset(stop.worker for other in others for stop in self._locked.get(other, []))
-
-    def _fits(self) -> np.ndarray:
-        """Hard rules, asked once for every kind of seat and every kind of worker."""
-        fits = np.zeros((len(self.nodes), len(self.workers)), np.uint8)
-        kinds: dict[tuple[object, ...], list[int]] = {}
-        for w, worker in enumerate(self.workers):
-            kinds.setdefault((worker.provider, worker.skills, worker.gender, worker.box_capacity), []).append(w)
-        asked: dict[tuple[object, ...], np.ndarray] = {}
-        number = {worker.id: w for w, worker in enumerate(self.workers)}
-        for i, node in enumerate(self.nodes):
-            visit = self.visits[node.visit]
-            seat: Seat = visit.seats[node.seat]
-            if node.only is not None:
-                if node.only in number:
-                    fits[i, number[node.only]] = 1
-                continue
-            key = (visit.providers, seat.skills, seat.gender, visit.delivery.load if visit.delivery else 0)
-            if key not in asked:
-                row = np.zeros(len(self.workers), np.uint8)
-                for members in kinds.values():
-                    anyone = self.workers[members[0]]
-                    free = Visit(visit.id, visit.place, visit.seats, 0, 0, None, visit.delivery, visit.providers)
-                    row[members] = refusal(anyone, free, seat) is None
-                asked[key] = row
-            fits[i] = asked[key]
-            for refused in visit.refused_workers | self._there_before(visit):
-                if refused in number:
-                    fits[i, number[refused]] = 0
-        return fits
-
-    def _wishes(self) -> np.ndarray:
-        """What each worker costs at each node beside travel; empty when nobody wishes anything."""
-        wishing = [i for i, node in enumerate(self.nodes) if _wishes(self.visits[node.visit])]
-        if not wishing:
-            return np.zeros((0, 0), np.float32)
-        weights = self.problem.weights
-        wish = np.zeros((len(self.nodes), len(self.workers)), np.float32)
-        number = {worker.id: w for w, worker in enumerate(self.workers)}
-        seen: set[int] = set()
-        for i in wishing:
-            v = self.nodes[i].visit
-            visit, first = self.visits[v], v not in seen
-            seen.add(v)
-            if not first and self.nodes[i].kind != VISIT:
-                continue  # who fetches a meal brings it: the wish counts once
-            wish[i] = self._seat_wishes(visit)
-            if visit.preferred_worker is not None:
-                # whoever is wished for gives back at any seat what the visit's first one costs
-                wish[i] += weights.preferred if first else 0
-                if visit.preferred_worker in number:
-                    wish[i, number[visit.preferred_worker]] -= weights.preferred
-        return wish
-
-    def _seat_wishes(self, visit: Visit) -> np.ndarray:
-        """`wish_cost` for every worker, asked once for each kind of visit and of worker."""
-        told = visit.promised.workers if visit.promised else frozenset[str]()
-        key = (told, visit.known_workers, visit.languages)
-        if key not in self._asked_wishes:
-            weights, named = self.problem.weights, told | visit.known_workers
-            plain = {
-                spoken: wish_cost(weights, visit, replace(worker, id=""))
-                for spoken, worker in {worker.languages: worker for worker in self.workers}.items()
-            }
-            costs = [
-                wish_cost(weights, visit, worker) if worker.id in named else plain[worker.languages]
-                for worker in self.workers
-            ]
-            self._asked_wishes[key] = np.asarray(costs, np.float32)
-        return self._asked_wishes[key]
 
 
 class _Groups:
@@ -413,11 +400,6 @@ class _Groups:
             length = max(s.duration_s for s in visits[number[link.before]].seats) if link.from_end else 0
             most = FAR if link.max_gap_s is None else link.max_gap_s + length
             self.links[i] = (number[link.before], number[link.after], link.min_gap_s + length, most, link.apart)
-
-
-def _wishes(visit: Visit) -> bool:
-    told = visit.promised is not None and bool(visit.promised.workers)
-    return told or visit.preferred_worker is not None or bool(visit.known_workers or visit.languages)
 
 
 def _firsts(parts: Sequence[Sequence[object]]) -> np.ndarray:

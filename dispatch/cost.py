@@ -48,6 +48,25 @@ def wish_cost(weights: Weights, visit: Visit, worker: Worker) -> int:
     return cost
 
 
+def drop_cost(visit: Visit) -> int:
+    """What leaving a visit out costs."""
+    return visit.drop_penalty * (1 + visit.priority)
+
+
+def even_shares(problem: Problem) -> dict[str, int]:
+    """How much of the day's handling each worker would do if it went by the length of their shifts, seconds."""
+    asked = sum(seat.duration_s for visit in problem.visits for seat in visit.seats)
+    asked += sum(visit.delivery.pickup_duration_s for visit in problem.visits if visit.delivery is not None)
+    there = {worker.id: sum(s.end_s - s.start_s for s in worker.shifts) for worker in problem.workers}
+    return {name: asked * own // max(1, sum(there.values())) for name, own in there.items()}
+
+
+def uneven_cost(weights: Weights, share_s: int, handled_s: int) -> float:
+    """What a worker's handling costs beyond an even share: an hour too much weighs more than twice half an hour."""
+    over = max(0, handled_s - share_s)
+    return weights.uneven * over * over / share_s if share_s > 0 else 0.0
+
+
 def route_travel_s(problem: Problem, worker: Worker, route: Sequence[Stop]) -> int:
     """Seconds on the road, from the start place through the stops to the end place."""
     matrix = problem.travel[worker.mode]
@@ -62,16 +81,20 @@ def route_travel_s(problem: Problem, worker: Worker, route: Sequence[Stop]) -> i
 
 
 def plan_cost(problem: Problem, plan: Plan) -> int:
-    """Travel, lateness, the greatest lateness, moved promises, wishes not met, and the penalties of what is not served."""
+    """Travel, lateness, the greatest lateness, moved promises, wishes not met, uneven work, and what is not served."""
     weights = problem.weights
     visits = {visit.id: visit for visit in problem.visits}
-    total = float(sum(visits[v].drop_penalty for v in plan.unserved if v in visits))
+    total = float(sum(drop_cost(visits[v]) for v in plan.unserved if v in visits))
     workers = {worker.id: worker for worker in problem.workers}
+    shares = even_shares(problem) if weights.uneven else {}
     latest = 0
     crews: dict[str, set[str]] = {}
     for worker_id, route in plan.routes.items():
         worker = workers[worker_id]
         total += weights.travel_s * route_travel_s(problem, worker, route)
+        if shares:
+            handled = sum(stop.end_s - stop.start_s for stop in route if stop.kind != "break")
+            total += uneven_cost(weights, shares[worker_id], handled)
         for stop in route:
             if stop.kind not in {"visit", "drop"}:
                 continue

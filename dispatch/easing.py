@@ -6,6 +6,7 @@ from numpy import ndarray
 
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Break, Link, Problem, Visit, Worker
+from dispatch.sharing import units_of, uses_of
 
 _FAR = 10**12
 
@@ -68,6 +69,8 @@ class _Easing:
             start = stops[0].start_s
             later = min(self._wished(visit, start), *(self._room(worker, i) for worker, i in self.where[name]))
             later = min(later, self._between(name, start))
+            if visit.equipment and later > start:
+                later = min(later, self._units(visit))
             if later > start:
                 for worker, i in self.where[name]:
                     self.routes[worker][i] = self.routes[worker][i].at(later)
@@ -79,7 +82,7 @@ class _Easing:
     def _wished(self, visit: Visit, start: int) -> int:
         """Where the visit would best start: as told, or as late as costs nothing on a day that may not be long."""
         until = visit.latest_s if visit.due_s is None else min(visit.latest_s, max(start, visit.due_s))
-        alone = len(self.where[visit.id]) == 1 and visit.id not in self.links
+        alone = len(self.where[visit.id]) == 1 and visit.id not in self.links and not visit.equipment
         worker = self.where[visit.id][0][0]
         told = visit.promised
         if told is not None and told.start_s is not None:
@@ -123,6 +126,27 @@ class _Easing:
             taken[hole].append(rest)
             free = max(free, rest.earliest_s) + rest.duration_s
         return taken
+
+    def _units(self, visit: Visit) -> int:
+        """The latest start that leaves all equipment to those who have it then."""
+        plan = Plan({worker: tuple(route) for worker, route in self.routes.items()})
+        uses = uses_of(self.problem, plan)
+        until = _FAR
+        for own in (use for use in uses if use.visit == visit.id):
+            owned = any(pool.kind == own.kind and pool.provider is not None for pool in self.problem.equipment)
+            others = [
+                use
+                for use in uses
+                if use.kind == own.kind and use is not own and (not owned or use.provider == own.provider)
+            ]
+            units = sum(u.kind == own.kind and u.provider in {None, own.provider} for u in units_of(self.problem))
+            full = [
+                use.start_s
+                for use in others
+                if use.start_s >= own.end_s and sum(o.start_s <= use.start_s < o.end_s for o in others) >= units
+            ]
+            until = min(until, min(full, default=_FAR) - (own.end_s - own.start_s))
+        return until
 
     def _between(self, name: str, start: int) -> int:
         """The latest start that keeps the gaps to linked visits where they are."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from ortools.sat.python import cp_model
 
 from dispatch.check import check_plan
-from dispatch.cost import late_prices, plan_cost, wish_cost
+from dispatch.cost import drop_cost, late_prices, plan_cost, wish_cost
 from dispatch.plan import Kind, Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
 from dispatch.rules import refusal
@@ -249,7 +249,7 @@ class _Model:
         if any(stop.kind == "visit" for stop in begun):
             model.add(served == 1)
         else:
-            self.costs.append(_SCALE * visit.drop_penalty * (1 - served))
+            self.costs.append(_SCALE * drop_cost(visit) * (1 - served))
         for n in mine:
             model.add(sum(self.taken[n, w.id] for w in self.workers if (n, w.id) in self.taken) == served)
         if visit.delivery is not None:

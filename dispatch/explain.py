@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dispatch.check import check_plan
-from dispatch.cost import plan_cost
+from dispatch.cost import drop_cost, plan_cost
 from dispatch.insertion import insert
 from dispatch.outcome import Insertion, Refusal
 from dispatch.parts import part_of
@@ -116,7 +116,7 @@ class _Trial:
     def __init__(self, problem: Problem, plan: Plan, visit: Visit, grain: int) -> None:
         self._problem, self._plan, self._visit, self._grain = problem, plan, visit, grain
         self._base = remove(plan, visit.id)
-        self._now = plan_cost(problem, plan) - (visit.drop_penalty if visit.id in plan.unserved else 0)
+        self._now = plan_cost(problem, plan) - (drop_cost(visit) if visit.id in plan.unserved else 0)
         self._known = set(check_plan(problem, plan))
 
     def others(self, crew: tuple[str, ...], start: int | None) -> tuple[list[Alternative], list[Obstacle]]:

@@ -9,15 +9,21 @@ from dispatch.problem import Problem, Visit
 
 
 def part_of(problem: Problem, plan: Plan, names: Collection[str], visit: Visit | None = None) -> Problem:
-    """The day of these workers: what their routes serve, and one visit, in the form given, with what it is tied to."""
+    """The day of these workers: what their routes serve, and one visit, in the form given, with what it is tied to.
+
+    Where equipment is shared, who uses it stays known: all visits that need some, and the other workers, without shifts.
+    """
     ids = {stop.visit for name in names for stop in plan.routes.get(name, ())}
     if visit is not None:
         ties = [{link.before, link.after} for link in problem.links]
         ids |= set[str]().union(*(tie for tie in ties if visit.id in tie)) - {visit.id}
+    ids |= {known.id for known in problem.visits if known.equipment}
+    others = [worker for worker in problem.workers if worker.id not in names] if problem.equipment else []
+    mine = [worker for worker in problem.workers if worker.id in names]
     visits = [known for known in problem.visits if known.id in ids and (visit is None or known.id != visit.id)]
     return replace(
         problem,
-        workers=tuple(worker for worker in problem.workers if worker.id in names),
+        workers=(*mine, *(replace(worker, shifts=(), breaks=()) for worker in others)),
         visits=(*visits, *([] if visit is None else [visit])),
         links=tuple(link for link in problem.links if visit is not None or {link.before, link.after} <= ids),
     )

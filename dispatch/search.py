@@ -62,8 +62,8 @@ def _serve(arrays: Arrays) -> None:
         put_back(day, state, 1, 0.0)
 
 
-def _urgency(visit: Visit) -> tuple[int, int]:
-    return (visit.latest_s if visit.due_s is None else visit.due_s, -len(visit.seats))
+def _urgency(visit: Visit) -> tuple[int, int, int]:
+    return (-visit.priority, visit.latest_s if visit.due_s is None else visit.due_s, -len(visit.seats))
 
 
 def search(
@@ -172,7 +172,7 @@ def _entangled(arrays: Arrays) -> bool:
 
 
 def _beyond_lists(arrays: Arrays) -> bool:
-    """Deliveries, and whatever limits a worker's day as a whole."""
+    """Deliveries, and whatever limits a worker's day as a whole or makes it dear."""
     carried = any(visit.delivery is not None for visit in arrays.visits)
     loaded = bool((arrays.day.visit["load"] > 0).any() and (arrays.day.worker["room"] < FAR).any())
     return carried or loaded or bool(arrays.day.limits)

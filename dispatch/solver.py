@@ -85,10 +85,11 @@ def _better(problem: Problem, old: Plan, new: Plan) -> Plan:
 
 
 def _polishable(problem: Problem) -> bool:
-    """Whether the routing model knows all that counts: it has no wishes, promises or limits of a whole day."""
+    """Whether the routing model knows all that counts: no wishes or promises, limits of whole days, equipment, fairness."""
     wished = any(v.promised or v.preferred_worker or v.known_workers or v.languages for v in problem.visits)
-    limited = any(w.max_span_s is not None for w in problem.workers)
-    return not wished and not limited
+    limited = any((w.max_span_s, w.max_work_s, w.max_heavy) != (None, None, None) for w in problem.workers)
+    sharing = any(visit.equipment for visit in problem.visits)
+    return not (wished or limited or sharing or problem.weights.uneven)
 
 
 def _day(problem: Problem, plan: Plan) -> _Day:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dispatch.easing import ease, short_enough, way_home
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Break, Link, Problem, Visit, Worker
+from dispatch.sharing import turns
 
 _ROUNDS = 60
 
@@ -121,13 +122,14 @@ def retime(problem: Problem, plan: Plan) -> Plan | None:
         for i, stop in enumerate(route):
             if stop.kind != "pickup" and stop.visit:
                 crews.setdefault(stop.visit, []).append((worker, i))
+    links = (*problem.links, *turns(problem, plan))
     for _ in range(_ROUNDS):
         for worker in dirty:
             starts = walk(problem, workers[worker], plan.routes[worker], visits, floors)
             if starts is None:
                 return None
             times[worker] = starts
-        dirty = _together(plan, times, crews, floors) | _gaps(problem.links, visits, plan, times, crews, floors)
+        dirty = _together(plan, times, crews, floors) | _gaps(links, visits, plan, times, crews, floors)
         if not dirty:
             break
     else:

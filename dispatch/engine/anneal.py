@@ -8,10 +8,11 @@ import numpy as np
 
 from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled
-from dispatch.engine.day import DROPPED, NONE, PICKUP, Day, State
+from dispatch.engine.crews import best_crew
+from dispatch.engine.day import DROPPED, FAR, NONE, PICKUP, Day, State
 from dispatch.engine.fetching import best_meal
 from dispatch.engine.limits import limits_kept
-from dispatch.engine.places import NEVER, apply, best_crew, best_gap, keep_sums, restore_sums
+from dispatch.engine.places import NEVER, apply, best_gap, keep_sums, restore_sums
 from dispatch.engine.timing import propagate, put, queue_node, take_out, total, undo, worst_again
 
 _MEAN_REMOVED = 10.0
@@ -175,7 +176,7 @@ def _sort_waiting(d: Day, s: State, listed: int) -> None:
     way = chance(s.random)
     for i in range(listed):
         v = s.waiting[i]
-        n = d.visit[v].end - 1
+        n = d.visit[v].units - 1
         if way < 0.3:
             key = chance(s.random)
         elif way < 0.45:
@@ -208,7 +209,7 @@ def _best_place(d: Day, s: State, v: int, blink: float, limit: float) -> float:
     if d.node[first].kind == PICKUP:
         return best_meal(d, s, v, blink, limit)
     if size == 1:
-        return best_gap(d, s, v, first, NONE, blink, limit)
+        return best_gap(d, s, v, first, NONE, blink, limit, -FAR)
     return best_crew(d, s, v, blink, limit)
 
 

@@ -1,4 +1,4 @@
-"""Kernels for what limits a worker's day as a whole: how long it may last."""
+"""Kernels for what limits a worker's day as a whole: how long it lasts, how much is done, how much of it is heavy."""
 
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import FAR, VISIT, Day, State
@@ -82,6 +82,26 @@ def span_with(d: Day, s: State, w: int, p: int, n: int) -> int:
 def limits_kept(d: Day, s: State) -> bool:
     """Whether every route changed since it was last looked at keeps the limits of its worker's day."""
     for w in range(d.workers):
-        if s.worker[w].stale and d.worker[w].span < FAR and span_of(d, s, w) > d.worker[w].span:
+        if not s.worker[w].stale:
+            continue
+        if s.worker[w].worked > d.worker[w].work or s.worker[w].lifted > d.worker[w].heavy:
+            return False
+        if d.worker[w].span < FAR and span_of(d, s, w) > d.worker[w].span:
             return False
     return True
+
+
+@inlined
+def day_bounded(d: Day, w: int) -> bool:
+    """Whether the length of the worker's day or work is limited."""
+    return d.limits == 1 and (d.worker[w].span < FAR or d.worker[w].work < FAR)
+
+
+@compiled
+def day_allows(d: Day, s: State, w: int, p: int, n: int, detour: int, crew: bool) -> bool:
+    """Whether a worker's day keeps its limits with a node put behind another. Where crews or breaks meet, it may not yet."""
+    if s.worker[w].worked + d.node[n].duration + detour > d.worker[w].work:
+        return False
+    if crew or d.worker[w].span >= FAR or not d.worker[w].simple:
+        return True
+    return span_with(d, s, w, p, n) <= d.worker[w].span

@@ -215,7 +215,8 @@ def _begin_of(d: Day, s: Lists, v: int) -> int:
                     return -1
     for n in range(first + 1, end):
         for m in range(first, n):
-            if s.worker[m] == s.worker[n] or d.worker[s.worker[m]].provider != d.worker[s.worker[n]].provider:
+            one, other = d.worker[s.worker[m]].provider, d.worker[s.worker[n]].provider
+            if s.worker[m] == s.worker[n] or (one != other and one >= 0 and other >= 0):
                 return -1
     moved = True
     while moved:
@@ -233,8 +234,8 @@ def _begin_of(d: Day, s: Lists, v: int) -> int:
 
 @inlined
 def _share(d: Day, s: Lists, one: int, other: int) -> bool:
-    for n in range(d.visit[one].first, d.visit[one].end):
-        for m in range(d.visit[other].first, d.visit[other].end):
+    for n in range(d.visit[one].first, d.visit[one].units):
+        for m in range(d.visit[other].first, d.visit[other].units):
             if s.worker[n] == s.worker[m]:
                 return True
     return False

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dispatch import (
     Break,
     Delivery,
+    Equipment,
     Insertion,
     Link,
     Plan,
@@ -20,6 +21,7 @@ from dispatch import (
     Shift,
     Stop,
     Visit,
+    Weights,
     Worker,
     check_plan,
     construct,
@@ -35,13 +37,14 @@ from dispatch.engine.timing import total
 
 SKILLS = ["bath", "rehab"]
 TONGUES = ["Wu", "Min"]
+THINGS = ["tub", "van"]
 
 
 @st.composite
 def days(draw: st.DrawFn, *, meals: bool = True, rich: bool = False) -> Problem:
     """A few workers of two providers, crews of one or two, soft and hard windows, breaks and meals.
 
-    With `rich` also promises, wishes, languages and days that may not be long.
+    With `rich` also promises, wishes, languages, limits of a worker's day, equipment, priorities and uneven work that costs.
     """
     size = draw(st.integers(4, 9))
     points = [(draw(st.integers(0, 3000)), draw(st.integers(0, 3000))) for _ in range(size)]
@@ -55,6 +58,8 @@ def days(draw: st.DrawFn, *, meals: bool = True, rich: bool = False) -> Problem:
             end_place=draw(st.one_of(st.none(), place)), shifts=(Shift(0, 30_000),),
             breaks=draw(st.sampled_from([(), (Break(10_000, 14_000, 1800),)])), box_capacity=2,
             max_span_s=draw(st.sampled_from([None, 4000, 9000, 16_000])) if rich else None,
+            max_work_s=draw(st.sampled_from([None, 5000, 12_000])) if rich else None,
+            max_heavy=draw(st.sampled_from([None, 0, 1])) if rich else None,
             languages=frozenset(draw(st.sets(st.sampled_from(TONGUES)))) if rich else frozenset(),
         )
         for n in range(draw(st.integers(1, 5)))
@@ -68,7 +73,9 @@ def days(draw: st.DrawFn, *, meals: bool = True, rich: bool = False) -> Problem:
         meal = meals and draw(st.integers(0, 3)) == 0
         crew = 1 if meal else draw(st.integers(1, 2))
         skill = frozenset() if meal else frozenset({draw(st.sampled_from(SKILLS))})
-        seats = tuple(Seat(skill, draw(st.integers(300, 3000))) for _ in range(crew))
+        seats = tuple(
+            Seat(skill, draw(st.integers(300, 3000)), heavy=rich and draw(st.booleans())) for _ in range(crew)
+        )
         fetch = Delivery(draw(place), lo, 200, draw(st.one_of(st.none(), st.integers(2000, 6000)))) if meal else None
         visit = Visit(f"v{n}", draw(place), seats, lo, 25_000 if soft else due, due if soft else None, delivery=fetch)
         if rich:
@@ -81,11 +88,22 @@ def days(draw: st.DrawFn, *, meals: bool = True, rich: bool = False) -> Problem:
             visit = replace(
                 visit, promised=draw(st.one_of(st.none(), told)), known_workers=draw(st.frozensets(people, max_size=2)),
                 preferred_worker=draw(st.one_of(st.none(), people)),
-                languages=draw(st.frozensets(st.sampled_from(TONGUES), max_size=1)),
+                languages=draw(st.frozensets(st.sampled_from(TONGUES), max_size=1)), priority=draw(st.integers(0, 2)),
+                equipment=frozenset() if meal else draw(st.frozensets(st.sampled_from(THINGS), max_size=2)),
             )  # fmt: skip
         visits.append(visit)
     links = (Link("v0", "v1", 600, 9000),) if len(visits) > 1 and not any(v.delivery for v in visits[:2]) else ()
-    return Problem(workers=workers, visits=tuple(visits), links=links, travel={"car": matrix})
+    weights = Weights(uneven=draw(st.sampled_from([0, 0.5, 3]))) if rich else Weights()
+    tubs = (Equipment("tub", draw(st.integers(1, 2)), draw(st.sampled_from([0, 1500]))),) if rich else ()
+    vans = tuple(Equipment("van", draw(st.integers(0, 2)), 900, provider) for provider in "pq") if rich else ()
+    return Problem(
+        workers=workers,
+        visits=tuple(visits),
+        links=links,
+        equipment=tubs + vans,
+        travel={"car": matrix},
+        weights=weights,
+    )
 
 
 @given(days(rich=True))

@@ -27,6 +27,7 @@ from dispatch import (
     relaxed,
     remove,
 )
+from dispatch.cost import drop_cost
 from dispatch.relaxing import AnyGender, Earlier, Later, LongerShift, MoreSkills, MoreWorkers
 from tests.properties.test_dispatch import days
 
@@ -58,7 +59,7 @@ def _would_be(plan: Plan, visit: str, other: Alternative) -> Plan:
 def _true(problem: Problem, was: Problem, plan: Plan, visit: Visit, other: Alternative) -> None:
     there = _would_be(plan, visit.id, other)
     assert check_plan(problem, there) == []
-    saved = visit.drop_penalty if visit.id in plan.unserved else 0
+    saved = drop_cost(visit) if visit.id in plan.unserved else 0
     assert other.cost == plan_cost(problem, there) - plan_cost(was, plan) + saved
     stops = sorted((s for s in there.stops_of(visit.id) if s.kind != "pickup"), key=lambda stop: stop.seat)
     assert (other.crew, other.start_s) == (tuple(stop.worker for stop in stops), stops[0].start_s)
