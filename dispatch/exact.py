@@ -2,7 +2,8 @@
 
 For days of about a dozen visits, to know how far a search is from the best there is. Made from the problem itself, not
 from the arrays of the search. What has begun stays. Workers have one shift. The solver holds the interpreter's lock, so
-callers that must answer meanwhile run it in a process of its own.
+callers that must answer meanwhile run it in a process of its own. `Weights.uneven` is left out of the model: bounds hold, proofs
+of days that weigh it seldom end.
 """
 
 from itertools import pairwise
@@ -16,6 +17,7 @@ from dispatch.cost import drop_cost, late_prices, plan_cost, wish_cost
 from dispatch.plan import Kind, Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
 from dispatch.rules import refusal
+from dispatch.sharing import busy_s
 
 _SCALE = 1000  # costs of a part of a second are counted in thousandths
 _DEPOT = 0
@@ -75,12 +77,14 @@ class _Model:
         self.served: dict[str, Any] = {}
         self.taken: dict[tuple[int, str], Any] = {}
         self.arcs: dict[tuple[str, int, int], Any] = {}
+        self.provider: dict[tuple[str, str], Any] = {}
         self._times()
         for worker in self.workers:
             self._day(worker)
         for visit in problem.visits:
             self._crew(visit)
         self._linked()
+        self._shared()
         self._late()
         self.model.minimize(sum(self.costs))
         self._hint(plan)
@@ -221,6 +225,18 @@ class _Model:
                 self.nodes[n].visit.load * self.taken[n, worker.id] for n in mine if self.nodes[n].kind != "pickup"
             ]
             model.add(full + sum(loads) <= worker.capacity).only_enforce_if(idle.negated())
+        if worker.max_heavy is not None:
+            lifted = sum(self.visits[s.visit].seats[s.seat].heavy for s in begun if s.visit and s.kind != "pickup")
+            heavy = [
+                n
+                for n in mine
+                if self.nodes[n].kind != "pickup" and self.nodes[n].visit.seats[self.nodes[n].seat].heavy
+            ]
+            model.add(lifted + sum(self.taken[n, worker.id] for n in heavy) <= worker.max_heavy).only_enforce_if(
+                idle.negated()
+            )
+        if worker.max_work_s is not None:
+            self._works(worker, mine, idle)
         if worker.max_span_s is not None:
             out, back = ends
             if begun:
@@ -239,6 +255,41 @@ class _Model:
                 if m != n:
                     model.add(after >= ahead + change).only_enforce_if(self.arcs[worker.id, m, n])
 
+    def _works(self, worker: Worker, mine: list[int], idle: Any) -> None:
+        """Handling and ways of the whole day, what has begun included."""
+        ways, begun = self.problem.travel[worker.mode], [s for s in self.begun[worker.id] if s.kind != "break"]
+        places = [worker.start_place, *(stop.place for stop in begun)]
+        done = sum(int(ways[a, b]) for a, b in pairwise(places)) + sum(stop.end_s - stop.start_s for stop in begun)
+        work = [self.nodes[n].duration_s * self.taken[n, worker.id] for n in mine]
+        for (name, n, m), arc in self.arcs.items():
+            if name == worker.id:
+                here = self.nodes[n].place if n >= 0 else places[-1]
+                there = worker.end_place if m < 0 else self.nodes[m].place
+                work += [int(ways[here, there]) * arc] if there is not None else []
+        self.model.add(done + sum(work) <= (worker.max_work_s or 0)).only_enforce_if(idle.negated())
+
+    def _shared(self) -> None:
+        """At no moment more units of a kind of equipment are kept than there are, by everybody or by each provider."""
+        for kind in sorted({kind for visit in self.problem.visits for kind in visit.equipment}):
+            pools = [pool for pool in self.problem.equipment if pool.kind == kind]
+            everybody = any(pool.provider is None for pool in pools)
+            for provider in [None] if everybody else sorted({worker.provider for worker in self.workers}):
+                units = sum(pool.count for pool in pools if pool.provider in {None, provider})
+                kept = [self._kept(v, kind, provider) for v in self.problem.visits if kind in v.equipment]
+                kept = [one for one in kept if one is not None]
+                self.model.add_cumulative(kept, [1] * len(kept), units)
+
+    def _kept(self, visit: Visit, kind: str, provider: str | None) -> Any:
+        """When a visit keeps a unit of a kind, if it is served by that provider."""
+        size = busy_s(self.problem, visit, kind)
+        begun = self._past(visit.id)
+        if begun:
+            providers = {worker.id: worker.provider for worker in self.problem.workers}
+            ours = provider is None or providers[begun[0].worker] == provider
+            return self.model.new_fixed_size_interval_var(begun[0].start_s, size, "") if ours else None
+        there = self.served[visit.id] if provider is None else self.provider[visit.id, provider]
+        return self.model.new_optional_fixed_size_interval_var(self.start[visit.id, False], size, there, "")
+
     def _crew(self, visit: Visit) -> None:
         """All seats or none, by different people of one provider; a meal is fetched and brought by one."""
         model, mine = self.model, [n for n, node in enumerate(self.nodes) if node.visit.id == visit.id]
@@ -255,7 +306,7 @@ class _Model:
         if visit.delivery is not None:
             self._meal(visit, mine)
         else:
-            self._different(mine, begun)
+            self._different(visit, mine, begun)
         self._wishes(visit, mine, begun)
 
     def _meal(self, visit: Visit, mine: list[int]) -> None:
@@ -279,10 +330,11 @@ class _Model:
         )
         self.costs.append(_SCALE * paid)
 
-    def _different(self, mine: list[int], begun: list[Stop]) -> None:
+    def _different(self, visit: Visit, mine: list[int], begun: list[Stop]) -> None:
         there = {stop.worker for stop in begun}
         providers = {w.provider for w in self.problem.workers if w.id in there}
         of = {p: self.model.new_bool_var("") for p in sorted({w.provider for w in self.workers})}
+        self.provider |= {(visit.id, name): served for name, served in of.items()}
         self.model.add_at_most_one(of.values())
         for worker in self.workers:
             seats = [self.taken[n, worker.id] for n in mine if (n, worker.id) in self.taken]

@@ -175,18 +175,18 @@ class _Trial:
 
     def _obstacle(self, worker: Worker) -> Obstacle | None:
         """The rule that stops a worker at the seat that comes nearest; `crew_together` when only colleagues are missing."""
-        nearest: tuple[int, Obstacle] | None = None
+        found: list[tuple[int, int, Obstacle]] = []
         for seat in dict.fromkeys(self._visit.seats):
             rule = refusal(worker, self._visit, seat) or (None if worker.shifts else "no_shift")
             if rule is not None:
-                standing = Obstacle(worker.id, rule, _detail(rule, worker, self._visit, seat))
-                rank = _STATIC.index(rule)
-            else:
-                standing = self._untimely(worker, replace(self._visit, seats=(seat,)))
-                rank = len(_STATIC) + (standing.rule == "crew_together")
-            if nearest is None or rank > nearest[0]:
-                nearest = (rank, standing)
-        return None if nearest is None else nearest[1]
+                found.append(
+                    (_STATIC.index(rule), 0, Obstacle(worker.id, rule, _detail(rule, worker, self._visit, seat)))
+                )
+                continue
+            standing = self._untimely(worker, replace(self._visit, seats=(seat,)))
+            level = len(_STATIC) + (2 if standing.rule == "crew_together" else bool(standing.missing_s))
+            found.append((level, -standing.missing_s, standing))
+        return max(found, key=lambda one: one[:2])[2] if found else None
 
     def _untimely(self, worker: Worker, alone: Visit) -> Obstacle:
         """What is missing for one seat in one worker's day: of the window, of the shift, or of room between stops."""

@@ -149,8 +149,10 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: float = 0.2  # each second a meal waits between being ready and being handed over
     late_max_s: float = 0  # each second of the greatest lateness in the whole plan
     late_each_seat: bool = False  # lateness counts once for every seat of a crew, not once for the visit
-    moved_s: float = 0.2  # each second a start lies outside what was told; at five noons this and the next cost 1 % more
-    changed: int = 300  # each of a crew who is not among those told; one in two hundred was worth it there
+    moved_s: float = (
+        0.2  # each second a start lies outside what was told; this and the next as measured by re-plans at noon
+    )
+    changed: int = 300  # each of a crew who is not among those told
     preferred: int = 600  # a visit without the preferred worker
     known: int = 300  # each of a crew the resident does not know, where the resident knows somebody
     language: int = 300  # each of a crew who speaks none of the resident's languages, where these are given

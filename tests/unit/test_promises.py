@@ -42,7 +42,8 @@ def _at(worker: str, visit: str, place: int, start: int, seat: int = 0) -> Stop:
 @pytest.mark.parametrize(("start", "cost"), [(3000, 0), (3600, 0), (3610, 20), (2400, 0), (2300, 200)])
 def test_a_moved_start_costs_each_second_beyond_the_tolerance(start: int, cost: int):
     visit = Visit("a", 1, (SEAT,), 0, 9000, promised=Promise(3000))
-    assert plan_cost(_day((_worker("w"),), visit), Plan({"w": (_at("w", "a", 1, start),)})) == 200 + cost
+    day = _day((_worker("w"),), visit, weights=Weights(moved_s=2))
+    assert plan_cost(day, Plan({"w": (_at("w", "a", 1, start),)})) == 200 + cost
 
 
 def test_what_was_told_is_kept_to_the_second_where_there_is_room():
