@@ -130,7 +130,9 @@ def _quote(asked: argparse.Namespace) -> int:
 def _asked_visit(reading: Reading, instance: Instance) -> Visit:
     """A visit as in the planner's own format, its times in the file's unit."""
     body = reading.json()
-    for entry, keys in [(body, _TIMES), *((seat, ("duration_s",)) for seat in _seats(reading, body))]:
+    told = reading.fields(body.get("promised") or {}, "promised")
+    timed = [(body, _TIMES), (told, ("start_s", "free_s")), *((s, ("duration_s",)) for s in _seats(reading, body))]
+    for entry, keys in timed:
         for key in keys:
             if entry.get(key) is not None:
                 entry[key] = round(reading.number(entry[key], key) * instance.unit)

@@ -124,7 +124,6 @@ class _Reader:
                 self._locked.setdefault(stop.visit, []).append(stop)
         self.visits: list[Visit] = []
         self.nodes: list[Node] = []
-        self.spoken = any(visit.languages for visit in problem.visits)
         for visit in problem.visits:
             open_nodes = self._open(visit, len(self.visits))
             if open_nodes:
@@ -219,8 +218,14 @@ class _Reader:
         driver = np.zeros(w, WORKER)
         shift_first, break_first = _firsts(shifts), _firsts(rests)
         providers = _numbered([worker.provider for worker in workers])
-        named = self._named()
-        alike = _numbered([self._class(worker, named) for worker in workers])
+        fits = fits_of(nodes, visits, self.people, self.units)
+        wish = wishes_of(problem.weights, nodes, visits, workers)
+        alike = _numbered(
+            [
+                self._class(worker, fits[:, i].tobytes(), wish[:, i : i + 1].tobytes())
+                for i, worker in enumerate(workers)
+            ]
+        )
         for i, worker in enumerate(workers):
             driver[i] = (
                 self._free(worker), FAR if worker.capacity is None else worker.capacity, *self._limits(worker),
@@ -237,7 +242,7 @@ class _Reader:
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
             rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
             group_visits=groups.visits, link=groups.links, near=_near(travel[0], visits),
-            fits=fits_of(nodes, visits, self.people, self.units), wish=wishes_of(problem.weights, nodes, visits, workers),
+            fits=fits, wish=wish,
         )  # fmt: skip
 
     def _at(self, worker: Worker) -> int:
@@ -302,22 +307,13 @@ class _Reader:
         aboard = [stop for stop in self.begun.get(worker.id, ()) if stop.kind == "pickup"]
         return sum(loads.get(stop.visit, 0) for stop in aboard)
 
-    def _class(self, worker: Worker, named: frozenset[str]) -> tuple[object, ...]:
+    def _class(self, worker: Worker, fits: bytes, wishes: bytes) -> tuple[object, ...]:
+        """Workers with the same are interchangeable while nothing is planned for them."""
         return (
-            worker.provider, worker.skills, worker.gender, worker.mode, self._at(worker), worker.end_place,
-            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, worker.max_span_s, worker.max_work_s,
-            worker.max_heavy, self._free(worker), worker.languages if self.spoken else None,
-            worker.id if self.begun.get(worker.id) or worker.id in named else None,
+            worker.provider, worker.mode, self._at(worker), worker.end_place, worker.shifts, worker.breaks,
+            worker.box_capacity, worker.capacity, worker.max_span_s, worker.max_work_s, worker.max_heavy,
+            self._free(worker), fits, wishes, worker.id if self.begun.get(worker.id) else None,
         )  # fmt: skip
-
-    def _named(self) -> frozenset[str]:
-        """Workers somebody asked for, knows, was told of or refused: nobody is like them."""
-        named: set[str] = set()
-        for visit in self.visits:
-            named |= visit.refused_workers | visit.known_workers
-            named |= {visit.preferred_worker} if visit.preferred_worker else set()
-            named |= visit.promised.workers if visit.promised else frozenset()
-        return frozenset(named)
 
     def _fixed(self, visit: Visit) -> bool:
         held = self._locked.get(visit.id, [])

@@ -60,6 +60,8 @@ def improve(
         problem, best, seed=seed, clock=time.monotonic, seconds=seconds - polish, iterations=iterations, told=told
     )
     best = _better(problem, best, searched)
+    if best.unserved:  # built anew, units of equipment may be shared out so that one more visit finds one
+        best = _better(problem, best, construct(problem, best))
     day = _day(problem, best)
     if polish and 1 < len(day.stops) <= MOST_STOPS and _polishable(problem):
         found = _route(problem, day, polish)
