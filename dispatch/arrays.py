@@ -231,7 +231,7 @@ class _Reader:
                 self._free(worker), FAR if worker.capacity is None else worker.capacity, *self._limits(worker),
                 modes.index(worker.mode),
                 NONE if worker.provider == _EVERYBODY else providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
-                len(shifts[i]) == 1 and not rests[i], worker.start_place, shift_first[i], shift_first[i + 1],
+                len(shifts[i]) == 1 and not rests[i], bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
                 break_first[i], break_first[i + 1],
             )  # fmt: skip
         return Day(
@@ -267,6 +267,8 @@ class _Reader:
         begun = self.begun.get(worker.id, ())
         handled = sum(stop.end_s - stop.start_s for stop in begun)
         places = [worker.start_place, *(stop.place for stop in begun)]
+        if begun and worker.end_place is not None:
+            places.append(worker.end_place)  # the way home changes with what is added
         work = heavy = share = FAR
         uneven = 0.0
         if worker.max_work_s is not None:
@@ -336,11 +338,12 @@ class _Reader:
         return windows
 
     def _bounds(self, visit: Visit) -> tuple[int, int]:
-        """The visit's window, narrowed by colleagues who have begun and by tied visits that have."""
+        """The visit's window, narrowed by colleagues who have begun and by tied visits that have; maybe to nothing."""
         lo, hi = not_before(visit), visit.latest_s
         for stop in self._locked.get(visit.id, []):
             if visit.delivery is None:
                 lo = max(lo, stop.start_s)
+        hi = max(lo, hi)
         for link in self.problem.links:
             other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
             begun = [stop for stop in self._locked.get(other, []) if stop.kind != "pickup"] if other else []
@@ -351,7 +354,7 @@ class _Reader:
                 base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
                 lo = max(lo, base + link.min_gap_s)
                 hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
-        return lo, max(lo, hi)
+        return lo, hi
 
 
 class _Groups:
