@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,13 +81,17 @@ def _arguments() -> argparse.ArgumentParser:
 def _solve(asked: argparse.Namespace) -> int:
     instance = read_instance(asked.file, asked.format)
     problem = instance.problem
-    if asked.threads != 1:
-        raise InstanceError("--threads", "threads", asked.threads, "but this search uses one")
-    with _Progress(instance.name, asked.seconds if asked.iterations is None else None):
+    if asked.threads < 1:
+        raise InstanceError("--threads", "threads", asked.threads, "must be at least 1")
+    with _Progress(instance.name, asked.seconds if asked.iterations is None else None) as progress:
         began = time.monotonic()
         plan = construct(problem)
         left = max(0.0, asked.seconds - (time.monotonic() - began))
-        plan = improve(problem, plan, left, asked.seed, iterations=asked.iterations)
+        with ThreadPoolExecutor(asked.threads) as executor:
+            plan = improve(
+                problem, plan, left, asked.seed, iterations=asked.iterations, executor=executor, threads=asked.threads,
+                told=lambda _, cost: progress.tell(cost),
+            )  # fmt: skip
     body, objective = write_plan(instance, plan)
     if asked.out:
         asked.out.write_bytes(body)
@@ -225,6 +230,7 @@ class _Progress:
 
     def __init__(self, name: str, seconds: float | None) -> None:
         self._name, self._seconds = name, seconds
+        self._cost: float | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
 
@@ -239,12 +245,17 @@ class _Progress:
         self._thread.join()
         sys.stderr.write("\n")
 
+    def tell(self, cost: float) -> None:
+        """The cost of the best plan so far, as the search counts it."""
+        self._cost = cost
+
     def _show(self) -> None:
         started = time.monotonic()
         until = "" if self._seconds is None else f" of {self._seconds:g} s"
         while True:
             passed = time.monotonic() - started
-            sys.stderr.write(f"\rplanning {self._name}: {passed:.1f} s{until}")
+            best = "" if self._cost is None else f", cost {self._cost:,.0f}"
+            sys.stderr.write(f"\rplanning {self._name}: {passed:.1f} s{until}{best}")
             sys.stderr.flush()
             if not sys.stderr.isatty() or self._done.wait(0.5):
                 return
