@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -87,16 +88,20 @@ def _arguments() -> argparse.ArgumentParser:
 def _solve(asked: argparse.Namespace) -> int:
     instance = read_instance(asked.file, asked.format)
     problem = instance.problem
-    if asked.threads != 1:
-        raise InstanceError("--threads", "threads", asked.threads, "but this search uses one")
+    if asked.threads < 1:
+        raise InstanceError("--threads", "threads", asked.threads, "must be at least 1")
     services = sum(len(visit.seats) for visit in problem.visits)
     if asked.exact and services > _PROVABLE:
         raise InstanceError("--exact", "services", services, f"are more than the {_PROVABLE} that can be proven")
-    with _Progress(instance.name, asked.seconds if asked.iterations is None else None):
+    with _Progress(instance.name, asked.seconds if asked.iterations is None else None) as progress:
         began = time.monotonic()
         plan = construct(problem)
         left = max(0.0, asked.seconds - (time.monotonic() - began))
-        plan = improve(problem, plan, left, asked.seed, iterations=asked.iterations)
+        with ThreadPoolExecutor(asked.threads) as executor:
+            plan = improve(
+                problem, plan, left, asked.seed, iterations=asked.iterations, executor=executor, threads=asked.threads,
+                told=lambda _, cost: progress.tell(cost),
+            )  # fmt: skip
         proof = prove(problem, plan, seconds=asked.exact, seed=asked.seed) if asked.exact else None
     if proof is not None:
         plan = proof.plan
@@ -145,7 +150,9 @@ def _quote(asked: argparse.Namespace) -> int:
 def _asked_visit(reading: Reading, instance: Instance) -> Visit:
     """A visit as in the planner's own format, its times in the file's unit."""
     body = reading.json()
-    for entry, keys in [(body, _TIMES), *((seat, ("duration_s",)) for seat in _seats(reading, body))]:
+    told = reading.fields(body.get("promised") or {}, "promised")
+    timed = [(body, _TIMES), (told, ("start_s", "free_s")), *((s, ("duration_s",)) for s in _seats(reading, body))]
+    for entry, keys in timed:
         for key in keys:
             if entry.get(key) is not None:
                 entry[key] = round(reading.number(entry[key], key) * instance.unit)
@@ -240,6 +247,7 @@ class _Progress:
 
     def __init__(self, name: str, seconds: float | None) -> None:
         self._name, self._seconds = name, seconds
+        self._cost: float | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
 
@@ -254,12 +262,17 @@ class _Progress:
         self._thread.join()
         sys.stderr.write("\n")
 
+    def tell(self, cost: float) -> None:
+        """The cost of the best plan so far, as the search counts it."""
+        self._cost = cost
+
     def _show(self) -> None:
         started = time.monotonic()
         until = "" if self._seconds is None else f" of {self._seconds:g} s"
         while True:
             passed = time.monotonic() - started
-            sys.stderr.write(f"\rplanning {self._name}: {passed:.1f} s{until}")
+            best = "" if self._cost is None else f", cost {self._cost:,.0f}"
+            sys.stderr.write(f"\rplanning {self._name}: {passed:.1f} s{until}{best}")
             sys.stderr.flush()
             if not sys.stderr.isatty() or self._done.wait(0.5):
                 return

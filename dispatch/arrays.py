@@ -125,7 +125,6 @@ class _Reader:
                 self._locked.setdefault(stop.visit, []).append(stop)
         self.visits: list[Visit] = []
         self.nodes: list[Node] = []
-        self.spoken = any(visit.languages for visit in problem.visits)
         for visit in problem.visits:
             open_nodes = self._open(visit, len(self.visits))
             if open_nodes:
@@ -221,14 +220,20 @@ class _Reader:
         driver = np.zeros(w, WORKER)
         shift_first, break_first = _firsts(shifts), _firsts(rests)
         providers = _numbered([worker.provider for worker in workers])
-        named = self._named()
-        alike = _numbered([self._class(worker, named) for worker in workers])
+        fits = fits_of(nodes, visits, self.people, self.units)
+        wish = wishes_of(problem.weights, nodes, visits, workers)
+        alike = _numbered(
+            [
+                self._class(worker, fits[:, i].tobytes(), wish[:, i : i + 1].tobytes())
+                for i, worker in enumerate(workers)
+            ]
+        )
         for i, worker in enumerate(workers):
             driver[i] = (
                 self._free(worker), FAR if worker.capacity is None else worker.capacity, *self._limits(worker),
                 modes.index(worker.mode),
                 NONE if worker.provider == _EVERYBODY else providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
-                len(shifts[i]) == 1 and not rests[i], worker.start_place, shift_first[i], shift_first[i + 1],
+                len(shifts[i]) == 1 and not rests[i], bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
                 break_first[i], break_first[i + 1],
             )  # fmt: skip
         return Day(
@@ -239,7 +244,7 @@ class _Reader:
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
             rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
             group_visits=groups.visits, link=groups.links, near=_near(travel[0], visits),
-            fits=fits_of(nodes, visits, self.people, self.units), wish=wishes_of(problem.weights, nodes, visits, workers),
+            fits=fits, wish=wish,
         )  # fmt: skip
 
     def _at(self, worker: Worker) -> int:
@@ -264,6 +269,8 @@ class _Reader:
         begun = self.begun.get(worker.id, ())
         handled = sum(stop.end_s - stop.start_s for stop in begun)
         places = [worker.start_place, *(stop.place for stop in begun)]
+        if begun and worker.end_place is not None:
+            places.append(worker.end_place)  # the way home changes with what is added
         work = heavy = share = FAR
         uneven = 0.0
         if worker.max_work_s is not None:
@@ -304,22 +311,13 @@ class _Reader:
         aboard = [stop for stop in self.begun.get(worker.id, ()) if stop.kind == "pickup"]
         return sum(loads.get(stop.visit, 0) for stop in aboard)
 
-    def _class(self, worker: Worker, named: frozenset[str]) -> tuple[object, ...]:
+    def _class(self, worker: Worker, fits: bytes, wishes: bytes) -> tuple[object, ...]:
+        """Workers with the same are interchangeable while nothing is planned for them."""
         return (
-            worker.provider, worker.skills, worker.gender, worker.mode, self._at(worker), worker.end_place,
-            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, worker.max_span_s, worker.max_work_s,
-            worker.max_heavy, self._free(worker), worker.languages if self.spoken else None,
-            worker.id if self.begun.get(worker.id) or worker.id in named else None,
+            worker.provider, worker.mode, self._at(worker), worker.end_place, worker.shifts, worker.breaks,
+            worker.box_capacity, worker.capacity, worker.max_span_s, worker.max_work_s, worker.max_heavy,
+            self._free(worker), fits, wishes, worker.id if self.begun.get(worker.id) else None,
         )  # fmt: skip
-
-    def _named(self) -> frozenset[str]:
-        """Workers somebody asked for, knows, was told of or refused: nobody is like them."""
-        named: set[str] = set()
-        for visit in self.visits:
-            named |= visit.refused_workers | visit.known_workers
-            named |= {visit.preferred_worker} if visit.preferred_worker else set()
-            named |= visit.promised.workers if visit.promised else frozenset()
-        return frozenset(named)
 
     def _fixed(self, visit: Visit) -> bool:
         held = self._locked.get(visit.id, [])
@@ -342,11 +340,12 @@ class _Reader:
         return windows
 
     def _bounds(self, visit: Visit) -> tuple[int, int]:
-        """The visit's window, narrowed by colleagues who have begun and by tied visits that have."""
+        """The visit's window, narrowed by colleagues who have begun and by tied visits that have; maybe to nothing."""
         lo, hi = not_before(visit), visit.latest_s
         for stop in self._locked.get(visit.id, []):
             if visit.delivery is None:
-                lo, hi = max(lo, stop.start_s), max(hi, stop.start_s)
+                lo = max(lo, stop.start_s)
+        hi = max(lo, hi)
         for link in self.problem.links:
             other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
             begun = [stop for stop in self._locked.get(other, []) if stop.kind != "pickup"] if other else []

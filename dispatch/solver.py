@@ -7,6 +7,7 @@ the search holds the interpreter's lock, so callers run it in a process of its o
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,7 @@ from dispatch.problem import Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.search import construct, search
 from dispatch.timing import index, retime
+from dispatch.zones import search_wide
 
 MOST_STOPS = 250  # above this one model searches badly; measured
 _PLENTY_S = 5.0  # from here OR-Tools gets its share
@@ -45,21 +47,32 @@ def improve(
     *,
     iterations: int | None = None,
     told: Callable[[float, float], None] | None = None,
+    executor: Executor | None = None,
+    threads: int = 1,
 ) -> Plan:
     """A plan that costs no more than the one given and breaks no rule. What the plan serves stays served.
 
     The compiled search has the time; where there is plenty, OR-Tools polishes its answer. With `iterations` the clock is
     not looked at and OR-Tools is left out, so that the result depends on the seed alone. `told` hears the share of the
-    time used and the cost so far.
+    time used and the cost so far. With an `executor` as many searches run side by side as it has `threads` (or
+    processes, or machines); days of thousands of visits are then searched in parts.
     """
     best = retime(problem, construct(problem, plan)) or plan
     if plan_cost(problem, best) > plan_cost(problem, plan) or check_plan(problem, best):
         best = plan
     polish = seconds * _POLISH if iterations is None and seconds >= _PLENTY_S else 0.0
-    searched = search(
-        problem, best, seed=seed, clock=time.monotonic, seconds=seconds - polish, iterations=iterations, told=told
-    )
+    if executor is None:
+        searched = search(
+            problem, best, seed=seed, clock=time.monotonic, seconds=seconds - polish, iterations=iterations, told=told
+        )
+    else:
+        searched = search_wide(
+            problem, best, seed=seed, clock=time.monotonic, executor=executor, threads=threads,
+            seconds=seconds - polish, iterations=iterations, told=told,
+        )  # fmt: skip
     best = _better(problem, best, searched)
+    if best.unserved:  # built anew, units of equipment may be shared out so that one more visit finds one
+        best = _better(problem, best, construct(problem, best))
     day = _day(problem, best)
     if polish and 1 < len(day.stops) <= MOST_STOPS and _polishable(problem):
         found = _route(problem, day, polish)

@@ -35,7 +35,8 @@ def fits_of(
     fits = np.zeros((len(nodes), len(people) + len(units)), np.uint8)
     kinds: dict[tuple[object, ...], list[int]] = {}
     for w, worker in enumerate(people):
-        kinds.setdefault((worker.provider, worker.skills, worker.gender, worker.box_capacity), []).append(w)
+        kind = (worker.provider, worker.skills, worker.gender, worker.box_capacity, worker.max_heavy == 0)
+        kinds.setdefault(kind, []).append(w)
     asked: dict[tuple[object, ...], np.ndarray] = {}
     number = {worker.id: w for w, worker in enumerate(people)}
     seen: set[int] = set()
@@ -51,7 +52,7 @@ def fits_of(
             if node.only in number:
                 fits[i, number[node.only]] = 1
         else:
-            key = (visit.providers, seat.skills, seat.gender, visit.delivery.load if visit.delivery else 0)
+            key = (visit.providers, seat.skills, seat.gender, seat.heavy, visit.delivery.load if visit.delivery else 0)
             if key not in asked:
                 row = np.zeros(fits.shape[1], np.uint8)
                 for members in kinds.values():

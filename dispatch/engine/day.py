@@ -72,6 +72,7 @@ WORKER = np.dtype(
         ("box_taken", np.int64),  # on the way already
         ("alike", np.int64),  # workers of one class are interchangeable while idle
         ("simple", np.int64),  # one shift and no break
+        ("out", np.int64),  # has set out, and must come home even when nothing more is planned
         ("start_place", np.int64),  # where later shifts begin
         ("shift_first", np.int64),
         ("shift_end", np.int64),
@@ -189,7 +190,7 @@ class State(NamedTuple):
 
 
 def fresh_state(day: Day, seed: int) -> State:
-    """Every route empty, every visit unserved."""
+    """Every route empty, every visit unserved; who is out comes home."""
     n, w = day.nodes, day.workers
     node = np.zeros(n + 2 * w, PLANNED)
     for field in ("after", "before", "route", "arrive", "start"):
@@ -206,6 +207,11 @@ def fresh_state(day: Day, seed: int) -> State:
     worker["stale"] = 1
     worker["ruined"] = NONE
     sums = np.zeros(8)
+    homes = node["leg"][n : n + w]
+    for i in np.flatnonzero(day.worker["out"]):
+        here, end = day.node["place"][n + i], day.node["place"][n + w + i]
+        homes[i] = 0 if end < 0 else day.travel[day.worker["mode"][i], here, end]
+    sums[TRAVEL] = float(homes.sum())
     sums[DROPPED] = float(day.visit["penalty"].sum())
     return State(
         node=node, visit=visit, worker=worker, sums=sums, kept=np.zeros(8), log=np.zeros((60 * n + 20_000, 6), np.int64),

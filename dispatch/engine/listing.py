@@ -192,7 +192,9 @@ def _append(d: Day, s: Lists, v: int, start: int) -> float:
         _copy(s.tried_prior, n, s.tail, w)
         last = s.tail[w].last
         _, shift, rests = step(d, w, s.tail[w].free, s.tail[w].shift, s.tail[w].rests, s.tail[w].place, n, start)
-        home = home_of(d, w, d.node[n].place) - (home_of(d, w, d.node[last].place) if last < d.nodes else 0)
+        home = home_of(d, w, d.node[n].place) - (
+            home_of(d, w, d.node[last].place) if last < d.nodes or d.worker[w].out else 0
+        )
         cost += d.travel_rate * (leg_between(d, w, last, n) + home)
         if d.wish.shape[0] > 0:
             cost += d.wish[n, w]

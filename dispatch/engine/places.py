@@ -240,7 +240,12 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
                         s.turn[WALK] += 1
                         cost += walk_on(d, s, w, q, place, start + duration, shift, rests)
                         if cost < best and (crew or bounded or s.turn[TRYING] or start > hi):
-                            if not bounded or day_allows(d, s, w, p, n, there + onward - s.node[p].leg, crew):
+                            allowed = not bounded or day_allows(d, s, w, p, n, there + onward - s.node[p].leg, crew)
+                            # where nothing depends on others the limits have been told exactly, and nothing need be tried
+                            if allowed and s.worker[w].plain and not d.node[n].coupled:
+                                best = cost
+                                s.found[8], s.found[9] = w, p
+                            elif allowed:
                                 listed = _remember(s, max(seat, 0), listed, w, p, cost, start)
                             if listed == CROWD and crew:
                                 best = min(best, s.seat_cost[seat, CROWD - 1])

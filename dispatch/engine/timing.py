@@ -166,8 +166,7 @@ def _tally(d: Day, s: State, n: int, w: int, sign: int, ways: int) -> None:
 @inlined
 def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     q = s.node[p].after
-    empty = p >= d.nodes and q >= d.nodes
-    old = 0 if empty else s.node[p].leg
+    old = s.node[p].leg
     s.node[p].after, s.node[n].before, s.node[n].after, s.node[q].before = n, p, q, n
     s.node[p].leg = leg_between(d, w, p, n)
     s.node[n].leg = leg_between(d, w, n, q)
@@ -187,8 +186,8 @@ def _link_out(d: Day, s: State, n: int) -> None:
     old = s.node[p].leg + s.node[n].leg
     s.sums[TRAVEL] -= old
     s.node[p].after, s.node[q].before = q, p
-    empty = p >= d.nodes and q >= d.nodes
-    s.node[p].leg = 0 if empty else leg_between(d, w, p, q)
+    idle = p >= d.nodes and q >= d.nodes and not d.worker[w].out
+    s.node[p].leg = 0 if idle else leg_between(d, w, p, q)
     s.sums[TRAVEL] += s.node[p].leg
     s.worker[w].carried -= d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
     if d.wish.shape[0] > 0:
