@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from dispatch.cost import plan_cost
 from dispatch.plan import Plan, Stop
-from dispatch.problem import Problem, Seat, Visit, Worker
+from dispatch.problem import Problem, Visit, Worker
 from dispatch.search import Heat, search
 
 PART_VISITS = (
@@ -95,8 +95,10 @@ def search_wide(
 
 
 def separable(problem: Problem) -> bool:
-    """Whether the parts of a day can be judged one by one."""
-    return problem.weights.late_max_s == 0
+    """Whether the parts of a day can be judged one by one: no price or equipment ties all routes together."""
+    weights = problem.weights
+    shared = any(visit.equipment for visit in problem.visits)
+    return not shared and weights.late_max_s == 0 and weights.uneven == 0
 
 
 def search_parts(
@@ -275,7 +277,8 @@ def _pinned(visit: Visit, stops: Sequence[Stop]) -> Visit:
     handled = [stop for stop in stops if stop.kind != "pickup"]
     start = max(stop.start_s for stop in handled)
     seats = tuple(
-        Seat(visit.seats[stop.seat].skills | {_own(stop.worker)}, visit.seats[stop.seat].duration_s) for stop in handled
+        msgspec.structs.replace(seat, skills=seat.skills | {_own(stop.worker)}, gender=None)
+        for stop, seat in ((stop, visit.seats[stop.seat]) for stop in handled)
     )
     return msgspec.structs.replace(visit, seats=seats, earliest_s=start, latest_s=start)
 

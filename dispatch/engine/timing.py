@@ -4,7 +4,22 @@ Every change is logged, so that a trial costs only what it touched and is taken 
 """
 
 from dispatch.engine.compiling import compiled, inlined
-from dispatch.engine.day import DROP, DROPPED, FAR, NONE, PICKUP, QUEUED, SOFT, TRAVEL, WAVE, WISHES, WORST, Day, State
+from dispatch.engine.day import (
+    DROP,
+    DROPPED,
+    FAR,
+    HEAVY,
+    NONE,
+    PICKUP,
+    QUEUED,
+    SOFT,
+    TRAVEL,
+    WAVE,
+    WISHES,
+    WORST,
+    Day,
+    State,
+)  # fmt: skip
 
 _TIMED, _PUT, _TAKEN = 0, 1, 2
 _ROUNDS = 40
@@ -129,10 +144,29 @@ def _note(s: State, what: int, n: int, a: int, b: int, c: int, e: int) -> bool:
 
 
 @inlined
+def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
+    """What so much more handling costs a worker beyond an even share; negative for less."""
+    before = max(0, s.worker[w].handled - d.worker[w].share)
+    after = max(0, s.worker[w].handled + busy - d.worker[w].share)
+    return d.worker[w].uneven * (float(after) * float(after) - float(before) * float(before))
+
+
+@inlined
+def _tally(d: Day, s: State, n: int, w: int, sign: int, ways: int) -> None:
+    """Count what limits a day as a whole, and what uneven work costs."""
+    busy = sign * d.node[n].duration
+    if d.worker[w].uneven > 0.0:
+        s.sums[WISHES] += uneven_more(d, s, w, busy)
+    s.worker[w].handled += busy
+    s.worker[w].worked += busy + ways
+    if d.fits[n, w] == HEAVY:
+        s.worker[w].lifted += sign
+
+
+@inlined
 def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     q = s.node[p].after
-    empty = p >= d.nodes and q >= d.nodes
-    old = 0 if empty else s.node[p].leg
+    old = s.node[p].leg
     s.node[p].after, s.node[n].before, s.node[n].after, s.node[q].before = n, p, q, n
     s.node[p].leg = leg_between(d, w, p, n)
     s.node[n].leg = leg_between(d, w, n, q)
@@ -141,20 +175,25 @@ def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     s.worker[w].carried += d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
     if d.wish.shape[0] > 0:
         s.sums[WISHES] += d.wish[n, w]
+    if d.limits:
+        _tally(d, s, n, w, 1, s.node[p].leg + s.node[n].leg - old)
     s.worker[w].stale = 1
 
 
 @inlined
 def _link_out(d: Day, s: State, n: int) -> None:
     w, p, q = s.node[n].route, s.node[n].before, s.node[n].after
-    s.sums[TRAVEL] -= s.node[p].leg + s.node[n].leg
+    old = s.node[p].leg + s.node[n].leg
+    s.sums[TRAVEL] -= old
     s.node[p].after, s.node[q].before = q, p
-    empty = p >= d.nodes and q >= d.nodes
-    s.node[p].leg = 0 if empty else leg_between(d, w, p, q)
+    idle = p >= d.nodes and q >= d.nodes and not d.worker[w].out
+    s.node[p].leg = 0 if idle else leg_between(d, w, p, q)
     s.sums[TRAVEL] += s.node[p].leg
     s.worker[w].carried -= d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
     if d.wish.shape[0] > 0:
         s.sums[WISHES] -= d.wish[n, w]
+    if d.limits:
+        _tally(d, s, n, w, -1, s.node[p].leg - old)
     s.node[n].route = NONE
     s.worker[w].stale = 1
 
