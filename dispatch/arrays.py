@@ -230,11 +230,11 @@ class _Reader:
         )
         for i, worker in enumerate(workers):
             driver[i] = (
-                self._free(worker), FAR if worker.capacity is None else worker.capacity, *self._limits(worker),
-                modes.index(worker.mode),
-                NONE if worker.provider == _EVERYBODY else providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
-                len(shifts[i]) == 1 and not rests[i], bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
-                break_first[i], break_first[i + 1],
+                self._free(worker), FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
+                NONE if worker.provider == _EVERYBODY else providers[i], alike[i], len(shifts[i]) == 1 and not rests[i],
+                bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
+                break_first[i], break_first[i + 1], worker.box_capacity, self._in_the_box(worker),
+                *self._limits(worker),
             )  # fmt: skip
         return Day(
             nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),

@@ -61,15 +61,8 @@ WORKER = np.dtype(
     [
         ("free", np.int64),  # when the worker can leave the start
         ("room", np.int64),  # of the vehicle
-        ("work", np.int64),  # most handling and travelling left to do
-        ("heavy", np.int64),  # most heavy seats left to take
-        ("share", np.int64),  # handling left until more of it costs
-        ("uneven", np.float64),  # the square of each second beyond
-        ("span", np.int64),  # longest time from setting out to being back; FAR when no day can be longer
         ("mode", np.int64),
         ("provider", np.int64),
-        ("box_room", np.int64),
-        ("box_taken", np.int64),  # on the way already
         ("alike", np.int64),  # workers of one class are interchangeable while idle
         ("simple", np.int64),  # one shift and no break
         ("out", np.int64),  # has set out, and must come home even when nothing more is planned
@@ -78,6 +71,13 @@ WORKER = np.dtype(
         ("shift_end", np.int64),
         ("break_first", np.int64),
         ("break_end", np.int64),
+        ("box_room", np.int64),
+        ("box_taken", np.int64),  # on the way already
+        ("work", np.int64),  # most handling and travelling left to do
+        ("heavy", np.int64),  # most heavy seats left to take
+        ("share", np.int64),  # handling left until more of it costs
+        ("uneven", np.float64),  # the square of each second beyond
+        ("span", np.int64),  # longest time from setting out to being back; FAR when no day can be longer
     ],
     align=True,
 )
@@ -122,13 +122,13 @@ SERVED = np.dtype(
 DRIVEN = np.dtype(
     [
         ("carried", np.int64),
-        ("worked", np.int64),  # handling and ways of the route; this and the next two only where days are limited
-        ("handled", np.int64),
-        ("lifted", np.int64),  # heavy seats
         ("ruined", np.int64),  # in which step
         ("class_seen", np.int64),
         ("stale", np.int64),  # latest, boxes and plain are to be computed anew
         ("plain", np.int64),  # nothing in the route costs or couples by its time
+        ("worked", np.int64),  # handling and ways of the route; this and the next two only where days are limited
+        ("handled", np.int64),
+        ("lifted", np.int64),  # heavy seats
     ],
     align=True,
 )

@@ -143,7 +143,7 @@ def _note(s: State, what: int, n: int, a: int, b: int, c: int, e: int) -> bool:
     return True
 
 
-@inlined
+@compiled
 def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
     """What so much more handling costs a worker beyond an even share; negative for less."""
     before = max(0, s.worker[w].handled - d.worker[w].share)
@@ -151,7 +151,7 @@ def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
     return d.worker[w].uneven * (float(after) * float(after) - float(before) * float(before))
 
 
-@inlined
+@compiled
 def _tally(d: Day, s: State, n: int, w: int, sign: int, ways: int) -> None:
     """Count what limits a day as a whole, and what uneven work costs."""
     busy = sign * d.node[n].duration
