@@ -5,34 +5,39 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 from msgspec.structs import replace
 
 from dispatch import (
+    Alternative,
+    Explanation,
     Insertion,
+    Obstacle,
     Plan,
-    Problem,
     Refusal,
     Visit,
     check_plan,
     construct,
+    explain,
     improve,
     insert,
-    plan_cost,
+    prove,
     quote,
-    remove,
+    sentence,
 )
 from dispatch.formats import FORMATS, Instance, InstanceError, Reading, read_instance, read_plan, typed, write_plan
 from dispatch.formats.instance import Starts
 from dispatch.picture import draw
 
 _TIMES = ("earliest_s", "latest_s", "due_s")
-_ALTERNATIVES = 5
+_PROVABLE = 30  # services of a day; proofs of larger ones do not end
+_SECONDS = {"yinling", "city"}  # formats that count seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +69,7 @@ def _arguments() -> argparse.ArgumentParser:
     solve.add_argument("--iterations", type=int, help="search so many steps instead, the same for a seed everywhere")
     solve.add_argument("--seed", type=int, default=1)
     solve.add_argument("--threads", type=int, default=1)
+    solve.add_argument("--exact", type=float, metavar="S", help="then so many seconds to prove it best, for small days")
     solve.add_argument("--out", type=Path, help="write the plan here as JSON")
     solve.add_argument("--svg", type=Path, help="draw the plan here")
     ask = command("quote", _quote, "the starts one more visit could be promised")
@@ -75,6 +81,7 @@ def _arguments() -> argparse.ArgumentParser:
     why = command("explain", _explain, "who else could serve a visit, and why others cannot")
     why.add_argument("plan", type=Path)
     why.add_argument("--visit", required=True, help="its id in the file")
+    why.add_argument("--json", action="store_true", help="all that was found, times in the planner's own ticks")
     return parser
 
 
@@ -83,6 +90,9 @@ def _solve(asked: argparse.Namespace) -> int:
     problem = instance.problem
     if asked.threads < 1:
         raise InstanceError("--threads", "threads", asked.threads, "must be at least 1")
+    services = sum(len(visit.seats) for visit in problem.visits)
+    if asked.exact and services > _PROVABLE:
+        raise InstanceError("--exact", "services", services, f"are more than the {_PROVABLE} that can be proven")
     with _Progress(instance.name, asked.seconds if asked.iterations is None else None) as progress:
         began = time.monotonic()
         plan = construct(problem)
@@ -92,6 +102,11 @@ def _solve(asked: argparse.Namespace) -> int:
                 problem, plan, left, asked.seed, iterations=asked.iterations, executor=executor, threads=asked.threads,
                 told=lambda _, cost: progress.tell(cost),
             )  # fmt: skip
+        proof = prove(problem, plan, seconds=asked.exact, seed=asked.seed) if asked.exact else None
+    if proof is not None:
+        plan = proof.plan
+        above = f"at most {100 * (proof.cost / max(1, proof.bound) - 1):.2f} % above the best there may be"
+        sys.stdout.write(f"{'proven best' if proof.optimal else above}\n")
     body, objective = write_plan(instance, plan)
     if asked.out:
         asked.out.write_bytes(body)
@@ -135,7 +150,9 @@ def _quote(asked: argparse.Namespace) -> int:
 def _asked_visit(reading: Reading, instance: Instance) -> Visit:
     """A visit as in the planner's own format, its times in the file's unit."""
     body = reading.json()
-    for entry, keys in [(body, _TIMES), *((seat, ("duration_s",)) for seat in _seats(reading, body))]:
+    told = reading.fields(body.get("promised") or {}, "promised")
+    timed = [(body, _TIMES), (told, ("start_s", "free_s")), *((s, ("duration_s",)) for s in _seats(reading, body))]
+    for entry, keys in timed:
         for key in keys:
             if entry.get(key) is not None:
                 entry[key] = round(reading.number(entry[key], key) * instance.unit)
@@ -163,50 +180,52 @@ def _explain(asked: argparse.Namespace) -> int:
     names = dict.fromkeys(visit for (visit, _), (name, _) in instance.names.items() if name == asked.visit)
     if not names:
         raise InstanceError(asked.file.name, "--visit", asked.visit, "is no visit of this day")
-    visits = {visit.id: visit for visit in instance.problem.visits}
-    answers = [_explain_one(instance, plan, visits[name]) for name in names]
-    return 0 if all(answers) else 1
+    grain = 60 if instance.form in _SECONDS else instance.unit
+    answers = [explain(instance.problem, plan, name, grain_s=grain) for name in names]
+    if asked.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(answers), indent=1).decode() + "\n")
+    for answer in answers if not asked.json else ():
+        _say_why(answer, instance)
+    return 0 if all(answer.crew or answer.alternatives for answer in answers) else 1
 
 
-def _explain_one(instance: Instance, plan: Plan, visit: Visit) -> bool:
-    """Who serves it now, and the next best crews with their extra cost; or who could, or why nobody can."""
-    stops = plan.stops_of(visit.id)
-    crew = {stop.worker for stop in stops}
-    base = plan
-    if stops:
-        start = _told(min(stop.start_s for stop in stops if stop.kind != "pickup"), instance)
-        sys.stdout.write(f"{visit.id}: {' '.join(sorted(crew))} at {start}\n")
-        if any(stop.locked for stop in stops):
-            return True
-        base = remove(plan, visit.id)
-    outcome: Insertion | Refusal | None = None
-    now = plan_cost(instance.problem, plan)
-    for _ in range(_ALTERNATIVES):
-        other = replace(visit, refused_workers=visit.refused_workers | crew)
-        outcome = insert(_with(instance.problem, other), base, other)
-        if isinstance(outcome, Refusal):
-            break
-        taken = {stop.worker for stop in outcome.stops}
-        start = _told(min(stop.start_s for stop in outcome.stops), instance)
-        more = _told(plan_cost(instance.problem, outcome.plan) - now, instance)
-        sys.stdout.write(f"{visit.id}: could be {' '.join(sorted(taken))} at {start}, costing {more} more\n")
-        crew |= taken
-    _why_not(outcome, visit, crew)
-    return bool(crew)
+def _say_why(answer: Explanation, instance: Instance) -> None:
+    """One line for each: who comes, who could, who cannot and why, and what would help."""
+    lines: list[str] = []
+    if answer.start_s is not None:
+        begun = ", begun" if answer.begun else ""
+        lines.append(f"{' '.join(sorted(answer.crew))} at {_told(answer.start_s, instance)}{begun}")
+    lines += [f"could be {_say_other(other, instance)}" for other in answer.alternatives]
+    lines += [f"not {one.worker}, {one.rule} {_say_detail(one, instance)}".rstrip() for one in answer.obstacles]
+    if answer.summary:
+        lines.append(f"nobody, {answer.summary}")
+    seats = next(visit.seats for visit in instance.problem.visits if visit.id == answer.visit)
+    for remedy in answer.remedies:
+        said = sentence(remedy.relaxation, seats, lambda ticks: _span(ticks, instance), lambda place: f"place {place}")
+        lines.append(f"if {said}: {_say_other(remedy.then, instance)}")
+    sys.stdout.write("".join(f"{answer.visit}: {line}\n" for line in lines))
 
 
-def _with(problem: Problem, visit: Visit) -> Problem:
-    return replace(problem, visits=tuple(visit if known.id == visit.id else known for known in problem.visits))
+def _say_other(other: Alternative, instance: Instance) -> str:
+    start, more = (_told(ticks, instance) for ticks in (other.start_s, other.cost))
+    return f"{' '.join(sorted(other.crew))} at {start}, costing {more} more"
 
 
-def _why_not(outcome: Insertion | Refusal | None, visit: Visit, left_out: Collection[str] = ()) -> None:
-    """For everybody not named before, the rule that keeps them away."""
+def _say_detail(one: Obstacle, instance: Instance) -> str:
+    return f"{_span(one.missing_s, instance)} missing" if one.missing_s else one.detail
+
+
+def _span(ticks: int, instance: Instance) -> str:
+    """A length of time: minutes where the file counts seconds, else its own unit."""
+    return f"{ticks / 60:g} min" if instance.form in _SECONDS else _told(ticks, instance)
+
+
+def _why_not(outcome: Insertion | Refusal, visit: Visit) -> None:
+    """For everybody the rule that keeps them away."""
     if isinstance(outcome, Refusal):
         for reason in outcome.reasons:
-            if reason.worker not in left_out:
-                sys.stdout.write(f"{visit.id}: not {reason.worker}, {reason.rule} {reason.detail}".rstrip() + "\n")
-        if not left_out:
-            sys.stdout.write(f"{visit.id}: nobody, {outcome.summary}\n")
+            sys.stdout.write(f"{visit.id}: not {reason.worker}, {reason.rule} {reason.detail}".rstrip() + "\n")
+        sys.stdout.write(f"{visit.id}: nobody, {outcome.summary}\n")
 
 
 def _told(ticks: int, instance: Instance) -> str:

@@ -1,11 +1,14 @@
 """A problem and a plan as the compiled search wants them, and its answer as a plan again."""
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
-from dispatch.cost import late_prices
+from dispatch.cost import drop_cost, even_shares, late_prices
 from dispatch.engine.anneal import follow
 from dispatch.engine.day import (
     DROP,
@@ -25,28 +28,22 @@ from dispatch.engine.day import (
     fresh_state,
 )  # fmt: skip
 from dispatch.plan import Kind, Plan, Stop
-from dispatch.problem import Problem, Seat, Visit, Weights, Worker
-from dispatch.rules import refusal
+from dispatch.problem import Problem, Shift, Visit, Weights, Worker
+from dispatch.sharing import Unit, busy_s, keep_begun, shared_out, stretched, units_of, uses_of
+from dispatch.suiting import Node, fits_of, wishes_of
+from dispatch.timing import ease, not_before
 
 _NEIGHBOURS = 200
+MOST_KINDS: Final = 4  # of equipment for one visit; the search remembers so many places beside four seats
+_EVERYBODY = "\0"  # the provider of equipment that everybody shares
 KINDS: tuple[Kind, ...] = ("visit", "pickup", "drop")
 _TIME_APART = 0.1  # how much a second between two windows counts beside a second of travel, for nearness
-
-
-class Node(Struct, frozen=True):
-    """One open stop: which seat of which visit, and the one worker who may take it where somebody has begun already."""
-
-    visit: int
-    seat: int
-    kind: int
-    place: int
-    duration_s: int
-    only: str | None = None
 
 
 class Arrays(Struct, frozen=True):
     """A day in arrays with what is needed to read its answer: begun stops stay out of it, before each route."""
 
+    problem: Problem
     day: Day
     state: State
     nodes: list[Node]
@@ -62,20 +59,24 @@ def from_plan(problem: Problem, plan: Plan, seed: int, keep: frozenset[str] = fr
     `keep` names visits that must stay served; `possible` tells whether the plan's orders of stops can be timed at all.
     """
     begun = {w.id: begun_of(plan.routes.get(w.id, ())) for w in problem.workers}
-    reader = Reader(problem, begun)
+    reader = Reader(problem, plan, begun)
     day = reader.day(keep)
     state = fresh_state(day, seed)
-    number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(reader.nodes)}
+    number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(reader.nodes) if n.equipment is None}
     position = {visit.id: v for v, visit in enumerate(reader.visits)}
     sequence: list[int] = []
     workers: list[int] = []
-    for w, worker in enumerate(reader.workers):
+    for w, worker in enumerate(reader.people):
         for stop in plan.routes.get(worker.id, ())[len(begun[worker.id]) :]:
             if stop.visit in position:
                 sequence.append(number[position[stop.visit], stop.seat, KINDS.index(stop.kind)])
                 workers.append(w)
-    possible = bool(follow(day, state, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence)))
-    return Arrays(day, state, reader.nodes, reader.visits, reader.workers, begun, possible)
+    units = reader.shared()
+    sequence += [node for node, _ in units or ()]
+    workers += [unit for _, unit in units or ()]
+    timed = follow(day, state, np.asarray(workers, np.int64), np.asarray(sequence, np.int64), len(sequence))
+    possible = bool(timed) and units is not None
+    return Arrays(problem, day, state, reader.nodes, reader.visits, reader.people, begun, possible)
 
 
 def begun_of(route: Sequence[Stop]) -> tuple[Stop, ...]:
@@ -104,13 +105,21 @@ def to_plan(arrays: Arrays, state: State) -> Plan:
         routes[worker.id] = arrays.begun[worker.id] + tuple(stops)
     first = arrays.day.visit["first"]
     unserved = [visit.id for v, visit in enumerate(arrays.visits) if route[first[v]] < 0]
-    return Plan(routes, tuple(unserved))
+    return ease(arrays.problem, Plan(routes, tuple(unserved)))
 
 
-def ways_of(problem: Problem, workers: Sequence[Worker]) -> dict[str, np.ndarray]:
-    """Travel by mode of these workers, and the same transposed."""
-    modes = sorted({worker.mode for worker in workers})
+def check_equipment(visit: Visit) -> None:
+    """Raises ValueError for what a plan cannot have: a delivery with equipment, or too many kinds of it."""
+    if visit.equipment and (visit.delivery is not None or len(visit.equipment) > MOST_KINDS):
+        raise ValueError(f"{visit.id}: a delivery needs no equipment, and no visit more than {MOST_KINDS} kinds")
+
+
+def ways_of(problem: Problem, workers: Sequence[Worker], *, away: bool) -> dict[str, np.ndarray]:
+    """Travel by mode of these workers, and the same transposed; with `away` one place more, without ways, for equipment."""
+    modes = sorted({worker.mode for worker in workers} or problem.travel)
     travel = np.ascontiguousarray(np.stack([problem.travel[mode] for mode in modes]).astype(np.int32))
+    if away:
+        travel = np.pad(travel, ((0, 0), (0, 1), (0, 1)))
     return {"travel": travel, "reverse": np.ascontiguousarray(travel.transpose(0, 2, 1))}
 
 
@@ -121,26 +130,45 @@ def node_row(stop: Node, window: tuple[int, int], *, tied: bool, leads: bool) ->
 
 
 def visit_row(
-    weights: Weights, visit: Visit, first: int, end: int, group: int, *, fixed: bool, wanted: bool
+    weights: Weights, visit: Visit, nodes: tuple[int, int, int], group: int, *, fixed: bool, wanted: bool
 ) -> tuple[float, ...]:
-    """A VISITED record."""
+    """A VISITED record; `nodes`: the first, the first of its equipment, the end."""
+    first, units, end = nodes
     meal, seats = visit.delivery, len(visit.seats) if weights.late_each_seat else 1
     late_flat, late_s = late_prices(weights, visit)
     return (
         first, end, FAR if visit.due_s is None else visit.due_s, late_s * seats, late_flat * seats,
-        FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s, 0, 0, 0,
-        FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load, visit.drop_penalty,
-        0 if meal is None else meal.load, group, fixed, wanted,
+        FAR if meal is None else meal.ready_s, 0 if meal is None else weights.wait_s, *_promise(weights, visit),
+        FAR if meal is None or meal.max_ride_s is None else meal.max_ride_s, visit.load, drop_cost(visit),
+        0 if meal is None else meal.load, units, group, fixed, wanted,
     )  # fmt: skip
 
 
-class Reader:
-    """Numbers everything and fills the arrays; used once."""
+def _promise(weights: Weights, visit: Visit) -> tuple[int, int, float]:
+    """The start told, how far from it costs nothing, and what each second farther costs."""
+    told = visit.promised
+    if told is None or told.start_s is None:
+        return 0, 0, 0.0
+    return told.start_s, told.free_s, weights.moved_s
 
-    def __init__(self, problem: Problem, begun: dict[str, tuple[Stop, ...]]) -> None:
+
+class Reader:
+    """Numbers everything and fills the arrays; used once.
+
+    Units of equipment stand behind the people, as workers without ways: they are all at one place far from everybody.
+    """
+
+    def __init__(
+        self, problem: Problem, plan: Plan, begun: dict[str, tuple[Stop, ...]], *, asked_about: bool = False
+    ) -> None:
+        """`asked_about`: the plan is taken as it is, and no unit is thought busy before it is used."""
         self.problem = problem
-        self.workers = [worker for worker in problem.workers if worker.shifts]
+        self._later = problem.now_s if asked_about else FAR
+        self.people = [worker for worker in problem.workers if worker.shifts]
         self.begun = begun
+        self.by_id = {visit.id: visit for visit in problem.visits}
+        self.away = max((len(matrix) for matrix in problem.travel.values()), default=0)
+        self.shares = even_shares(problem) if problem.weights.uneven else {}
         self._locked: dict[str, list[Stop]] = {}
         for route in begun.values():
             for stop in route:
@@ -150,11 +178,42 @@ class Reader:
         for visit in problem.visits:
             open_nodes = self._open(visit, len(self.visits))
             if open_nodes:
-                self.visits.append(visit)
+                barred = self._there_before(visit)
+                self.visits.append(replace(visit, refused_workers=visit.refused_workers | barred) if barred else visit)
                 self.nodes += open_nodes
+        self.units = units_of(problem)
+        free = [-FAR] * len(self.units)
+        still = {visit.id for visit in self.visits}
+        uses = uses_of(problem, plan)
+        keep_begun(self.units, [use for use in uses if use.visit not in still], free)
+        spans = [(instant, FAR) for instant in free]
+        self.uses = [use for use in uses if use.visit in still]
+        if asked_about:
+            self.taken, made_up = stretched(self.units, self.uses, free)
+            spans += [(use.start_s, use.end_s) for use in made_up]
+            self.units += [Unit(use.kind, use.provider) for use in made_up]
+        else:
+            self.taken = shared_out(self.units, self.uses, free)
+        self.workers = self.people + [self._unit(u, *span) for u, span in enumerate(spans)]
+
+    def _unit(self, u: int, free: int, until: int) -> Worker:
+        """A unit of equipment as a worker, used until some instant by what has begun."""
+        return Worker(
+            id=f"{self.units[u].kind} {u}", provider=self.units[u].provider or _EVERYBODY, skills=frozenset(),
+            mode=next(iter(self.problem.travel)), start_place=self.away, shifts=(Shift(free, until),),
+        )  # fmt: skip
+
+    def shared(self) -> list[tuple[int, int]] | None:
+        """(node, unit as a worker) for all equipment the plan's open visits use; None when there is too little."""
+        if self.taken is None:
+            return None
+        number = {(self.visits[n.visit].id, n.equipment): i for i, n in enumerate(self.nodes)}
+        pairs = zip(self.uses, self.taken, strict=True)
+        return [(number[use.visit, use.kind], len(self.people) + unit) for use, unit in pairs]
 
     def _open(self, visit: Visit, v: int) -> list[Node]:
-        """The stops of a visit that have not begun."""
+        """The stops of a visit that have not begun, and the equipment it needs then."""
+        check_equipment(visit)
         meal = visit.delivery
         if meal is not None:
             held = self._locked.get(visit.id, [])
@@ -163,24 +222,28 @@ class Reader:
             bring = Node(v, 0, DROP, visit.place, visit.seats[0].duration_s, held[0].worker if held else None)
             return [bring] if held else [Node(v, 0, PICKUP, meal.pickup_place, meal.pickup_duration_s), bring]
         begun = {stop.seat for stop in self._locked.get(visit.id, [])}
-        return [
+        seats = [
             Node(v, seat, VISIT, visit.place, s.duration_s) for seat, s in enumerate(visit.seats) if seat not in begun
         ]
+        held = not seats and any(stop.start_s >= self._later for stop in self._locked[visit.id])
+        kinds = sorted(visit.equipment) if seats or held else ()
+        return seats + [Node(v, 0, VISIT, self.away, busy_s(self.problem, visit, kind), None, kind) for kind in kinds]
 
     def day(self, keep: frozenset[str], *, searched: bool = True) -> Day:
         """All arrays; a plan that is only asked about needs neither neighbours nor who fits where."""
         problem, weights = self.problem, self.problem.weights
         nodes, visits, workers = self.nodes, self.visits, self.workers
         n, w = len(nodes), len(workers)
-        modes = sorted({worker.mode for worker in workers})
-        ways = ways_of(problem, workers)
+        modes = sorted({worker.mode for worker in workers} or problem.travel)
+        ways = ways_of(problem, workers, away=bool(self.units) or any(node.equipment for node in nodes))
         first = np.zeros(len(visits) + 1, np.int32)
         for node in nodes:
             first[node.visit + 1] += 1
         first = np.cumsum(first, dtype=np.int32)
         groups = _Groups(problem, visits)
+        units = np.bincount([node.visit for node in nodes if node.equipment], minlength=len(visits))
         windows = self._windows()
-        shifts = [[(s.start_s, s.end_s) for s in worker.shifts] for worker in workers]
+        shifts = [self._shifts(worker) for worker in workers]
         rests = [self._rests(worker) for worker in workers]
         node = np.zeros(n + 2 * w, NODE)
         node["place"] = (
@@ -196,67 +259,103 @@ class Reader:
         visited = np.zeros(len(visits), VISITED)
         for v, visit in enumerate(visits):
             visited[v] = visit_row(
-                weights, visit, first[v], first[v + 1], groups.of[v], fixed=self._fixed(visit), wanted=visit.id in keep
-            )
+                weights, visit, (first[v], first[v + 1] - units[v], first[v + 1]), groups.of[v],
+                fixed=self._fixed(visit), wanted=visit.id in keep,
+            )  # fmt: skip
         driver = np.zeros(w, WORKER)
         shift_first, break_first = _firsts(shifts), _firsts(rests)
         providers = _numbered([worker.provider for worker in workers])
-        named = self._named()
-        alike = _numbered([self._class(worker, named) for worker in workers])
+        fits, wish = np.zeros((n, w), np.uint8), np.zeros((n, w), np.float32)
+        alike = np.arange(w)
+        if searched:
+            fits = fits_of(nodes, visits, self.people, self.units)
+            wish = wishes_of(problem.weights, nodes, visits, workers)
+            alike = _numbered([self._class(worker, fits[:, i].tobytes(), wish[:, i : i + 1].tobytes())
+                               for i, worker in enumerate(workers)])  # fmt: skip
         for i, worker in enumerate(workers):
             driver[i] = (
                 self._free(worker), FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
-                providers[i], worker.box_capacity, self._in_the_box(worker), alike[i],
-                len(shifts[i]) == 1 and not rests[i], worker.start_place, shift_first[i], shift_first[i + 1],
-                break_first[i], break_first[i + 1], self._homeward(worker),
+                NONE if worker.provider == _EVERYBODY else providers[i], alike[i], len(shifts[i]) == 1 and not rests[i],
+                bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
+                break_first[i], break_first[i + 1], worker.box_capacity, self._in_the_box(worker),
+                *self._limits(worker),
             )  # fmt: skip
         return Day(
             nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),
-            worst_rate=float(weights.late_max_s), **ways, node=node, visit=visited, worker=driver,
+            worst_rate=float(weights.late_max_s), limits=int(any((driver[name] < FAR).any() for name in ("work", "heavy", "share", "span"))),
+            persons=len(self.people), **ways, node=node, visit=visited, worker=driver,
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),
             rest=np.asarray([r for mine in rests for r in mine], REST), group=groups.rows,
             group_visits=groups.visits, link=groups.links,
-            near=_near(ways["travel"][0], visits) if searched else np.zeros((0, 0), np.int32),
-            fits=self._fits() if searched else np.zeros((n, w), np.uint8),
-            wish=self._wishes(),
+            near=_near(ways["travel"][0], visits) if searched else np.zeros((0, 0), np.int32), fits=fits, wish=wish,
         )  # fmt: skip
 
     def _at(self, worker: Worker) -> int:
-        begun = self.begun[worker.id]
+        begun = self.begun.get(worker.id, ())
         return begun[-1].place if begun else worker.start_place
 
     def _free(self, worker: Worker) -> int:
-        begun = self.begun[worker.id]
+        begun = self.begun.get(worker.id, ())
         return max(begun[-1].end_s if begun else worker.shifts[0].start_s, self.problem.now_s)
 
-    def _homeward(self, worker: Worker) -> int:
-        if worker.end_place is None or not self.begun[worker.id]:
-            return 0
-        return int(self.problem.travel[worker.mode][self._at(worker), worker.end_place])
+    def _shifts(self, worker: Worker) -> list[tuple[int, int]]:
+        """Begin and end of each shift; who has set out must be back before the day becomes too long."""
+        begun = self.begun.get(worker.id, ())
+        back = FAR
+        if begun and worker.max_span_s is not None:
+            way = int(self.problem.travel[worker.mode][worker.start_place, begun[0].place])
+            back = begun[0].start_s - way + worker.max_span_s
+        return [(s.start_s, min(s.end_s, back)) for s in worker.shifts]
+
+    def _limits(self, worker: Worker) -> tuple[int, int, int, float, int]:
+        """What is left of work, of heavy seats and of an even share; what each second beyond that costs; the longest day."""
+        begun = self.begun.get(worker.id, ())
+        handled = sum(stop.end_s - stop.start_s for stop in begun)
+        places = [worker.start_place, *(stop.place for stop in begun)]
+        if begun and worker.end_place is not None:
+            places.append(worker.end_place)  # the way home changes with what is added
+        work = heavy = share = FAR
+        uneven = 0.0
+        if worker.max_work_s is not None:
+            ways = self.problem.travel[worker.mode]
+            work = worker.max_work_s - handled - sum(int(ways[a, b]) for a, b in pairwise(places))
+        if worker.max_heavy is not None:
+            heavy = worker.max_heavy - sum(map(self._heavy, begun))
+        if self.shares.get(worker.id):
+            share = self.shares[worker.id] - handled
+            uneven = self.problem.weights.uneven / self.shares[worker.id]
+        return work, heavy, share, uneven, self._span(worker)
+
+    def _heavy(self, stop: Stop) -> bool:
+        visit = self.by_id.get(stop.visit)
+        return visit is not None and stop.kind != "pickup" and visit.seats[stop.seat].heavy
+
+    def _span(self, worker: Worker) -> int:
+        """The longest day of somebody who has not set out, where the shifts leave room for a longer one."""
+        longest = worker.shifts[-1].end_s - self._free(worker)
+        if self.begun.get(worker.id) or worker.max_span_s is None or worker.max_span_s >= longest:
+            return FAR
+        return worker.max_span_s
 
     def _rests(self, worker: Worker) -> list[tuple[int, int, int]]:
-        begun = self.begun[worker.id]
+        begun = self.begun.get(worker.id, ())
         last = begun[-1].start_s if begun else 0
         over = max(last, self.problem.now_s)
         return [(b.earliest_s, b.latest_s, b.duration_s) for b in worker.breaks if b.latest_s >= over]
 
     def _in_the_box(self, worker: Worker) -> int:
-        aboard = {stop.visit for stop in self.begun[worker.id] if stop.kind == "pickup"}
+        aboard = {stop.visit for stop in self.begun.get(worker.id, ()) if stop.kind == "pickup"}
         if not aboard:
             return 0
         return sum(visit.delivery.load for visit in self.visits if visit.delivery is not None and visit.id in aboard)
 
-    def _class(self, worker: Worker, named: frozenset[str]) -> tuple[object, ...]:
+    def _class(self, worker: Worker, fits: bytes, wishes: bytes) -> tuple[object, ...]:
+        """Workers with the same are interchangeable while nothing is planned for them."""
         return (
-            worker.provider, worker.skills, worker.gender, worker.mode, self._at(worker), worker.end_place,
-            worker.shifts, worker.breaks, worker.box_capacity, worker.capacity, self._free(worker),
-            worker.id if self.begun[worker.id] or worker.id in named else None,
+            worker.provider, worker.mode, self._at(worker), worker.end_place, worker.shifts, worker.breaks,
+            worker.box_capacity, worker.capacity, worker.max_span_s, worker.max_work_s, worker.max_heavy,
+            self._free(worker), fits, wishes, worker.id if self.begun.get(worker.id) else None,
         )  # fmt: skip
-
-    def _named(self) -> frozenset[str]:
-        """Workers somebody asked for or refused: nobody is like them."""
-        refused = {name for visit in self.visits for name in visit.refused_workers}
-        return frozenset(refused | {visit.preferred_worker for visit in self.visits if visit.preferred_worker})
 
     def _fixed(self, visit: Visit) -> bool:
         held = self._locked.get(visit.id, [])
@@ -279,11 +378,12 @@ class Reader:
         return windows
 
     def _bounds(self, visit: Visit) -> tuple[int, int]:
-        """The visit's window, narrowed by colleagues who have begun and by tied visits that have."""
-        lo, hi = visit.earliest_s, visit.latest_s
+        """The visit's window, narrowed by colleagues who have begun and by tied visits that have; maybe to nothing."""
+        lo, hi = not_before(visit), visit.latest_s
         for stop in self._locked.get(visit.id, []):
             if visit.delivery is None:
                 lo = max(lo, stop.start_s)
+        hi = max(lo, hi)
         for link in self.problem.links:
             other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
             begun = [stop for stop in self._locked.get(other, []) if stop.kind != "pickup"] if other else []
@@ -294,39 +394,12 @@ class Reader:
                 base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
                 lo = max(lo, base + link.min_gap_s)
                 hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
-        return lo, max(lo, hi)
+        return lo, hi
 
-    def _fits(self) -> np.ndarray:
-        """Hard rules, asked once for every kind of seat and every kind of worker."""
-        fits = np.zeros((len(self.nodes), len(self.workers)), np.uint8)
-        kinds: dict[tuple[object, ...], list[int]] = {}
-        for w, worker in enumerate(self.workers):
-            kinds.setdefault((worker.provider, worker.skills, worker.gender, worker.box_capacity), []).append(w)
-        asked: dict[tuple[object, ...], np.ndarray] = {}
-        number = {worker.id: w for w, worker in enumerate(self.workers)}
-        for i, node in enumerate(self.nodes):
-            visit = self.visits[node.visit]
-            seat: Seat = visit.seats[node.seat]
-            if node.only is not None:
-                if node.only in number:
-                    fits[i, number[node.only]] = 1
-                continue
-            key = (visit.providers, seat.skills, seat.gender, visit.delivery.load if visit.delivery else 0)
-            if key not in asked:
-                row = np.zeros(len(self.workers), np.uint8)
-                for members in kinds.values():
-                    anyone = self.workers[members[0]]
-                    free = Visit(visit.id, visit.place, visit.seats, 0, 0, None, visit.delivery, visit.providers)
-                    row[members] = refusal(anyone, free, seat) is None
-                asked[key] = row
-            fits[i] = asked[key]
-            for refused in visit.refused_workers:
-                if refused in number:
-                    fits[i, number[refused]] = 0
-        return fits
-
-    def _wishes(self) -> np.ndarray:
-        return np.zeros((0, 0), np.float32)
+    def _there_before(self, visit: Visit) -> frozenset[str]:
+        """Who has begun a visit that somebody else than this one's crew must serve."""
+        others = [link.before for link in self.problem.links if link.apart and link.after == visit.id]
+        return frozenset(stop.worker for other in others for stop in self._locked.get(other, []))
 
 
 class _Groups:

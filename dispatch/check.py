@@ -31,6 +31,7 @@ def check_plan(problem: Problem, plan: Plan, *, unserved: bool = False) -> list[
         found += _route(problem, workers[worker_id], route, visits)
     found += _crews(plan, workers, visits)
     found += _links(problem, plan)
+    found += _equipment(problem, plan, visits)
     if unserved:
         found += [v for visit_id in plan.unserved for v in _servable(problem, plan, visits[visit_id])]
     return found
@@ -102,10 +103,32 @@ def _whole(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: di
     load = sum(visits[stop.visit].load for stop in route if stop.visit in visits and stop.kind != "pickup")
     if worker.capacity is not None and load > worker.capacity:
         found.append(Violation("capacity", worker.id, f"{load} > {worker.capacity}"))
+    heavy = _heavy(route, visits)
+    if worker.max_heavy is not None and heavy > worker.max_heavy:
+        found.append(Violation("heavy", worker.id, f"{heavy} > {worker.max_heavy}"))
+    work = _work(problem, worker, route)
+    if worker.max_work_s is not None and work > worker.max_work_s:
+        found.append(Violation("work", worker.id, f"{work} > {worker.max_work_s}"))
     span = _span(problem, worker, route)
     if worker.max_span_s is not None and span > worker.max_span_s:
         found.append(Violation("span", worker.id, f"{span} > {worker.max_span_s}"))
     return found
+
+
+def _heavy(route: tuple[Stop, ...], visits: dict[str, Visit]) -> int:
+    """How many heavy seats a route takes."""
+    taken = [visits[stop.visit].seats[stop.seat] for stop in route if stop.kind != "pickup" and stop.visit in visits]
+    return sum(seat.heavy for seat in taken)
+
+
+def _work(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> int:
+    """Seconds of handling and on the road, waiting and breaks left out."""
+    ways = problem.travel[worker.mode]
+    stops = [stop for stop in route if stop.kind != "break"]
+    places = [worker.start_place, *(stop.place for stop in stops)]
+    if stops and worker.end_place is not None:
+        places.append(worker.end_place)
+    return sum(int(ways[a, b]) for a, b in pairwise(places)) + sum(stop.end_s - stop.start_s for stop in stops)
 
 
 def _span(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> int:
@@ -201,6 +224,43 @@ def _links(problem: Problem, plan: Plan) -> list[Violation]:
     return found
 
 
+def _kept(problem: Problem, plan: Plan, kind: str, provider: str) -> list[tuple[int, int, bool, str]]:
+    """Start, end, whether it has happened, and visit: whenever a unit of the kind open to a provider is kept by a visit."""
+    pools = [pool for pool in problem.equipment if pool.kind == kind]
+    everybody = any(pool.provider is None for pool in pools)
+    providers = {worker.id: worker.provider for worker in problem.workers}
+    wait = max((pool.turnaround_s for pool in pools), default=0)
+    found: list[tuple[int, int, bool, str]] = []
+    for visit in problem.visits:
+        stops = plan.stops_of(visit.id) if kind in visit.equipment else []
+        if stops and (everybody or providers.get(stops[0].worker) == provider):
+            start = min(stop.start_s for stop in stops)
+            busy = max(seat.duration_s for seat in visit.seats)
+            found.append((start, start + busy + wait, all(stop.locked for stop in stops), visit.id))
+    return found
+
+
+def _units(problem: Problem, kind: str, provider: str) -> int:
+    return sum(pool.count for pool in problem.equipment if pool.kind == kind and pool.provider in {None, provider})
+
+
+def _equipment(problem: Problem, plan: Plan, visits: dict[str, Visit]) -> list[Violation]:
+    """At no moment are more units kept than there are."""
+    providers = {worker.id: worker.provider for worker in problem.workers}
+    crews = {stop.visit: providers.get(stop.worker, "") for route in plan.routes.values() for stop in route}
+    wanted = {(kind, crews[v.id]) for v in visits.values() for kind in v.equipment if v.id in crews}
+    short: dict[tuple[str, str], str] = {}
+    for kind, provider in sorted(wanted):
+        kept = _kept(problem, plan, kind, provider)
+        units = _units(problem, kind, provider)
+        for instant in {start for start, *_ in kept}:
+            there = [use for use in kept if use[0] <= instant < use[1]]
+            planned = [name for _, _, happened, name in there if not happened]
+            if len(there) > units and planned:
+                short[max(planned), kind] = f"{kind}: {len(there)} > {units} at {instant}"
+    return [Violation("equipment", name, detail) for (name, _), detail in short.items()]
+
+
 def _servable(problem: Problem, plan: Plan, visit: Visit) -> list[Violation]:
     """A crew of one provider in whose days the visit fits, everybody else left exactly where they are."""
     holes = [
@@ -211,16 +271,34 @@ def _servable(problem: Problem, plan: Plan, visit: Visit) -> list[Violation]:
         for n in range(len(visit.seats))
     ]
     first, last = _between_links(problem, plan, visit)
-    starts = sorted({max(lo, first) for seat in holes for _, spans in seat.values() for lo, _ in spans})
+    opening = {max(lo, first) for seat in holes for _, spans in seat.values() for lo, _ in spans}
+    team = {worker.provider for worker in problem.workers}
+    freed = {end for p in team for kind in visit.equipment for _, end, _, _ in _kept(problem, plan, kind, p)}
+    starts = sorted(opening | {max(end, first) for end in freed})
     for start in (s for s in starts if s <= last):
         ready = [
             {name for name, (_, spans) in seat.items() if any(lo <= start <= hi for lo, hi in spans)} for seat in holes
         ]
-        for provider in {worker.provider for worker in problem.workers}:
+        for provider in team:
+            if not _unit_free(problem, plan, visit, provider, start):
+                continue
             crew = [{name for name in seat if holes[n][name][0] == provider} for n, seat in enumerate(ready)]
             if _matched(crew, set()):
                 return [Violation("servable", visit.id, f"{provider} at {start}")]
     return []
+
+
+def _unit_free(problem: Problem, plan: Plan, visit: Visit, provider: str, start: int) -> bool:
+    """Whether one more visit would find everything it needs there, and leave enough to those planned."""
+    for kind in visit.equipment:
+        kept = _kept(problem, plan, kind, provider)
+        wait = max((pool.turnaround_s for pool in problem.equipment if pool.kind == kind), default=0)
+        end = start + max(seat.duration_s for seat in visit.seats) + wait
+        moments = {start} | {begin for begin, *_ in kept if start < begin < end}
+        most = max(sum(begin <= moment < over for begin, over, *_ in kept) for moment in moments)
+        if most >= _units(problem, kind, provider):
+            return False
+    return True
 
 
 def _between_links(problem: Problem, plan: Plan, visit: Visit) -> tuple[int, int]:
@@ -246,11 +324,14 @@ def _matched(seats: list[set[str]], taken: set[str]) -> bool:
     return not seats or any(_matched(seats[1:], taken | {name}) for name in seats[0] - taken)
 
 
-def _holds(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Visit) -> bool:
+def _holds(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Visit, seat: int) -> bool:
     """Whether one more visit fits into the worker's bag and, beside linked visits, into the worker's hands."""
     served = {stop.visit for stop in route}
     loads = {other.id: other.load for other in problem.visits if other.id in served}
     if worker.capacity is not None and sum(loads.values()) + visit.load > worker.capacity:
+        return False
+    lifted = _heavy(route, {other.id: other for other in problem.visits}) + visit.seats[seat].heavy
+    if visit.seats[seat].heavy and worker.max_heavy is not None and lifted > worker.max_heavy:
         return False
     linked = {(link.before, link.after) for link in problem.links if link.apart}
     return not any((visit.id, other) in linked or (other, visit.id) in linked for other in served)
@@ -258,7 +339,7 @@ def _holds(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Vis
 
 def _holes(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Visit, seat: int) -> list[tuple[int, int]]:
     """Spans of starts at which one worker could take one seat between two stops that stay as they are."""
-    if _unfit(worker, visit, seat) is not None or not _holds(problem, worker, route, visit):
+    if _unfit(worker, visit, seat) is not None or not _holds(problem, worker, route, visit, seat):
         return []
     ways = problem.travel[worker.mode]
     meal = visit.delivery
@@ -278,10 +359,30 @@ def _holes(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit: Vis
             if behind is not None:
                 hi = min(hi, behind.start_s - int(ways[visit.place, behind.place]) - busy)
             lead = ahead + int(ways[worker.start_place, place])
+            if not _done_in_time(problem, worker, route, visit, seat, (before, behind)):
+                continue
             lo, hi = _within_span(problem, worker, route, (lo, hi), lead, busy + home)
             if lo <= hi:
                 spans.append((lo, hi))
     return spans
+
+
+def _done_in_time(
+    problem: Problem,
+    worker: Worker,
+    route: tuple[Stop, ...],
+    visit: Visit,
+    seat: int,
+    between: tuple[Stop | None, Stop | None],
+) -> bool:
+    """Whether the worker may work long enough to take one more seat between two stops."""
+    if worker.max_work_s is None:
+        return True
+    meal = visit.delivery
+    fetch = (Stop(worker.id, "pickup", visit.id, 0, meal.pickup_place, 0, meal.pickup_duration_s),) if meal else ()
+    more = Stop(worker.id, "visit", visit.id, seat, visit.place, 0, visit.seats[seat].duration_s)
+    at = route.index(between[1]) if between[1] else route.index(between[0]) + 1 if between[0] else 0
+    return _work(problem, worker, (*route[:at], *fetch, more, *route[at:])) <= worker.max_work_s
 
 
 def _within_span(

@@ -28,6 +28,45 @@ def lateness_cost(weights: Weights, visit: Visit, start_s: int) -> int:
     return cost
 
 
+def moved_cost(weights: Weights, visit: Visit, start_s: int) -> float:
+    """What starting then costs because another start was told: nothing within the tolerance of the promise."""
+    told = visit.promised
+    if told is None or told.start_s is None:
+        return 0.0
+    return weights.moved_s * max(0, abs(start_s - told.start_s) - told.free_s)
+
+
+def wish_cost(weights: Weights, visit: Visit, worker: Worker) -> int:
+    """What this one of the crew costs beside travel: not the one told, not known to the resident, no language shared."""
+    cost = 0
+    if visit.promised is not None and visit.promised.workers and worker.id not in visit.promised.workers:
+        cost += weights.changed
+    if visit.known_workers and worker.id not in visit.known_workers:
+        cost += weights.known
+    if visit.languages and not visit.languages & worker.languages:
+        cost += weights.language
+    return cost
+
+
+def drop_cost(visit: Visit) -> int:
+    """What leaving a visit out costs."""
+    return visit.drop_penalty * (1 + visit.priority)
+
+
+def even_shares(problem: Problem) -> dict[str, int]:
+    """How much of the day's handling each worker would do if it went by the length of their shifts, seconds."""
+    asked = sum(seat.duration_s for visit in problem.visits for seat in visit.seats)
+    asked += sum(visit.delivery.pickup_duration_s for visit in problem.visits if visit.delivery is not None)
+    there = {worker.id: sum(s.end_s - s.start_s for s in worker.shifts) for worker in problem.workers}
+    return {name: asked * own // max(1, sum(there.values())) for name, own in there.items()}
+
+
+def uneven_cost(weights: Weights, share_s: int, handled_s: int) -> float:
+    """What a worker's handling costs beyond an even share: an hour too much weighs more than twice half an hour."""
+    over = max(0, handled_s - share_s)
+    return weights.uneven * over * over / share_s if share_s > 0 else 0.0
+
+
 def route_travel_s(problem: Problem, worker: Worker, route: Sequence[Stop]) -> int:
     """Seconds on the road, from the start place through the stops to the end place."""
     matrix = problem.travel[worker.mode]
@@ -42,16 +81,34 @@ def route_travel_s(problem: Problem, worker: Worker, route: Sequence[Stop]) -> i
 
 
 def plan_cost(problem: Problem, plan: Plan) -> int:
-    """Travel, lateness, the greatest lateness, and the penalties of what is not served."""
+    """Travel, lateness, the greatest lateness, moved promises, wishes not met, uneven work, and what is not served."""
     weights = problem.weights
     visits = {visit.id: visit for visit in problem.visits}
-    total = sum(visits[v].drop_penalty for v in plan.unserved if v in visits)
+    total = float(sum(drop_cost(visits[v]) for v in plan.unserved if v in visits))
     workers = {worker.id: worker for worker in problem.workers}
+    shares = even_shares(problem) if weights.uneven else {}
     latest = 0
+    crews: dict[str, set[str]] = {}
     for worker_id, route in plan.routes.items():
-        total += weights.travel_s * route_travel_s(problem, workers[worker_id], route)
+        worker = workers[worker_id]
+        total += weights.travel_s * route_travel_s(problem, worker, route)
+        if shares:
+            handled = sum(stop.end_s - stop.start_s for stop in route if stop.kind != "break")
+            total += uneven_cost(weights, shares[worker_id], handled)
         for stop in route:
-            if stop.kind in {"visit", "drop"} and (stop.seat == 0 or weights.late_each_seat):
-                total += lateness_cost(weights, visits[stop.visit], stop.start_s)
-                latest = max(latest, lateness_s(visits[stop.visit], stop.start_s))
-    return total + int(weights.late_max_s * latest)
+            if stop.kind not in {"visit", "drop"}:
+                continue
+            visit = visits[stop.visit]
+            first = stop.visit not in crews
+            crews.setdefault(stop.visit, set()).add(worker_id)
+            total += wish_cost(weights, visit, worker)
+            if first:
+                total += moved_cost(weights, visit, stop.start_s)
+            if stop.seat == 0 or weights.late_each_seat:
+                total += lateness_cost(weights, visit, stop.start_s)
+                latest = max(latest, lateness_s(visit, stop.start_s))
+    wished = (
+        visits[name].preferred_worker for name, crew in crews.items() if visits[name].preferred_worker not in crew
+    )
+    total += weights.preferred * sum(name is not None for name in wished)
+    return round(total + weights.late_max_s * latest)

@@ -10,16 +10,19 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from dispatch.easing import ease
 from dispatch.engine.bringing import answer_meal
 from dispatch.engine.compiling import kept
 from dispatch.engine.crewing import answer
-from dispatch.engine.places import NEVER, apply, keep_sums, restore_sums
+from dispatch.engine.places import NEVER, keep_sums, restore_sums
 from dispatch.engine.timing import undo
+from dispatch.engine.trying import put_in
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal, refused
 from dispatch.plan import Plan, remove
 from dispatch.prepared import WINDOWS, Entry, Prepared
 from dispatch.problem import Delivery, Link, Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
+from dispatch.timing import not_before
 
 
 def quote(
@@ -33,11 +36,11 @@ def quote(
         prepared = Prepared(problem, remove(plan, visit.id))
     if not prepared.possible:
         return []
-    prepared.travelled(problem)
+    prepared.ask_about(problem)
     entry = prepared.enter(visit, links_of(problem, visit))
     due = entry.hi if visit.due_s is None else visit.due_s
     slots: list[Slot] = []
-    wanted = sorted(start for start in set(starts) if entry.lo <= start <= entry.hi)
+    wanted = sorted(start for start in set(starts) if entry.equipped and entry.lo <= start <= entry.hi)
     for first in range(0, len(wanted), WINDOWS):
         some = wanted[first : first + WINDOWS]
         prepared.asked.lo[: len(some)] = prepared.asked.hi[: len(some)] = some
@@ -70,14 +73,15 @@ def links_of(problem: Problem, visit: Visit) -> list[Link]:
 def _insert_alone(prepared: Prepared, problem: Problem, visit: Visit) -> Insertion | Refusal:
     if not prepared.possible:
         return refused(visit, [WorkerRefusal(w.id, "no_gap") for w in problem.workers], problem)
-    prepared.travelled(problem)
+    prepared.ask_about(problem)
     entry = prepared.enter(visit, links_of(problem, visit))
     cost = NEVER
-    if entry.lo <= entry.hi:
-        prepared.asked.lo[0], prepared.asked.hi[0] = entry.lo, entry.hi
+    if entry.lo <= entry.hi and entry.equipped:
+        # a start that was told is not gone below by more than its tolerance, unless that was asked for
+        prepared.asked.lo[0], prepared.asked.hi[0] = max(entry.lo, not_before(visit)), entry.hi
         _ask(prepared, visit, 1)
         cost = float(prepared.asked.cost[0])
-    outcome = _placed(prepared, visit, entry, cost) if cost < NEVER else _refused(prepared, visit, entry)
+    outcome = _placed(prepared, problem, visit, entry, cost) if cost < NEVER else _refused(prepared, visit, entry)
     prepared.leave(entry)
     return outcome
 
@@ -90,19 +94,25 @@ def _ask(prepared: Prepared, visit: Visit, windows: int) -> None:
         answer_meal(day, state, asked, prepared.new, windows, visit.delivery.ready_s)
 
 
-def _placed(prepared: Prepared, visit: Visit, entry: Entry, cost: float) -> Insertion:
+def _placed(prepared: Prepared, problem: Problem, visit: Visit, entry: Entry, cost: float) -> Insertion:
     """The plan with the visit at the places found; the arrays stay as they were."""
-    day, state = prepared.day, prepared.state
-    state.found[: 2 * entry.size] = prepared.asked.found[0, : 2 * entry.size]
+    day, state, asked = prepared.day, prepared.state, prepared.asked
+    state.found[: 2 * entry.size] = asked.found[0, : 2 * entry.size]
     kept = keep_sums(state)
     state.top[0] = 0
-    if not apply(day, state, prepared.new, entry.size, NEVER):
+    start = int(asked.start[0])
+    if visit.equipment:
+        day.node["opens"][prepared.first : prepared.first + entry.size + len(visit.equipment)] = start
+    if not put_in(day, state, asked, prepared.new, start, NEVER):
         raise RuntimeError("the place found for a visit cannot be timed")
-    plan = prepared.plan
-    routes = {**plan.routes, **prepared.changed()}
+    routes = prepared.changed()
     undo(day, state, 0)
     restore_sums(state, kept)
-    placed = Plan(routes, tuple(other for other in plan.unserved if other != visit.id))
+    plan = prepared.plan
+    placed = Plan({**plan.routes, **routes}, tuple(other for other in plan.unserved if other != visit.id))
+    if visit.promised is not None or prepared.eases:
+        visits = (*(other for other in problem.visits if other.id != visit.id), visit)
+        placed = ease(msgspec.structs.replace(problem, visits=visits), placed, routes)
     stops = sorted(placed.stops_of(visit.id), key=lambda stop: stop.seat)
     return Insertion(placed, tuple(stops), round(cost))
 
@@ -119,12 +129,20 @@ def _refused(prepared: Prepared, visit: Visit, entry: Entry) -> Refusal:
             refusals.append(WorkerRefusal(worker.id, "no_shift"))
         elif entry.lo > entry.hi:
             refusals.append(WorkerRefusal(worker.id, "window"))
+        elif not entry.equipped or _taken(prepared, visit, worker, entry):
+            refusals.append(WorkerRefusal(worker.id, "equipment"))
         else:
             w = prepared.number[worker.id]
             able = [int(prepared.asked.able[int(prepared.asked.alike[seat]), w]) for seat in range(seats)]
             if max(able) < 2:
                 refusals.append(WorkerRefusal(worker.id, "no_gap" if max(able) else _full(prepared, w, visit)))
     return refused(visit, refusals, prepared.problem)
+
+
+def _taken(prepared: Prepared, visit: Visit, worker: Worker, entry: Entry) -> bool:
+    """Whether no unit of what the visit needs is free for a worker's provider at any time asked about."""
+    provider = int(prepared.day.worker["provider"][prepared.number[worker.id]])
+    return bool(visit.equipment) and int(prepared.asked.freed[provider]) > entry.hi
 
 
 def _full(prepared: Prepared, w: int, visit: Visit) -> str:

@@ -12,19 +12,23 @@ import numpy as np
 from msgspec import Struct
 from numpy import ndarray
 
-from dispatch.arrays import KINDS, Node, Reader, begun_of, node_row, visit_row, ways_of
-from dispatch.cost import lateness_s
+from dispatch.arrays import KINDS, MOST_KINDS, Reader, begun_of, check_equipment, node_row, visit_row, ways_of
+from dispatch.cost import even_shares, lateness_s
 from dispatch.engine.anneal import follow
-from dispatch.engine.day import DROP, FAR, GROUP, LINK, PATIENCE, PICKUP, VISIT, WORST, Day, fresh_state
+from dispatch.engine.day import DROP, FAR, GROUP, HEAVY, LINK, PATIENCE, PICKUP, VISIT, WORST, Day, fresh_state
+from dispatch.engine.limits import span_of
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Link, Problem, Seat, Visit, Worker
 from dispatch.rules import refusal
+from dispatch.sharing import busy_s
+from dispatch.suiting import Node, wishes_of
 from dispatch.timing import walk
 
 _NEW = "\0new"  # the visit asked about, in the arrays
 _MOST_LINKS = 64  # of one visit
 WINDOWS = 128  # of one question
+_LIMITS = ("work", "heavy", "span")  # of a worker's day as a whole
 _PATIENCE = 60  # how often two stops may push each other, as in `retime`
 
 
@@ -34,6 +38,9 @@ class Prepared:
     def __init__(self, problem: Problem, plan: Plan) -> None:
         self.problem = problem
         self.plan = plan
+        self.eases = any(worker.max_span_s is not None for worker in problem.workers) or any(
+            visit.promised is not None for visit in problem.visits
+        )
         served = {stop.visit for route in plan.routes.values() for stop in route}
         movable = {worker.id for worker in problem.workers if worker.shifts}
         self.begun = {name: begun_of(route) if name in movable else route for name, route in plan.routes.items()}
@@ -44,57 +51,65 @@ class Prepared:
         for route in self.begun.values():
             for stop in route:
                 self.locked.setdefault(stop.visit, []).append(stop)
-        blank = Visit(_NEW, 0, (Seat(frozenset(), 0),) * SEATS, 0, 0)
+        self._kinds_fit = MOST_KINDS if problem.equipment else 0
+        kinds = frozenset(f"{_NEW} {n}" for n in range(self._kinds_fit))
+        blank = Visit(_NEW, 0, (Seat(frozenset(), 0),) * SEATS, 0, 0, equipment=kinds)
         inside = msgspec.structs.replace(
             problem,
             visits=(*(visit for visit in problem.visits if visit.id in served), blank),
             links=tuple(link for link in problem.links if link.before in served and link.after in served),
         )
         self._known = {visit.id: visit for visit in inside.visits}
-        reader = Reader(inside, self.begun)
-        self.workers, self.visits, self.nodes = reader.workers, reader.visits, reader.nodes
+        reader = Reader(inside, plan, self.begun, asked_about=True)
+        self.workers, self.visits, self.nodes = reader.people, reader.visits, reader.nodes
+        self._units, self._units_used = reader.units, reader.shared() or []
+        self._everybody, self._away = reader.workers, reader.away
+        self._unit_starts = [use.start_s for use in reader.uses]
         self.position = {visit.id: v for v, visit in enumerate(self.visits)}
         self.number = {worker.id: w for w, worker in enumerate(self.workers)}
         self.new = len(self.visits) - 1
-        self.first = len(self.nodes) - SEATS
-        self.day = _with_room(reader.day(frozenset(), searched=False))
+        self.first = len(self.nodes) - SEATS - self._kinds_fit
+        day = reader.day(frozenset(), searched=False)
+        self.day = _with_room(day._replace(limits=int(day.limits or problem.weights.uneven > 0)))
+        self._share(problem)
         self.possible = self._stand()
         self.asked = self._blank_question()
         self._able: dict[tuple[object, ...], ndarray] = {}
+        self._wishes: dict[tuple[object, ...], ndarray] = {}
         self._kinds: dict[tuple[object, ...], list[int]] = {}
         for w, worker in enumerate(self.workers):
-            kind = (worker.provider, worker.skills, worker.gender, worker.box_capacity, worker.capacity)
+            kind = (worker.provider, worker.skills, worker.gender, worker.box_capacity, worker.capacity, worker.max_heavy == 0)
             self._kinds.setdefault(kind, []).append(w)
         tabulate(self.day, self.state, self.asked)
 
     def _stand(self) -> bool:
         """Times as they stand, and limits no tighter than they are; False when no times can be told at all."""
-        node, shift = self.day.node, self.day.shift
+        node, shift, worker = self.day.node, self.day.shift, self.day.worker
         sequence, drivers, starts = self._sequence()
         opens, closes, ends = node["opens"].copy(), node["closes"].copy(), shift["end"].copy()
+        limits = worker[list(_LIMITS)].copy()
         node["opens"][sequence] = np.maximum(opens[sequence], starts)
         node["closes"][: len(self.nodes)] = FAR
-        lasts = self.day.worker["shift_end"] - 1
+        lasts = worker["shift_end"] - 1
         shift["end"][lasts] = FAR
+        for name in _LIMITS:
+            worker[name] = FAR
         self.state = fresh_state(self.day, 1)
         possible = bool(follow(self.day, self.state, drivers, sequence, len(sequence)))
         if not possible:
             self._leave_out_breaks()
             self.state = fresh_state(self.day, 1)
             possible = bool(follow(self.day, self.state, drivers, sequence, len(sequence)))
-        shift["end"] = ends
-        node["closes"] = closes
+        shift["end"], node["closes"] = ends, closes
+        for name in _LIMITS:
+            worker[name] = limits[name]
         if not possible:
             return False
         now = self.state.node["start"][sequence]
         node["closes"][sequence] = np.maximum(closes[sequence], now)
-        held = [i for i, n in enumerate(sequence) if self.visits[self.nodes[n].visit].id in self._held]
+        held = [i for i, n in enumerate(sequence) if self._stays(self.nodes[n].visit)]
         node["closes"][sequence[held]] = now[held]
-        heads = len(self.nodes) + np.arange(len(self.workers))
-        tails = self.state.node["before"][heads + len(self.workers)]
-        busy = tails < len(self.nodes)
-        back = self.state.node["done"][tails] + self.state.node["leg"][tails]
-        shift["end"][lasts[busy]] = np.maximum(ends[lasts[busy]], back[busy])
+        self._stretch(lasts, ends)
         self.state.turn[PATIENCE] = _PATIENCE
         self._weigh()
         begun = [stop for stops in self.locked.values() for stop in stops if stop.kind != "pickup"]
@@ -104,9 +119,38 @@ class Prepared:
         self._moved = {int(w) for w in self.state.node["route"][moved]}
         return True
 
+    def _stays(self, v: int) -> bool:
+        """Whether a visit is where it is: by somebody nobody can move here, or with nothing left of it but equipment."""
+        return self.visits[v].id in self._held or bool(self.day.visit[v]["units"] == self.day.visit[v]["first"])
+
+    def _stretch(self, lasts: ndarray, ends: ndarray) -> None:
+        """Let every limit of a worker's day be no tighter than the day is."""
+        day, state, worker = self.day, self.state, self.day.worker
+        heads = len(self.nodes) + np.arange(day.workers)
+        tails = state.node["before"][heads + day.workers]
+        busy = tails < len(self.nodes)
+        back = state.node["done"][tails] + state.node["leg"][tails]
+        day.shift["end"][lasts[busy]] = np.maximum(ends[lasts[busy]], back[busy])
+        worker["work"] = np.maximum(worker["work"], state.worker["worked"])
+        worker["heavy"] = np.maximum(worker["heavy"], state.worker["lifted"])
+        for w in np.flatnonzero(worker["span"] < FAR):
+            worker["span"][w] = max(int(worker["span"][w]), int(span_of(day, state, w)))
+
+    def _share(self, problem: Problem) -> None:
+        """What everybody may do until more of it costs, where work is to be even among all visits of a problem."""
+        self._evenly = problem.visits
+        if not problem.weights.uneven:
+            return
+        shares = even_shares(problem)
+        for w, worker in enumerate(self.workers):
+            own = shares[worker.id]
+            handled = sum(stop.end_s - stop.start_s for stop in self.begun[worker.id])
+            self.day.worker["share"][w] = own - handled if own else FAR
+            self.day.worker["uneven"][w] = problem.weights.uneven / own if own else 0.0
+
     def _sequence(self) -> tuple[ndarray, ndarray, ndarray]:
         """The plan's open stops as nodes, with their workers and planned starts."""
-        number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(self.nodes)}
+        number = {(n.visit, n.seat, n.kind): i for i, n in enumerate(self.nodes) if n.equipment is None}
         kinds = {kind: i for i, kind in enumerate(KINDS)}
         rows: list[tuple[int, int, int]] = []
         for w, worker in enumerate(self.workers):
@@ -114,8 +158,16 @@ class Prepared:
                 if stop.visit in self.position:
                     key = (self.position[stop.visit], stop.seat, kinds[stop.kind])
                     rows.append((number[key], w, stop.start_s))
+                    self.day.fits[number[key], w] = self._weight(number[key])
+        rows += [(*pair, start) for pair, start in zip(self._units_used, self._unit_starts, strict=True)]
         table = np.asarray(rows, np.int64).reshape(len(rows), 3)
         return table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy()
+
+    def _weight(self, n: int) -> int:
+        """How a node counts for whoever takes it: a heavy meal once, where it is fetched."""
+        node = self.nodes[n]
+        heavy = self.visits[node.visit].seats[node.seat].heavy
+        return HEAVY if heavy and (node.kind == VISIT or self.day.visit[node.visit]["first"] == n) else 1
 
     def _leave_out_breaks(self) -> None:
         """A break that finds no room any more is lost; it must not keep everybody else's day from being told."""
@@ -131,7 +183,7 @@ class Prepared:
 
     def _weigh(self) -> None:
         """What everybody carries over the whole day, begun stops and every seat of a crew included."""
-        carried = np.zeros(len(self.workers), np.int64)
+        carried = np.zeros(self.day.workers, np.int64)
         loads = {visit.id: visit.load for visit in self.problem.visits if visit.load}
         for worker_id, route in self.plan.routes.items() if loads else ():
             if worker_id in self.number:
@@ -142,14 +194,10 @@ class Prepared:
     def _blank_question(self) -> Asked:
         workers, gaps = len(self.workers), len(self.nodes) + len(self.workers)
         providers = len({worker.provider for worker in self.workers})
-        span, out = np.full(workers, FAR, np.int64), np.full(workers, -1, np.int64)
-        for w, worker in enumerate(self.workers):
-            if worker.max_span_s is not None:
-                span[w], out[w] = self._span(worker)
         top = (WINDOWS, SEATS, max(1, providers), SEATS)
         most = (SEATS, gaps + SEATS * max(1, providers))
         return Asked(
-            gap=np.zeros(gaps, GAP), segment=np.zeros(workers + 1, np.int64), span=span, set_out=out,
+            gap=np.zeros(gaps, GAP), segment=np.zeros(workers + 1, np.int64),
             lo=np.zeros(WINDOWS, np.int64), hi=np.zeros(WINDOWS, np.int64), alike=np.zeros(SEATS, np.int64),
             able=np.zeros((SEATS, workers), np.uint8), listed=np.zeros((SEATS, gaps), np.int64),
             listed_worker=np.zeros((SEATS, gaps), np.int64), listed_count=np.zeros(SEATS, np.int64),
@@ -157,55 +205,76 @@ class Prepared:
             top_start=np.zeros(top, np.int64), candidate=np.zeros(most, CANDIDATE), order=np.zeros(most, np.int64),
             enlisted=np.zeros(SEATS, np.int64), least=np.zeros(SEATS), crew=np.zeros(SEATS + 1, MEMBER),
             cost=np.zeros(WINDOWS), found=np.zeros((WINDOWS, 2 * SEATS), np.int64),
+            start=np.zeros(WINDOWS, np.int64), freed=np.zeros(max(1, providers), np.int64),
+            unit_last=np.zeros(self.day.workers, np.int64), unit_free=np.zeros(self.day.workers, np.int64),
+            unit_next=np.zeros(self.day.workers, np.int64),
         )  # fmt: skip
 
-    def _span(self, worker: Worker) -> tuple[int, int]:
-        """The longest day of a worker, as long as it is already where that is longer; and when a begun day began."""
-        limit = FAR if worker.max_span_s is None else worker.max_span_s
-        ways = self.problem.travel[worker.mode]
-        route = self.plan.routes.get(worker.id, ())
-        out = route[0].start_s - int(ways[worker.start_place, route[0].place]) if route else -1
-        if not route or all(stop.locked for stop in route) or not self.possible:
-            return limit, out
-        last = int(self.state.node["before"][len(self.nodes) + len(self.workers) + self.number[worker.id]])
-        back = int(self.state.node["done"][last] + self.state.node["leg"][last])
-        if not self.begun[worker.id]:
-            head = int(self.state.node["after"][len(self.nodes) + self.number[worker.id]])
-            out = int(self.state.node["start"][head]) - int(ways[worker.start_place, route[0].place])
-        return max(limit, back - out), out if self.begun[worker.id] else -1
-
-    def travelled(self, problem: Problem) -> None:
-        """Take ways from a problem that knows more places, those known here numbered as before."""
+    def ask_about(self, problem: Problem) -> None:
+        """Take from a problem what may be new in it: places, those known here numbered as before, and visits to be shared."""
         if problem.travel is not self.problem.travel:
             self.problem = msgspec.structs.replace(self.problem, travel=problem.travel)
-            self.day = self.day._replace(**ways_of(problem, self.workers))
+            away = bool(self._units) or self._kinds_fit > 0
+            self.day = self.day._replace(**ways_of(problem, self._everybody, away=away))
+            if away:
+                self._move_away(self.day.travel.shape[1] - 1)
+        if problem.visits is not self._evenly:
+            self._share(problem)
+
+    def _move_away(self, place: int) -> None:
+        """Equipment is at the place behind all others."""
+        people, units = len(self.nodes) + len(self.workers), len(self._units)
+        self._away = place
+        self.day.node["place"][[n for n, node in enumerate(self.nodes) if node.equipment is not None]] = place
+        self.day.node["place"][people : people + units] = place
+        self.day.worker["start_place"][len(self.workers) :] = place
 
     def enter(self, visit: Visit, links: Sequence[Link]) -> "Entry":
-        """Write a visit into the spare rows."""
+        """Write a visit into the spare rows. Raises ValueError for equipment that no plan could have."""
+        check_equipment(visit)
         day, new, first = self.day, self.new, self.first
-        meal = visit.delivery
-        if meal is None:
-            mine = [Node(new, seat, VISIT, visit.place, s.duration_s) for seat, s in enumerate(visit.seats)]
-        else:
-            mine = [
-                Node(new, 0, PICKUP, meal.pickup_place, meal.pickup_duration_s),
-                Node(new, 0, DROP, visit.place, visit.seats[0].duration_s),
-            ]
+        seats, units = self._spare_nodes(visit)
+        mine = [*seats, *units]
         self.nodes[first : first + len(mine)] = mine
         self.visits[new] = visit
         lo, hi = self._bounds(visit, links)
         ties = [link for link in links if self._other(link, visit) in self.position]
         group = len(day.group) - 1 if ties else -1
-        day.visit[new] = visit_row(
-            self.problem.weights, visit, first, first + len(mine), group, fixed=False, wanted=False
-        )
+        rows = (first, first + len(seats), first + len(mine))
+        day.visit[new] = visit_row(self.problem.weights, visit, rows, group, fixed=False, wanted=False)
+        wish = self._wish(visit, seats)
         for i, node in enumerate(mine):
-            tied = node.kind != PICKUP and (len(visit.seats) > 1 or bool(ties))
+            tied = node.kind != PICKUP and (len(visit.seats) > 1 or bool(ties) or bool(units))
             day.node[first + i] = node_row(node, (lo, hi), tied=tied, leads=i == 0)
-            seat = 0 if meal is not None else i
-            self.asked.alike[i] = visit.seats.index(visit.seats[seat])
-            day.fits[first + i] = self._who(visit, visit.seats[seat], links)
-        return Entry(len(mine), lo, hi, *self._tie(visit, ties))
+            day.wish[first + i] = 0.0 if node.equipment is not None else wish[i]
+            if node.equipment is not None:
+                day.fits[first + i, len(self.workers) :] = [unit.kind == node.equipment for unit in self._units]
+                continue
+            alike = (j for j, other in enumerate(seats) if visit.seats[other.seat] == visit.seats[node.seat])
+            self.asked.alike[i] = next(j for j in alike if np.array_equal(wish[j], wish[i]))
+            day.fits[first + i] = self._who(visit, visit.seats[node.seat], links) * self._weight(first + i)
+        return Entry(len(seats), lo, hi, len(units) == len(visit.equipment), *self._tie(visit, ties))
+
+    def _spare_nodes(self, visit: Visit) -> tuple[list[Node], list[Node]]:
+        """Stops of the visit asked about, and what it needs beside; nothing of that where there is no equipment at all."""
+        new, meal = self.new, visit.delivery
+        if meal is not None:
+            fetch = Node(new, 0, PICKUP, meal.pickup_place, meal.pickup_duration_s)
+            return [fetch, Node(new, 0, DROP, visit.place, visit.seats[0].duration_s)], []
+        seats = [Node(new, seat, VISIT, visit.place, s.duration_s) for seat, s in enumerate(visit.seats)]
+        kinds = sorted(visit.equipment) if self._kinds_fit else ()
+        busy = {kind: busy_s(self.problem, visit, kind) for kind in kinds}
+        return seats, [Node(new, 0, VISIT, self._away, busy[kind], None, kind) for kind in kinds]
+
+    def _wish(self, visit: Visit, seats: Sequence[Node]) -> ndarray:
+        """What each worker costs at each stop beside travel."""
+        told = visit.promised.workers if visit.promised else frozenset[str]()
+        key = (told, visit.preferred_worker, visit.known_workers, visit.languages, len(visit.seats), visit.delivery is None)
+        if key not in self._wishes:
+            alone = [msgspec.structs.replace(node, visit=0) for node in seats]
+            wish = wishes_of(self.problem.weights, alone, [visit], self._everybody)
+            self._wishes[key] = wish if len(wish) else np.zeros((len(seats), 1), np.float32)
+        return self._wishes[key]
 
     def leave(self, entry: "Entry") -> None:
         """Untie the visit again."""
@@ -241,10 +310,10 @@ class Prepared:
     def _who(self, visit: Visit, seat: Seat, links: Sequence[Link]) -> ndarray:
         """Which workers no hard rule keeps from a seat."""
         box = visit.delivery.load if visit.delivery else -1
-        key = (visit.providers, seat.skills, seat.gender, visit.load, box)
+        key = (visit.providers, seat.skills, seat.gender, seat.heavy, visit.load, box)
         row = self._able.get(key)
         if row is None:
-            row = np.zeros(len(self.workers), np.uint8)
+            row = np.zeros(self.day.workers, np.uint8)
             anybody = msgspec.structs.replace(visit, refused_workers=frozenset())
             for members in self._kinds.values():
                 row[members] = refusal(self.workers[members[0]], anybody, seat) is None
@@ -317,15 +386,16 @@ class Prepared:
         """The routes that what is now in the arrays has changed."""
         logged = self.state.log[: int(self.state.top[0]), 1]
         touched = {int(w) for w in self.state.node["route"][logged] if w >= 0} | self._moved
-        return {self.workers[w].id: self.route(w) for w in sorted(touched)}
+        return {self.workers[w].id: self.route(w) for w in sorted(touched) if w < len(self.workers)}
 
 
 class Entry(Struct, frozen=True):
-    """A visit in the arrays: its nodes, the starts open to it, and what was there before."""
+    """A visit in the arrays: its stops, the starts open to it, whether its equipment exists, and what was there before."""
 
     size: int
     lo: int
     hi: int
+    equipped: bool
     groups: list[tuple[int, int]]
     coupled: list[int]
 

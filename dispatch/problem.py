@@ -26,7 +26,9 @@ class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One care worker on this day. `end_place` None: the day ends at the last stop.
 
     `capacity` is what the bag or vehicle can hold over the whole route, in the unit of `Visit.load`. `max_span_s` is the
-    longest day, from setting out to being back; who sets out later may be back later.
+    longest day, from setting out to being back; who sets out later may be back later. `max_work_s` is the most to be
+    done in a day: handling and all ways, without waiting and breaks. `max_heavy` is how many heavy seats at most.
+    `languages` are those spoken.
     """
 
     id: str
@@ -41,14 +43,32 @@ class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     box_capacity: int = 8
     capacity: int | None = None
     max_span_s: int | None = None
+    max_work_s: int | None = None
+    max_heavy: int | None = None
+    languages: frozenset[str] = frozenset()
 
 
 class Seat(Struct, frozen=True, forbid_unknown_fields=True):
-    """One place in a crew: the skills it needs, how long it is busy, and the gender wished."""
+    """One place in a crew: the skills it needs, how long it is busy, the gender wished, and whether it is heavy work."""
 
     skills: frozenset[str]
     duration_s: int
     gender: str | None = None
+    heavy: bool = False
+
+
+class Equipment(Struct, frozen=True, forbid_unknown_fields=True):
+    """What visits share: so many units of a kind, of one provider, or of everybody when `provider` is None.
+
+    A visit has its unit from its start until the last of its crew has finished, and `turnaround_s` longer for taking it
+    down, away and up again; one time for all units of a kind. Of one kind either all units are everybody's, or each is a
+    provider's own.
+    """
+
+    kind: str
+    count: int
+    turnaround_s: int = 0
+    provider: str | None = None
 
 
 class Delivery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,11 +81,26 @@ class Delivery(Struct, frozen=True, forbid_unknown_fields=True):
     load: int = 1
 
 
+class Promise(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was told about a visit: when it starts and who comes. Nobody was told a start when `start_s` is None.
+
+    A start farther than `free_s` from the one told costs `Weights.moved_s` a second, and everybody of the crew who is not
+    among `workers` costs `Weights.changed`; with no workers anybody may come. What has begun is locked and moves never.
+    """
+
+    start_s: int | None = None
+    workers: frozenset[str] = frozenset()
+    free_s: int = 600
+
+
 class Visit(Struct, frozen=True, forbid_unknown_fields=True):
     """Something to be done at a place. `latest_s` is the last possible start; a start after `due_s` is late and costs.
 
     Of a delivery the window means the hand-over. `providers` None allows every provider. `load` is the room the visit
-    takes, over the whole route, in the bag or vehicle of each of its crew.
+    takes, over the whole route, in the bag or vehicle of each of its crew. `equipment` names kinds it needs a unit of;
+    a delivery needs none. Wishes that may be broken at a cost: one `preferred_worker`, the `known_workers` the resident
+    has had before, and the `languages` the resident speaks. Leaving the visit out costs `drop_penalty`, and as much
+    again for every step of `priority`.
     """
 
     id: str
@@ -79,7 +114,12 @@ class Visit(Struct, frozen=True, forbid_unknown_fields=True):
     refused_workers: frozenset[str] = frozenset()
     preferred_worker: str | None = None
     drop_penalty: int = 1_000_000
+    priority: int = 0
     load: int = 0
+    equipment: frozenset[str] = frozenset()
+    promised: Promise | None = None
+    known_workers: frozenset[str] = frozenset()
+    languages: frozenset[str] = frozenset()
 
 
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +149,14 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: float = 0.2  # each second a meal waits between being ready and being handed over
     late_max_s: float = 0  # each second of the greatest lateness in the whole plan
     late_each_seat: bool = False  # lateness counts once for every seat of a crew, not once for the visit
+    moved_s: float = (
+        0.2  # each second a start lies outside what was told; this and the next as measured by re-plans at noon
+    )
+    changed: int = 300  # each of a crew who is not among those told
+    preferred: int = 600  # a visit without the preferred worker
+    known: int = 300  # each of a crew the resident does not know, where the resident knows somebody
+    language: int = 300  # each of a crew who speaks none of the resident's languages, where these are given
+    uneven: float = 0  # the square of a worker's handling beyond an even share, divided by that share
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -117,6 +165,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     workers: tuple[Worker, ...]
     visits: tuple[Visit, ...]
     links: tuple[Link, ...] = ()
+    equipment: tuple[Equipment, ...] = ()
     travel: dict[str, ndarray]
     now_s: int = 0
     weights: Weights = field(default_factory=Weights)

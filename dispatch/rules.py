@@ -17,4 +17,4 @@ def refusal(worker: Worker, visit: Visit, seat: Seat) -> str | None:
         visit.delivery is not None and visit.delivery.load > worker.box_capacity
     ):
         return "capacity"
-    return None
+    return "heavy" if seat.heavy and worker.max_heavy == 0 else None

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dispatch.arrays import Arrays, from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow, keep_best, put_back
-from dispatch.engine.day import TRAVEL, fresh_state
+from dispatch.engine.day import FAR, TRAVEL, fresh_state
 from dispatch.engine.listing import anneal_lists, lists_of, read_all, sequence_of
 from dispatch.engine.places import NEVER
 from dispatch.engine.timing import total
@@ -44,7 +44,7 @@ def construct(problem: Problem, plan: Plan | None = None) -> Plan:
     """Serve what is unserved, crews and linked visits first, then by due time; what nobody can serve stays unserved."""
     current = plan or Plan({worker.id: () for worker in problem.workers}, tuple(v.id for v in problem.visits))
     arrays = from_plan(problem, current, 1)
-    if not arrays.possible:
+    if not arrays.possible or arrays.day.workers == 0:
         return current
     _serve(arrays)
     return to_plan(arrays, arrays.state)
@@ -62,8 +62,8 @@ def _serve(arrays: Arrays) -> None:
         put_back(day, state, 1, 0.0)
 
 
-def _urgency(visit: Visit) -> tuple[int, int]:
-    return (visit.latest_s if visit.due_s is None else visit.due_s, -len(visit.seats))
+def _urgency(visit: Visit) -> tuple[int, int, int]:
+    return (-visit.priority, visit.latest_s if visit.due_s is None else visit.due_s, -len(visit.seats))
 
 
 def search(
@@ -86,7 +86,7 @@ def search(
     """
     served = frozenset(stop.visit for route in plan.routes.values() for stop in route)
     arrays = from_plan(problem, plan, seed, served if keep_served else frozenset())
-    if not arrays.possible or arrays.day.visits == 0:
+    if not arrays.possible or arrays.day.visits == 0 or arrays.day.workers == 0:
         return plan
     _serve(arrays)
     keep_best(arrays.state)
@@ -165,14 +165,17 @@ def _unit(cost: float, visits: int) -> float:
 
 
 def _entangled(arrays: Arrays) -> bool:
-    """Whether so many stops depend on others that reading lists is the better search; lists know no deliveries."""
+    """Whether so many stops depend on others that reading lists is the better search; lists know less than routes."""
     node = arrays.state.node["route"][: arrays.day.nodes]
     tied = arrays.day.node["coupled"][: arrays.day.nodes]
-    return bool((node >= 0).all() and tied.mean() > _MANY_TIED and not _carried(arrays))
+    return bool((node >= 0).all() and tied.mean() > _MANY_TIED and not _beyond_lists(arrays))
 
 
-def _carried(arrays: Arrays) -> bool:
-    return any(visit.delivery is not None for visit in arrays.visits)
+def _beyond_lists(arrays: Arrays) -> bool:
+    """Deliveries, and whatever limits a worker's day as a whole or makes it dear."""
+    carried = any(visit.delivery is not None for visit in arrays.visits)
+    loaded = bool((arrays.day.visit["load"] > 0).any() and (arrays.day.worker["room"] < FAR).any())
+    return carried or loaded or bool(arrays.day.limits)
 
 
 def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arrays:

@@ -1,4 +1,4 @@
-"""Improving a plan: the compiled search, then OR-Tools routing from its answer. The only file that knows OR-Tools.
+"""Improving a plan: the compiled search, then OR-Tools routing from its answer. Only `exact` knows OR-Tools besides.
 
 Measured pitfalls of ortools 9.15 decide the shape: allowed vehicles go through VehicleVar (the direct call is broken in
 the wheel), matrices are lists, crews are coupled by equal start and both precedences and must be in the warm start, and
@@ -71,8 +71,10 @@ def improve(
             seconds=seconds - polish, iterations=iterations, told=told,
         )  # fmt: skip
     best = _better(problem, best, searched)
+    if best.unserved:  # built anew, units of equipment may be shared out so that one more visit finds one
+        best = _better(problem, best, construct(problem, best))
     day = _day(problem, best)
-    if polish and 1 < len(day.stops) <= MOST_STOPS:
+    if polish and 1 < len(day.stops) <= MOST_STOPS and _polishable(problem):
         found = _route(problem, day, polish)
         timed = None if found is None else retime(problem, Plan(found, best.unserved))
         best = best if timed is None else _better(problem, best, timed)
@@ -93,6 +95,14 @@ def warm() -> None:
 def _better(problem: Problem, old: Plan, new: Plan) -> Plan:
     keeps = set(old.unserved).issuperset(new.unserved)
     return new if keeps and plan_cost(problem, new) < plan_cost(problem, old) and not check_plan(problem, new) else old
+
+
+def _polishable(problem: Problem) -> bool:
+    """Whether the routing model knows all that counts: no wishes or promises, limits of whole days, equipment, fairness."""
+    wished = any(v.promised or v.preferred_worker or v.known_workers or v.languages for v in problem.visits)
+    limited = any((w.max_span_s, w.max_work_s, w.max_heavy) != (None, None, None) for w in problem.workers)
+    sharing = any(visit.equipment for visit in problem.visits)
+    return not (wished or limited or sharing or problem.weights.uneven)
 
 
 def _day(problem: Problem, plan: Plan) -> _Day:

@@ -5,10 +5,10 @@ Crew members start together, linked visits keep their gaps, breaks are taken, lo
 
 from collections.abc import Sequence
 
-from numpy import ndarray
-
+from dispatch.easing import ease, short_enough, way_home
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Break, Link, Problem, Visit, Worker
+from dispatch.sharing import turns
 
 _ROUNDS = 60
 
@@ -21,8 +21,16 @@ def index(problem: Problem) -> tuple[dict[str, Worker], dict[str, Visit]]:
 def earliest(visit: Visit, stop: Stop) -> int:
     """Before this the stop cannot begin whatever the road says."""
     if stop.kind == "pickup" and visit.delivery is not None:
-        return max(visit.delivery.ready_s, fetched_after(visit, visit.earliest_s))
-    return visit.earliest_s
+        return max(visit.delivery.ready_s, fetched_after(visit, not_before(visit)))
+    return not_before(visit)
+
+
+def not_before(visit: Visit) -> int:
+    """The earliest start that is planned: the window's, and no earlier than was told, but for the tolerance."""
+    told = visit.promised
+    if told is None or told.start_s is None:
+        return visit.earliest_s
+    return max(visit.earliest_s, min(told.start_s - told.free_s, visit.latest_s))
 
 
 def fetched_after(visit: Visit, drop_s: int) -> int:
@@ -68,7 +76,7 @@ def walk(
         duration = stop.end_s - stop.start_s
         floor = max(earliest(visit, stop), floors.get((stop.visit, stop.kind), 0))
         start, rests = _leg(free, int(matrix[place, stop.place]), floor, duration, pending)
-        while start + duration + _home(matrix, worker, stop.place) > shifts[shift_at].end_s:
+        while start + duration + way_home(matrix, worker, stop.place) > shifts[shift_at].end_s:
             shift_at += 1
             if shift_at >= len(shifts):
                 return None
@@ -85,12 +93,6 @@ def walk(
             return None
         free = max(free, rest.earliest_s) + rest.duration_s
     return starts
-
-
-def _home(matrix: ndarray, worker: Worker, place: int) -> int:
-    if worker.end_place is None:
-        return 0
-    return int(matrix[place, worker.end_place])
 
 
 def _leg(free: int, ride: int, floor: int, duration: int, pending: Sequence[Break]) -> tuple[int, int]:
@@ -121,13 +123,14 @@ def retime(problem: Problem, plan: Plan) -> Plan | None:
         for i, stop in enumerate(route):
             if stop.kind != "pickup" and stop.visit:
                 crews.setdefault(stop.visit, []).append((worker, i))
+    links = (*problem.links, *turns(problem, plan))
     for _ in range(_ROUNDS):
         for worker in dirty:
             starts = walk(problem, workers[worker], plan.routes[worker], visits, floors)
             if starts is None:
                 return None
             times[worker] = starts
-        dirty = _together(plan, times, crews, floors) | _gaps(problem.links, visits, plan, times, crews, floors)
+        dirty = _together(plan, times, crews, floors) | _gaps(links, visits, plan, times, crews, floors)
         if not dirty:
             break
     else:
@@ -136,7 +139,10 @@ def retime(problem: Problem, plan: Plan) -> Plan | None:
         worker: tuple(stop if stop.locked else stop.at(start) for stop, start in zip(route, times[worker], strict=True))
         for worker, route in plan.routes.items()
     }
-    return Plan(routes, plan.unserved) if _rides_kept(visits, routes) else None
+    if not _rides_kept(visits, routes):
+        return None
+    eased = ease(problem, Plan(routes, plan.unserved))
+    return eased if all(short_enough(problem, workers[name], route) for name, route in eased.routes.items()) else None
 
 
 def _together(

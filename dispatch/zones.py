@@ -7,8 +7,10 @@ what lay on a border lies inside a part in the next pass.
 """
 
 import random
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -16,9 +18,10 @@ from msgspec import Struct
 
 from dispatch.cost import plan_cost
 from dispatch.plan import Plan, Stop
-from dispatch.problem import Problem, Seat, Visit, Worker
+from dispatch.problem import Problem, Visit, Worker
 from dispatch.search import Heat, search
 
+T = TypeVar("T")
 PART_VISITS = (
     600  # visits of a part, about. Judgement from made-up cities: up to 1,000 one search was better than parts
 )
@@ -86,17 +89,15 @@ def search_wide(
         executor.submit(search, problem, plan, seed=seed + number, clock=clock, seconds=seconds, iterations=iterations)
         for number in range(threads)
     ]
-    done, late = wait(futures, timeout=None if iterations is not None else seconds + _PATIENCE_S)
-    for future in late:
-        future.cancel()
-    return min(
-        (future.result() for future in futures if future in done), key=lambda p: plan_cost(problem, p), default=plan
-    )
+    answers, _ = _answers(futures, None if iterations is not None else seconds + _PATIENCE_S)
+    return min(answers, key=lambda p: plan_cost(problem, p), default=plan)
 
 
 def separable(problem: Problem) -> bool:
-    """Whether the parts of a day can be judged one by one."""
-    return problem.weights.late_max_s == 0
+    """Whether the parts of a day can be judged one by one: no price or equipment ties all routes together."""
+    weights = problem.weights
+    shared = any(visit.equipment for visit in problem.visits)
+    return bool(problem.workers) and not shared and weights.late_max_s == 0 and weights.uneven == 0
 
 
 def search_parts(
@@ -117,7 +118,7 @@ def search_parts(
     """The plan after some passes over all parts, `threads` of them at a time; what it serves stays served.
 
     With `iterations` the answer depends on the seed alone, however many threads there are. A part that does not answer
-    in time keeps its routes.
+    in time, or fails, keeps its routes.
     """
     began = clock()
     heat = heat or Heat()
@@ -134,20 +135,31 @@ def search_parts(
             executor.submit(search_part, part, Budget(share, steps, chance.getrandbits(30), cooling), clock)
             for part in parts
         ]
-        plan = _joined(plan, futures, None if iterations is not None else left + _PATIENCE_S)
+        answers, whole = _answers(futures, None if iterations is not None else left + _PATIENCE_S)
+        plan = _joined(plan, answers)
         if told is not None:
             told((number + 1) / passes, plan_cost(problem, plan))
+        if not whole:
+            break
     return plan
 
 
-def _joined(plan: Plan, futures: Sequence[Future[dict[str, tuple[Stop, ...]]]], patience_s: float | None) -> Plan:
+def _answers(futures: Sequence[Future[T]], patience_s: float | None) -> tuple[list[T], bool]:
+    """What came in time, and whether all did. A search that failed is told as a warning: the best plan so far stands."""
     done, late = wait(futures, timeout=patience_s)
     for future in late:
         future.cancel()
+    broken = [error for future in futures if future in done and (error := future.exception()) is not None]
+    if broken:
+        warnings.warn(f"{len(broken)} of {len(futures)} searches failed: {broken[0]!r}", RuntimeWarning, stacklevel=3)
+    answers = [future.result() for future in futures if future in done and future.exception() is None]
+    return answers, len(answers) == len(futures)
+
+
+def _joined(plan: Plan, answers: Sequence[dict[str, tuple[Stop, ...]]]) -> Plan:
     routes = dict(plan.routes)
-    for future in futures:
-        if future in done:
-            routes.update(future.result())
+    for answer in answers:
+        routes.update(answer)
     served = {stop.visit for route in routes.values() for stop in route}
     return Plan(routes, tuple(visit for visit in plan.unserved if visit not in served))
 
@@ -275,7 +287,8 @@ def _pinned(visit: Visit, stops: Sequence[Stop]) -> Visit:
     handled = [stop for stop in stops if stop.kind != "pickup"]
     start = max(stop.start_s for stop in handled)
     seats = tuple(
-        Seat(visit.seats[stop.seat].skills | {_own(stop.worker)}, visit.seats[stop.seat].duration_s) for stop in handled
+        msgspec.structs.replace(seat, skills=seat.skills | {_own(stop.worker)}, gender=None)
+        for stop, seat in ((stop, visit.seats[stop.seat]) for stop in handled)
     )
     return msgspec.structs.replace(visit, seats=seats, earliest_s=start, latest_s=start)
 

@@ -62,17 +62,19 @@ class Day(Struct, frozen=True):
     @property
     def searchable(self) -> Problem:
         """The problem without what is on an operator's desk: a search must not reserve workers for it."""
-        manual = {str(visit.order_id) for visit in self.rows.visits if visit.status == "manual"}
-        desk = manual & set(self.plan.unserved)
+        desk = self._unserved("manual")
         visits = tuple(visit for visit in self.problem.visits if visit.id not in desk)
         return msgspec.structs.replace(self.problem, visits=visits)
 
     @property
     def waiting(self) -> list[Visit]:
         """Visits of placed orders that nobody is planned for yet."""
-        placed = {str(visit.order_id) for visit in self.rows.visits if visit.status == "placed"}
-        nobody = placed & set(self.plan.unserved)
+        nobody = self._unserved("placed")
         return [visit for visit in self.problem.visits if visit.id in nobody] if nobody else []
+
+    def _unserved(self, status: str) -> set[str]:
+        """Orders of a status that nobody is planned for."""
+        return {str(visit.order_id) for visit in self.rows.visits if visit.status == status} & set(self.plan.unserved)
 
     def seconds(self, instant: datetime) -> int:
         """Seconds from the day's 03:00 to an instant."""

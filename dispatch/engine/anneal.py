@@ -8,9 +8,11 @@ import numpy as np
 
 from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled
-from dispatch.engine.day import DROPPED, NONE, PICKUP, Day, State
+from dispatch.engine.crews import best_crew
+from dispatch.engine.day import DROPPED, FAR, NONE, PICKUP, Day, State
 from dispatch.engine.fetching import best_meal
-from dispatch.engine.places import NEVER, apply, best_crew, best_gap, keep_sums, restore_sums
+from dispatch.engine.limits import limits_kept
+from dispatch.engine.places import NEVER, apply, best_gap, keep_sums, restore_sums
 from dispatch.engine.timing import propagate, put, queue_node, take_out, total, undo, worst_again
 
 _MEAN_REMOVED = 10.0
@@ -174,7 +176,7 @@ def _sort_waiting(d: Day, s: State, listed: int) -> None:
     way = chance(s.random)
     for i in range(listed):
         v = s.waiting[i]
-        n = d.visit[v].end - 1
+        n = d.visit[v].units - 1
         if way < 0.3:
             key = chance(s.random)
         elif way < 0.45:
@@ -207,7 +209,7 @@ def _best_place(d: Day, s: State, v: int, blink: float, limit: float) -> float:
     if d.node[first].kind == PICKUP:
         return best_meal(d, s, v, blink, limit)
     if size == 1:
-        return best_gap(d, s, v, first, NONE, blink, limit)
+        return best_gap(d, s, v, first, NONE, blink, limit, -FAR)
     return best_crew(d, s, v, blink, limit)
 
 
@@ -261,7 +263,7 @@ def anneal(
         listed = _ruin(d, s, step, strength)
         good = listed >= 0
         if good:
-            good = _settle_routes(d, s, step)
+            good = _settle_routes(d, s, step) and (d.limits == 0 or limits_kept(d, s))
         if good:
             extra = 0
             offset = int(chance(s.random) * d.visits)
@@ -309,7 +311,7 @@ def follow(d: Day, s: State, worker_of: np.ndarray, sequence: np.ndarray, count:
     # each route from its beginning: later nodes are queued by the one before them, with a time to be looked at
     for w in range(d.workers):
         queue_node(d, s, s.node[d.nodes + w].after)
-    good = propagate(d, s, NEVER)
+    good = propagate(d, s, NEVER) and (d.limits == 0 or limits_kept(d, s))
     if d.worst_rate > 0.0:
         worst_again(d, s)
     s.top[0] = 0

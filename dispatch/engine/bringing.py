@@ -5,9 +5,10 @@ The meal may be carried past any stops that its own ride, the box and everybody'
 
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import FAR, PICKUP, TRYING, WALK, Day, State
-from dispatch.engine.openings import Asked, tried
+from dispatch.engine.openings import Asked
 from dispatch.engine.places import NEVER, tied_window, walk_on, worker_can
-from dispatch.engine.timing import home_of, step, visit_cost
+from dispatch.engine.timing import home_of, step, uneven_more, visit_cost
+from dispatch.engine.trying import tried
 
 
 @compiled
@@ -16,7 +17,7 @@ def answer_meal(d: Day, s: State, a: Asked, v: int, windows: int, ready: int) ->
     up = d.visit[v].first
     down = up + 1
     earliest, _ = tied_window(d, s, v)
-    for w in range(d.workers):
+    for w in range(d.persons):
         a.able[0, w] = 1 if worker_can(d, s, v, up, w, True) else 0
     for k in range(windows):
         a.cost[k] = NEVER
@@ -27,7 +28,7 @@ def answer_meal(d: Day, s: State, a: Asked, v: int, windows: int, ready: int) ->
         # who fetches it earlier than this cannot bring it in time
         fetched = lo - d.visit[v].ride - d.node[up].duration if d.visit[v].ride < FAR else ready
         d.node[up].opens, d.node[up].closes = max(ready, fetched), a.hi[k] - d.node[up].duration
-        for w in range(d.workers):
+        for w in range(d.persons):
             if a.able[0, w]:
                 a.cost[k] = _in_route(d, s, a, v, k, w, a.cost[k])
 
@@ -79,13 +80,15 @@ def _carried(
     m = d.worker[w].mode
     at_down = d.node[down].place
     home = home_of(d, w, at_down)
-    wish = d.wish[up, w] if d.wish.shape[0] > 0 else 0.0
+    busy = d.node[up].duration + d.node[down].duration
+    wish = float(d.wish[up, w]) + (uneven_more(d, s, w, busy) if d.limits else 0.0)
+    most = FAR if d.limits == 0 else d.worker[w].work - s.worker[w].worked - busy
     _, tied_hi = tied_window(d, s, v)
     s.turn[WALK] += 1
     place, prior, n = d.node[up].place, up, s.node[p].after
     free = full = fetch + d.node[up].duration
     changed, lost = 0.0, 0
-    pushing = a.span[w] < FAR or d.worst_rate > 0.0
+    pushing = d.worker[w].span < FAR or d.worst_rate > 0.0
     while True:
         bring, shift_then, rests_then = step(d, w, free, shift, rests, place, down, d.node[down].opens)
         kept = bring >= 0 and bring - full <= d.visit[v].ride
@@ -93,12 +96,13 @@ def _carried(
             return best  # with breaks it may still come in time behind a later stop
         ride = int(d.travel[m, place, at_down])
         onward = home if n >= d.nodes else int(d.travel[m, at_down, d.node[n].place])
-        cost = d.travel_rate * (travelled + ride + onward - lost) + wish + changed + visit_cost(d, v, bring)
-        if kept and cost < best:
+        detour = travelled + ride + onward - lost
+        cost = d.travel_rate * detour + wish + changed + visit_cost(d, v, bring)
+        if kept and cost < best and detour <= most:
             cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, shift_then, rests_then)
             if cost < best and (s.turn[TRYING] or pushing or bring > tied_hi):
                 s.found[0], s.found[1], s.found[2], s.found[3] = w, p, w, prior
-                cost = tried(d, s, a, v, 2, best)
+                cost = tried(d, s, a, v, k, bring, best)
             if cost < best:
                 best = cost
                 a.found[k, 0], a.found[k, 1], a.found[k, 2], a.found[k, 3] = w, p, w, prior

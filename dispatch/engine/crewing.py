@@ -1,15 +1,17 @@
 """The kernel that answers a question about a visit of one to four seats: for every window the cheapest crew, exactly.
 
-A crew is of one provider and of different workers, and begins together. Candidates of each seat are ordered by what the
+A crew is of one provider and of different workers, and begins together, when all its equipment is free. Candidates of each seat are ordered by what the
 seat costs at least; combinations are followed in that order until nothing cheaper can come. What a place costs is known
 from its own route, unless it reaches a crew, a link or a limit of the whole day: then it is tried for real.
 """
 
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import FAR, TRYING, WALK, Day, State
-from dispatch.engine.openings import Asked, is_plain, scan, tried
+from dispatch.engine.openings import Asked, beside, is_plain, scan, together, work_left
 from dispatch.engine.places import NEVER, tied_window, walk_on
 from dispatch.engine.timing import home_of, leg_between, step, visit_cost
+from dispatch.engine.trying import tried
+from dispatch.engine.units import free_from
 
 _MOST_FAILED = 20_000  # crews that seemed possible and were not; then nobody is taken to be free
 
@@ -17,9 +19,9 @@ _MOST_FAILED = 20_000  # crews that seemed possible and were not; then nobody is
 @compiled
 def answer(d: Day, s: State, a: Asked, v: int, windows: int) -> None:
     """For every window what serving the visit costs at least, with start and places; NEVER where nobody can."""
-    size = d.visit[v].end - d.visit[v].first
+    size = d.visit[v].units - d.visit[v].first
     earliest, _ = tied_window(d, s, v)
-    ranked = size == 1
+    ranked = not together(d, v)
     if not ranked:
         ranked = True
         for k in range(windows):
@@ -33,23 +35,35 @@ def answer(d: Day, s: State, a: Asked, v: int, windows: int) -> None:
             continue
         for n in range(d.visit[v].first, d.visit[v].end):
             d.node[n].opens, d.node[n].closes = a.lo[k], a.hi[k]
-        complete = True
+        complete = _equipped(d, s, a, v, k)
         for seat in range(size):
-            if a.alike[seat] == seat:
-                complete = _gather(d, s, a, v, seat, k, ranked) > 0 and complete
+            if complete and a.alike[seat] == seat:
+                complete = _gather(d, s, a, v, seat, k, ranked) > 0
         if complete:
             a.cost[k] = _combine(d, s, a, v, k)
 
 
 @inlined
+def _equipped(d: Day, s: State, a: Asked, v: int, k: int) -> bool:
+    """When each provider's crew finds all equipment free in a window; False when none ever does."""
+    some = False
+    for provider in range(a.freed.shape[0]):
+        a.freed[provider] = a.lo[k]
+        if d.visit[v].units < d.visit[v].end:
+            a.freed[provider] = free_from(d, s, v, provider, a.lo[k])
+        some = some or a.freed[provider] <= a.hi[k]
+    return some
+
+
+@inlined
 def _gather(d: Day, s: State, a: Asked, v: int, seat: int, k: int, ranked: bool) -> int:
     """All places for one seat in one window, cheapest first; returns how many."""
-    size = d.visit[v].end - d.visit[v].first
+    size = d.visit[v].units - d.visit[v].first
     _, tied_hi = tied_window(d, s, v)
     count = 0
     best = NEVER
     if ranked:
-        for group in range(a.top_cost.shape[2] if size > 1 else 1):
+        for group in range(a.top_cost.shape[2] if together(d, v) else 1):
             for i in range(size):
                 cost = a.top_cost[k, seat, group, i]
                 if cost < NEVER:
@@ -80,7 +94,7 @@ def _enlist(
 def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: int, best: float) -> tuple[int, float]:
     """One listed gap, enlisted where its own route allows the start. `best` is the least sure cost of a lone seat."""
     g, w = a.listed[seat, i], a.listed_worker[seat, i]
-    size = d.visit[v].end - d.visit[v].first
+    crew = together(d, v)
     n = d.visit[v].first + seat
     m, p = d.worker[w].mode, a.gap[g].after
     place, duration = d.node[n].place, d.node[n].duration
@@ -93,16 +107,17 @@ def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: 
         return count, best
     home = home_of(d, w, place)
     onward = home if a.gap[g].there < 0 else int(d.travel[m, place, a.gap[g].there])
-    wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
-    cost = d.travel_rate * (there + onward - a.gap[g].leg) + wish
-    if size == 1 and cost + visit_cost(d, v, least) >= best:
+    cost = d.travel_rate * (there + onward - a.gap[g].leg) + beside(d, s, n, w)
+    if there + onward - a.gap[g].leg > work_left(d, s, n, w):
+        return count, best
+    if not crew and cost + visit_cost(d, v, least) >= best:
         return count, best
     start, shift, rests = step(d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, a.gap[g].here, n, floor)
     if start < 0:
         return count, best
-    plain = is_plain(d, s, a, w)
+    plain = is_plain(d, s, w)
     # a crew may have to begin later, when a break lies otherwise: then the start alone tells nothing yet
-    rough = size > 1 and a.lo[k] < a.hi[k] and d.worker[w].simple == 0
+    rough = crew and a.lo[k] < a.hi[k] and d.worker[w].simple == 0
     limit = a.hi[k]
     trying = False
     if plain:
@@ -116,9 +131,9 @@ def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: 
         cost += walk_on(d, s, w, s.node[p].after, place, start + duration, shift, rests)
         if cost >= NEVER:
             return count, best
-        trying = bool(s.turn[TRYING] == 1 or a.span[w] < FAR)
+        trying = bool(s.turn[TRYING] == 1 or d.worker[w].span < FAR)
     trying = trying or start > tied_hi or d.worst_rate > 0.0
-    if size == 1:
+    if not crew:
         cost += visit_cost(d, v, start)
         if not trying:
             best = min(best, cost)
@@ -148,7 +163,7 @@ def _sort(a: Asked, seat: int, count: int) -> None:
 @inlined
 def _combine(d: Day, s: State, a: Asked, v: int, k: int) -> float:
     """The cheapest crew from the gathered candidates; its places become the answer."""
-    size = d.visit[v].end - d.visit[v].first
+    size = d.visit[v].units - d.visit[v].first
     behind = 0.0
     for level in range(size - 1, -1, -1):
         a.crew[level].behind = behind
@@ -193,6 +208,8 @@ def _joins(d: Day, a: Asked, level: int, c: int) -> bool:
         u = a.candidate[a.alike[other], a.crew[other].candidate].worker
         if u == w or d.worker[u].provider != d.worker[w].provider:
             return False
+    if level == 0:
+        a.crew[0].start = a.freed[d.worker[w].provider]
     start = max(a.crew[level].start, a.candidate[seat, c].start)
     limit = min(a.crew[level].limit, a.candidate[seat, c].limit)
     a.crew[level + 1].start, a.crew[level + 1].limit = start, limit
@@ -203,19 +220,23 @@ def _joins(d: Day, a: Asked, level: int, c: int) -> bool:
 def _real(d: Day, s: State, a: Asked, v: int, k: int, size: int, best: float) -> float:
     """What the crew chosen really costs, which is then the answer so far; NEVER when not under `best`."""
     start = a.crew[size].start
+    equipped = d.visit[v].units < d.visit[v].end
+    if equipped:
+        start = free_from(d, s, v, d.worker[a.candidate[a.alike[0], a.crew[0].candidate].worker].provider, start)
+        if start > a.crew[size].limit:
+            return NEVER
     _, tied_hi = tied_window(d, s, v)
-    total = visit_cost(d, v, start) if size > 1 else 0.0
-    trying = start > tied_hi or d.worst_rate > 0.0
+    total = a.crew[size].cost + (visit_cost(d, v, start) if together(d, v) else 0.0)
+    trying = equipped or start > tied_hi or d.worst_rate > 0.0
     for i in range(size):
         seat, c = a.alike[i], a.crew[i].candidate
-        total += a.candidate[seat, c].cost
         known = a.candidate[seat, c].plain or start == a.candidate[seat, c].start
         if a.candidate[seat, c].rough or not known:
             later = _later(d, s, v, i, a.candidate[seat, c].worker, a.candidate[seat, c].after, start)
             if later >= NEVER:
                 return NEVER
             total += later - a.candidate[seat, c].cost
-            trying = trying or s.turn[TRYING] == 1 or a.span[a.candidate[seat, c].worker] < FAR
+            trying = trying or s.turn[TRYING] == 1 or d.worker[a.candidate[seat, c].worker].span < FAR
         elif a.candidate[seat, c].trying:
             trying = True
         if total >= best:
@@ -224,7 +245,7 @@ def _real(d: Day, s: State, a: Asked, v: int, k: int, size: int, best: float) ->
         seat, c = a.alike[i], a.crew[i].candidate
         s.found[2 * i], s.found[2 * i + 1] = a.candidate[seat, c].worker, a.candidate[seat, c].after
     if trying:
-        total = tried(d, s, a, v, size, best)
+        total = tried(d, s, a, v, k, start, best)
         if total >= NEVER:
             return NEVER
     for i in range(2 * size):
@@ -243,8 +264,7 @@ def _later(d: Day, s: State, v: int, seat: int, w: int, p: int, start: int) -> f
     if begin < 0:
         return NEVER
     there = int(d.reverse[d.worker[w].mode, d.node[n].place, d.node[p].place])
-    wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
-    cost = d.travel_rate * (there + leg_between(d, w, n, q) - s.node[p].leg) + wish
+    cost = d.travel_rate * (there + leg_between(d, w, n, q) - s.node[p].leg) + beside(d, s, n, w)
     s.turn[WALK] += 1
     cost += walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
     if begin > start:

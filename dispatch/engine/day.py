@@ -1,8 +1,9 @@
 """A day as arrays. `Day` never changes; `State` is one plan of it, changed in place.
 
 Nodes are open stops (one per seat; a delivery has a pickup node, then a drop node), numbered so that the nodes of a
-visit follow each other. Node `nodes + w` is where worker w starts, `nodes + workers + w` where the day ends. Times are
-seconds. Rows are records: what is read together lies together.
+visit follow each other: its seats, then the equipment it needs. A unit of equipment is a worker without ways. Node
+`nodes + w` is where worker w starts, `nodes + workers + w` where the day ends. Times are seconds. Rows are records:
+what is read together lies together.
 """
 
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ NONE: Final = -1
 VISIT: Final = 0
 PICKUP: Final = 1
 DROP: Final = 2
+HEAVY: Final = 2  # in Day.fits
 TRAVEL, SOFT, DROPPED, WORST, WISHES = 0, 1, 2, 3, 4  # positions in State.sums
 WALK, SCAN, TRYING, QUEUED, WAVE, PATIENCE = 0, 1, 2, 3, 4, 5  # positions in State.turn
 LOOKS: Final = 8  # the same stop comes back more often only where crews wait for each other
@@ -49,6 +51,7 @@ VISITED = np.dtype(
         ("load", np.int64),  # of the vehicle, all day
         ("penalty", np.float64),  # of not being served
         ("box", np.int64),  # places in the box
+        ("units", np.int64),  # from this node to the end: the equipment it needs
         ("group", np.int64),  # visits tied by links, or -1
         ("fixed", np.int64),  # stays in its route
         ("wanted", np.int64),  # served by the plan in force, so it stays served
@@ -61,16 +64,21 @@ WORKER = np.dtype(
         ("room", np.int64),  # of the vehicle
         ("mode", np.int64),
         ("provider", np.int64),
-        ("box_room", np.int64),
-        ("box_taken", np.int64),  # on the way already
         ("alike", np.int64),  # workers of one class are interchangeable while idle
         ("simple", np.int64),  # one shift and no break
+        ("out", np.int64),  # has set out, and must come home even when nothing more is planned
         ("start_place", np.int64),  # where later shifts begin
         ("shift_first", np.int64),
         ("shift_end", np.int64),
         ("break_first", np.int64),
         ("break_end", np.int64),
-        ("homeward", np.int64),  # way home from what has begun, when nothing follows it
+        ("box_room", np.int64),
+        ("box_taken", np.int64),  # on the way already
+        ("work", np.int64),  # most handling and travelling left to do
+        ("heavy", np.int64),  # most heavy seats left to take
+        ("share", np.int64),  # handling left until more of it costs
+        ("uneven", np.float64),  # the square of each second beyond
+        ("span", np.int64),  # longest time from setting out to being back; FAR when no day can be longer
     ],
     align=True,
 )
@@ -119,6 +127,9 @@ DRIVEN = np.dtype(
         ("class_seen", np.int64),
         ("stale", np.int64),  # latest, boxes and plain are to be computed anew
         ("plain", np.int64),  # nothing in the route costs or couples by its time
+        ("worked", np.int64),  # handling and ways of the route; this and the next two only where days are limited
+        ("handled", np.int64),
+        ("lifted", np.int64),  # heavy seats
     ],
     align=True,
 )
@@ -136,6 +147,8 @@ class Day(NamedTuple):
     now: int
     travel_rate: float
     worst_rate: float  # each second of the greatest lateness of the plan
+    limits: int  # whether some worker's day as a whole is limited, beside the load, or costs when it is uneven
+    persons: int  # workers from this number on are units of equipment
     travel: ndarray  # int32 (modes, places, places): seconds from row to column
     reverse: ndarray  # the same, transposed: both ways of a detour are read along a row
     node: Records  # NODE (nodes + 2 workers)
@@ -147,7 +160,7 @@ class Day(NamedTuple):
     group_visits: ndarray  # int32: of all groups, one after another
     link: Records  # LINK
     near: ndarray  # int32 (visits, neighbours): other visits, nearest first
-    fits: ndarray  # uint8 (nodes, workers): no hard rule forbids it
+    fits: ndarray  # uint8 (nodes, workers): 0 when a hard rule forbids it, 2 when it is heavy work
     wish: ndarray  # float32 (nodes, workers) or (0, 0): what this worker costs beside travel
 
 
@@ -171,13 +184,14 @@ class State(NamedTuple):
     seat_time: ndarray  # int64 (4, CROWD)
     crew_bound: ndarray  # float64: what crews cost at least
     crew_seats: ndarray  # int64: which candidates they are
-    found: ndarray  # int32 (12): the best place of the last search
+    crew_best: ndarray  # int64 (16): the best of several searches for a crew
+    found: ndarray  # int64 (16): the best place of the last search
     waiting: ndarray  # int32: visits to be put back
     best_after: ndarray  # int32 (nodes + 2 workers)
 
 
 def fresh_state(day: Day, seed: int) -> State:
-    """Every route empty, every visit unserved."""
+    """Every route empty, every visit unserved; who is out comes home."""
     n, w = day.nodes, day.workers
     node = np.zeros(n + 2 * w, PLANNED)
     for field in ("after", "before", "route", "arrive", "start"):
@@ -186,7 +200,6 @@ def fresh_state(day: Day, seed: int) -> State:
     node["after"][n : n + w] = heads + w
     node["before"][n + w :] = heads
     node["done"][n : n + w] = day.worker["free"]
-    node["leg"][n : n + w] = day.worker["homeward"]
     node["shift"][n : n + w] = day.worker["shift_first"]
     node["rests"][n : n + w] = day.worker["break_first"]
     visit = np.zeros(day.visits, SERVED)
@@ -197,7 +210,11 @@ def fresh_state(day: Day, seed: int) -> State:
     turn = np.zeros(8, np.int64)
     turn[PATIENCE] = LOOKS
     sums = np.zeros(8)
-    sums[TRAVEL] = float(day.worker["homeward"].sum())
+    homes = node["leg"][n : n + w]
+    for i in np.flatnonzero(day.worker["out"]):
+        here, end = day.node["place"][n + i], day.node["place"][n + w + i]
+        homes[i] = 0 if end < 0 else day.travel[day.worker["mode"][i], here, end]
+    sums[TRAVEL] = float(homes.sum())
     sums[DROPPED] = float(day.visit["penalty"].sum())
     return State(
         node=node, visit=visit, worker=worker, sums=sums, kept=np.zeros(8), log=np.zeros((60 * n + 20_000, 6), np.int64),
@@ -205,6 +222,7 @@ def fresh_state(day: Day, seed: int) -> State:
         turn=turn, queue=np.zeros(n + 2, np.int64), queued=np.zeros(n, np.uint8),
         seat_worker=np.zeros((4, CROWD), np.int64), seat_after=np.zeros((4, CROWD), np.int64),
         seat_cost=np.zeros((4, CROWD)), seat_time=np.zeros((4, CROWD), np.int64), crew_bound=np.zeros(CROWD * CROWD * 6), crew_seats=np.zeros(CROWD * CROWD * 6, np.int64),
-        found=np.zeros(12, np.int64),
+        crew_best=np.zeros(16, np.int64),
+        found=np.zeros(16, np.int64),
         waiting=np.zeros(day.visits + 1, np.int64), best_after=node["after"].copy(),
     )  # fmt: skip

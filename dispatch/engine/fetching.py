@@ -3,8 +3,9 @@
 from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled
 from dispatch.engine.day import FAR, PICKUP, SCAN, TRYING, WALK, WORST, Day, State
+from dispatch.engine.limits import day_bounded
 from dispatch.engine.places import tied_window, trial, walk_on, worker_can
-from dispatch.engine.timing import home_of, refresh, step, visit_cost
+from dispatch.engine.timing import home_of, refresh, step, uneven_more, visit_cost
 
 _REACH = 8  # stops a meal may be carried past
 
@@ -24,7 +25,10 @@ def best_meal(d: Day, s: State, v: int, blink: float, limit: float) -> float:
         head = d.nodes + w
         m = d.worker[w].mode
         simple = d.worker[w].simple == 1
+        bounded = day_bounded(d, w)
         wish = d.wish[up, w] if d.wish.shape[0] > 0 else 0.0
+        if d.limits:
+            wish += uneven_more(d, s, w, d.node[up].duration + d.node[down].duration)
         at_up, at_down = d.node[up].place, d.node[down].place
         home = home_of(d, w, at_down)
         p = head
@@ -65,7 +69,7 @@ def best_meal(d: Day, s: State, v: int, blink: float, limit: float) -> float:
                             cost += d.worst_rate * (late - s.sums[WORST])
                         if cost < best:
                             cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, sh2, re2)
-                            if cost < best and (s.turn[TRYING] or bring > hi):
+                            if cost < best and (s.turn[TRYING] or bring > hi or bounded):
                                 s.found[0], s.found[1] = w, p
                                 s.found[2], s.found[3] = w, (up if prior == p else prior)
                                 cost = trial(d, s, v, 2, best)

@@ -192,7 +192,9 @@ def _append(d: Day, s: Lists, v: int, start: int) -> float:
         _copy(s.tried_prior, n, s.tail, w)
         last = s.tail[w].last
         _, shift, rests = step(d, w, s.tail[w].free, s.tail[w].shift, s.tail[w].rests, s.tail[w].place, n, start)
-        home = home_of(d, w, d.node[n].place) - (home_of(d, w, d.node[last].place) if last < d.nodes else 0)
+        home = home_of(d, w, d.node[n].place) - (
+            home_of(d, w, d.node[last].place) if last < d.nodes or d.worker[w].out else 0
+        )
         cost += d.travel_rate * (leg_between(d, w, last, n) + home)
         if d.wish.shape[0] > 0:
             cost += d.wish[n, w]
@@ -215,7 +217,8 @@ def _begin_of(d: Day, s: Lists, v: int) -> int:
                     return -1
     for n in range(first + 1, end):
         for m in range(first, n):
-            if s.worker[m] == s.worker[n] or d.worker[s.worker[m]].provider != d.worker[s.worker[n]].provider:
+            one, other = d.worker[s.worker[m]].provider, d.worker[s.worker[n]].provider
+            if s.worker[m] == s.worker[n] or (one != other and one >= 0 and other >= 0):
                 return -1
     moved = True
     while moved:
@@ -233,8 +236,8 @@ def _begin_of(d: Day, s: Lists, v: int) -> int:
 
 @inlined
 def _share(d: Day, s: Lists, one: int, other: int) -> bool:
-    for n in range(d.visit[one].first, d.visit[one].end):
-        for m in range(d.visit[other].first, d.visit[other].end):
+    for n in range(d.visit[one].first, d.visit[one].units):
+        for m in range(d.visit[other].first, d.visit[other].units):
             if s.worker[n] == s.worker[m]:
                 return True
     return False

@@ -11,10 +11,11 @@ from numpy import ndarray
 
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import FAR, Day, Records, State
-from dispatch.engine.places import NEVER, apply, keep_sums, restore_sums, worker_can
-from dispatch.engine.timing import home_of, price, refresh, undo, visit_cost
+from dispatch.engine.places import NEVER, worker_can
+from dispatch.engine.timing import home_of, refresh, uneven_more, visit_cost
 
 SEATS: Final = 4  # the largest crew
+NODES: Final = 8  # of one visit: its seats, and as many kinds of equipment
 
 GAP = np.dtype(
     [
@@ -56,35 +57,38 @@ MEMBER = np.dtype(
 class Asked(NamedTuple):
     """The gaps of a plan, one question about them and its answer. Windows are those of the start, in rising order."""
 
-    gap: Records  # GAP (nodes + workers)
-    segment: ndarray  # int64 (workers + 1): where a worker's gaps begin
-    span: ndarray  # int64 (workers): longest day, FAR where there is none
-    set_out: ndarray  # int64 (workers): when a begun day began, -1 where none has
+    gap: Records  # GAP (nodes + persons)
+    segment: ndarray  # int64 (persons + 1): where a worker's gaps begin
     lo: ndarray  # int64 (windows)
     hi: ndarray  # int64 (windows)
     alike: ndarray  # int64 (SEATS): the first seat that asks for the same
-    able: ndarray  # uint8 (SEATS, workers): 1 no rule forbids it, 2 some gap is large enough
-    listed: ndarray  # int64 (SEATS, nodes + workers): gaps to look at one by one
+    able: ndarray  # uint8 (SEATS, persons): 1 no rule forbids it, 2 some gap is large enough
+    listed: ndarray  # int64 (SEATS, nodes + persons): gaps to look at one by one
     listed_worker: ndarray  # int64, the same shape
     listed_count: ndarray  # int64 (SEATS): how many
     top_cost: ndarray  # float64 (windows, SEATS, providers, SEATS): cheapest places in plain routes
     top_worker: ndarray  # int64, the same shape, and so the next two
     top_after: ndarray
     top_start: ndarray
-    candidate: Records  # CANDIDATE (SEATS, nodes + workers + SEATS * providers)
+    candidate: Records  # CANDIDATE (SEATS, nodes + persons + SEATS * providers)
     order: ndarray  # int64, the same shape: by cost
     enlisted: ndarray  # int64 (SEATS): candidates of each seat
     least: ndarray  # float64 (SEATS): the cheapest of them
     crew: Records  # MEMBER (SEATS + 1): the crew looked at, each row what is so before its seat
     cost: ndarray  # float64 (windows): the answer
-    found: ndarray  # int64 (windows, 2 * SEATS): worker and node before, for each node of the visit
+    found: ndarray  # int64 (windows, 2 * SEATS): worker and node before, for each node of the visit but its equipment
+    start: ndarray  # int64 (windows): when equipment is taken
+    freed: ndarray  # int64 (providers): when all equipment is free in the window looked at
+    unit_last: ndarray  # int64 (workers): scratch, the last use of a unit so far, and so the next two
+    unit_free: ndarray
+    unit_next: ndarray
 
 
 @compiled
 def tabulate(d: Day, s: State, a: Asked) -> None:
     """Write the table of gaps anew."""
     at = 0
-    for w in range(d.workers):
+    for w in range(d.persons):
         a.segment[w] = at
         if s.worker[w].stale:
             refresh(d, s, w)
@@ -99,13 +103,32 @@ def tabulate(d: Day, s: State, a: Asked) -> None:
             at += 1
             if q >= d.nodes:
                 break
-    a.segment[d.workers] = at
+    a.segment[d.persons] = at
 
 
 @inlined
-def is_plain(d: Day, s: State, a: Asked, w: int) -> bool:
+def is_plain(d: Day, s: State, w: int) -> bool:
     """Whether a start in this route touches nothing but the route's own latest starts."""
-    return d.worker[w].simple == 1 and s.worker[w].plain == 1 and a.span[w] >= FAR and d.worst_rate <= 0.0
+    return d.worker[w].simple == 1 and s.worker[w].plain == 1 and d.worker[w].span >= FAR and d.worst_rate <= 0.0
+
+
+@inlined
+def together(d: Day, v: int) -> bool:
+    """Whether a visit begins when several are there: a crew, or one and a unit of equipment."""
+    return d.visit[v].end - d.visit[v].first > 1
+
+
+@inlined
+def beside(d: Day, s: State, n: int, w: int) -> float:
+    """What a worker costs at a node beside travel and time: wishes not met, uneven work."""
+    wish = float(d.wish[n, w])
+    return wish + uneven_more(d, s, w, d.node[n].duration) if d.limits else wish
+
+
+@inlined
+def work_left(d: Day, s: State, n: int, w: int) -> int:
+    """Seconds of detour a worker may still take on for a node."""
+    return FAR if d.limits == 0 else d.worker[w].work - s.worker[w].worked - d.node[n].duration
 
 
 @inlined
@@ -153,10 +176,11 @@ def scan(d: Day, s: State, a: Asked, v: int, seat: int, windows: int, ranked: bo
     all go to the list. `earliest` is what the links leave open.
     """
     first = d.visit[v].first
-    size = d.visit[v].end - first
+    size = d.visit[v].units - first
+    crew = together(d, v)
     n = first + seat
     place, duration = d.node[n].place, d.node[n].duration
-    groups = a.top_cost.shape[2] if size > 1 else 1
+    groups = a.top_cost.shape[2] if crew else 1
     if ranked:
         for k in range(windows):
             for group in range(groups):
@@ -164,7 +188,7 @@ def scan(d: Day, s: State, a: Asked, v: int, seat: int, windows: int, ranked: bo
                     a.top_cost[k, seat, group, i] = NEVER
     opens, closes = max(a.lo[0], earliest), a.hi[windows - 1]
     listed = 0
-    for w in range(d.workers):
+    for w in range(d.persons):
         a.able[seat, w] = 0
         if not worker_can(d, s, v, n, w, True):
             continue
@@ -173,10 +197,11 @@ def scan(d: Day, s: State, a: Asked, v: int, seat: int, windows: int, ranked: bo
         home = home_of(d, w, place)
         simple = d.worker[w].simple == 1
         one_shift = d.worker[w].shift_end - d.worker[w].shift_first == 1
-        at_once = ranked and is_plain(d, s, a, w)
+        at_once = ranked and is_plain(d, s, w)
         last_start = min(closes, d.shift[d.worker[w].shift_end - 1].end - duration - home)
-        wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
-        group = d.worker[w].provider if size > 1 else 0
+        wish = beside(d, s, n, w)
+        most = work_left(d, s, n, w)
+        group = d.worker[w].provider if crew else 0
         for g in range(a.segment[w], a.segment[w + 1]):
             if a.gap[g].free > last_start:
                 break
@@ -188,7 +213,7 @@ def scan(d: Day, s: State, a: Asked, v: int, seat: int, windows: int, ranked: bo
                 onward = int(d.travel[m, place, a.gap[g].there])
                 if simple:
                     latest = min(latest, a.gap[g].latest - onward - duration)
-            if arrive > latest:
+            if arrive > latest or there + onward - a.gap[g].leg > most:
                 continue
             k = _first_window(a, windows, arrive)
             if k >= windows or a.lo[k] > latest:
@@ -201,36 +226,7 @@ def scan(d: Day, s: State, a: Asked, v: int, seat: int, windows: int, ranked: bo
             cost = d.travel_rate * (there + onward - a.gap[g].leg) + wish
             while k < windows and a.lo[k] <= latest:
                 start = max(arrive, a.lo[k])
-                own = visit_cost(d, v, start) if size == 1 else 0.0
+                own = 0.0 if crew else visit_cost(d, v, start)
                 _among_the_best(a, k, seat, group, size, cost + own, w, a.gap[g].after, start)
                 k += 1
     a.listed_count[seat] = listed
-
-
-@compiled
-def _days_short_enough(d: Day, s: State, a: Asked, mark: int) -> bool:
-    """Whether every route changed since a mark in the log is over before the longest day is."""
-    for at in range(mark, s.top[0]):
-        w = s.node[s.log[at, 1]].route
-        if w < 0 or a.span[w] >= FAR:
-            continue
-        begin = s.node[d.nodes + w].after
-        last = s.node[d.nodes + d.workers + w].before
-        out = a.set_out[w] if a.set_out[w] >= 0 else s.node[begin].start - s.node[d.nodes + w].leg
-        if s.node[last].done + s.node[last].leg - out > a.span[w]:
-            return False
-    return True
-
-
-@compiled
-def tried(d: Day, s: State, a: Asked, v: int, size: int, best: float) -> float:
-    """What it really costs to put the visit's nodes where `State.found` says; NEVER when a rule breaks or not under `best`."""
-    mark = s.top[0]
-    kept = keep_sums(s)
-    before = price(d, s)
-    cost = NEVER
-    if apply(d, s, v, size, before + best) and _days_short_enough(d, s, a, mark):
-        cost = price(d, s) - before
-    undo(d, s, mark)
-    restore_sums(s, kept)
-    return cost if cost < best else NEVER

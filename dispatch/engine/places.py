@@ -9,6 +9,7 @@ from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import (
     CROWD,
     FAR,
+    HEAVY,
     PICKUP,
     SCAN,
     SOFT,
@@ -20,9 +21,9 @@ from dispatch.engine.day import (
     Day,
     State,
 )  # fmt: skip
+from dispatch.engine.limits import day_allows, day_bounded, limits_kept
 from dispatch.engine.timing import (
     home_of,
-    leg_between,
     price,
     propagate,
     put,
@@ -31,11 +32,11 @@ from dispatch.engine.timing import (
     rests_left_fit,
     step,
     undo,
+    uneven_more,
     visit_cost,
 )  # fmt: skip
 
 NEVER = 1e17
-_CREWS_TRIED = 10  # combinations looked at exactly, the most promising first
 
 
 @compiled
@@ -131,7 +132,7 @@ def apply(d: Day, s: State, v: int, size: int, ceiling: float) -> bool:
     for i in range(size):
         queue_node(d, s, first + i)
         queue_node(d, s, s.node[first + i].after)
-    return propagate(d, s, ceiling)
+    return propagate(d, s, ceiling) and (d.limits == 0 or limits_kept(d, s))
 
 
 @inlined
@@ -181,18 +182,23 @@ def worker_can(d: Day, s: State, v: int, n: int, w: int, crew: bool) -> bool:
         s.worker[d.worker[w].alike].class_seen = s.turn[SCAN]
     if s.worker[w].stale:
         refresh(d, s, w)
+    if d.limits and d.fits[n, w] == HEAVY and s.worker[w].lifted >= d.worker[w].heavy:
+        return False
     if d.visit[v].load > 0 and s.worker[w].carried + d.visit[v].load > d.worker[w].room:
         return False
     return not _kept_apart(d, s, v, w)
 
 
 @compiled
-def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: float) -> float:
-    """Every gap for one node. Alone: the best place goes to `found`. In a crew: the best go to the seat's list."""
+def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: float, least: int) -> float:
+    """Every gap for one node, to start at `least` or later.
+
+    Alone: the best place goes to `found`. In a crew: the best go to the seat's list.
+    """
     best = limit
     crew = seat >= 0
     lo, hi = tied_window(d, s, v)
-    floor = max(d.node[n].opens, lo)
+    floor = max(d.node[n].opens, lo, least)
     place = d.node[n].place
     duration = d.node[n].duration
     closes = d.node[n].closes
@@ -205,7 +211,10 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
         home = home_of(d, w, place)
         simple = d.worker[w].simple == 1
         last_start = min(closes, d.shift[d.worker[w].shift_end - 1].end - duration - home)
+        bounded = day_bounded(d, w)
         wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
+        if d.limits:
+            wish += uneven_more(d, s, w, duration)
         q = d.nodes + w
         while True:
             p = q
@@ -230,8 +239,14 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
                     if cost < best:
                         s.turn[WALK] += 1
                         cost += walk_on(d, s, w, q, place, start + duration, shift, rests)
-                        if cost < best and (crew or s.turn[TRYING] or start > hi):
-                            listed = _remember(s, max(seat, 0), listed, w, p, cost, start)
+                        if cost < best and (crew or bounded or s.turn[TRYING] or start > hi):
+                            allowed = not bounded or day_allows(d, s, w, p, n, there + onward - s.node[p].leg, crew)
+                            # where nothing depends on others the limits have been told exactly, and nothing need be tried
+                            if allowed and s.worker[w].plain and not d.node[n].coupled:
+                                best = cost
+                                s.found[8], s.found[9] = w, p
+                            elif allowed:
+                                listed = _remember(s, max(seat, 0), listed, w, p, cost, start)
                             if listed == CROWD and crew:
                                 best = min(best, s.seat_cost[seat, CROWD - 1])
                         elif cost < best:
@@ -272,133 +287,3 @@ def _remember(s: State, seat: int, listed: int, w: int, p: int, cost: float, sta
     s.seat_cost[seat, at], s.seat_time[seat, at] = cost, start
     s.seat_worker[seat, at], s.seat_after[seat, at] = w, p
     return listed
-
-
-@compiled
-def best_crew(d: Day, s: State, v: int, blink: float, limit: float) -> float:
-    """The cheapest crew found: the best gaps of each seat combined, the promising ones tried for real."""
-    first = d.visit[v].first
-    size = d.visit[v].end - first
-    c0 = c1 = c2 = c3 = 1
-    for seat in range(size):
-        count = int(best_gap(d, s, v, first + seat, seat, blink, NEVER))
-        if count == 0:
-            return NEVER
-        if seat == 0:
-            c0 = count
-        elif seat == 1:
-            c1 = count
-        elif seat == 2:
-            c2 = count
-        else:
-            c3 = count
-    if size > 2:
-        c0, c1, c2, c3 = min(c0, 6), min(c1, 6), min(c2, 6), min(c3, 4)
-    count = 0
-    for a in range(c0):
-        wa = s.seat_worker[0, a]
-        for b in range(c1):
-            wb = s.seat_worker[1, b]
-            if size > 1 and (wb == wa or d.worker[wb].provider != d.worker[wa].provider):
-                continue
-            for c in range(c2):
-                wc = s.seat_worker[2, c]
-                if size > 2 and (wc == wa or wc == wb or d.worker[wc].provider != d.worker[wa].provider):
-                    continue
-                for e in range(c3):
-                    we = s.seat_worker[3, e]
-                    if size > 3 and (
-                        we == wa or we == wb or we == wc or d.worker[we].provider != d.worker[wa].provider
-                    ):
-                        continue
-                    bound = _crew_bound(d, s, v, size, a, b, c, e)
-                    if bound < limit and count < s.crew_bound.shape[0]:
-                        s.crew_bound[count] = bound
-                        s.crew_seats[count] = ((a * CROWD + b) * CROWD + c) * CROWD + e
-                        count += 1
-    best = limit
-    chosen = -1
-    for _ in range(_CREWS_TRIED):
-        at = -1
-        for i in range(count):
-            if s.crew_bound[i] < best and (at < 0 or s.crew_bound[i] < s.crew_bound[at]):
-                at = i
-        if at < 0:
-            break
-        s.crew_bound[at] = NEVER
-        cost = _crew_cost(d, s, v, size, _choose(s, size, s.crew_seats[at]), best)
-        if cost < best:
-            best = cost
-            chosen = s.crew_seats[at]
-    if chosen >= 0:
-        _choose(s, size, chosen)
-    return best
-
-
-@compiled
-def _crew_start(s: State, size: int, a: int, b: int, c: int, e: int) -> int:
-    """When the last of the crew can begin."""
-    start = s.seat_time[0, a]
-    if size > 1:
-        start = max(start, s.seat_time[1, b])
-    if size > 2:
-        start = max(start, s.seat_time[2, c])
-    if size > 3:
-        start = max(start, s.seat_time[3, e])
-    return start
-
-
-@compiled
-def _crew_bound(d: Day, s: State, v: int, size: int, a: int, b: int, c: int, e: int) -> float:
-    """Less than any real cost of this crew: what each seat costs alone, and the wait for the last of them."""
-    bound = s.seat_cost[0, a]
-    if size > 1:
-        bound += s.seat_cost[1, b]
-    if size > 2:
-        bound += s.seat_cost[2, c]
-    if size > 3:
-        bound += s.seat_cost[3, e]
-    start = _crew_start(s, size, a, b, c, e)
-    if start > d.node[d.visit[v].first].closes:
-        return NEVER
-    return bound + visit_cost(d, v, start) - visit_cost(d, v, s.seat_time[0, a])
-
-
-@compiled
-def _choose(s: State, size: int, seats: int) -> int:
-    """Put a combination of seat candidates into `found`; returns when the last of them can begin."""
-    start = 0
-    for i in range(3, -1, -1):
-        at = seats % CROWD
-        seats //= CROWD
-        if i < size:
-            s.found[2 * i], s.found[2 * i + 1] = s.seat_worker[i, at], s.seat_after[i, at]
-            start = max(start, s.seat_time[i, at])
-    return start
-
-
-@compiled
-def _crew_cost(d: Day, s: State, v: int, size: int, start: int, best: float) -> float:
-    """What the crew in `found` really costs: followed along each route, or tried where routes meet."""
-    first = d.visit[v].first
-    lo, hi = tied_window(d, s, v)
-    start = max(start, lo)
-    cost = visit_cost(d, v, start) + d.worst_rate * max(0.0, start - d.visit[v].due - s.sums[WORST])
-    trying = start > hi
-    for i in range(size):
-        n, w, p = first + i, s.found[2 * i], s.found[2 * i + 1]
-        q = s.node[p].after
-        m = d.worker[w].mode
-        begin, shift, rests = step(d, w, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, n, start)
-        if begin < 0:
-            return NEVER
-        there = int(d.reverse[m, d.node[n].place, d.node[p].place])
-        onward = leg_between(d, w, n, q)
-        wish = d.wish[n, w] if d.wish.shape[0] > 0 else 0.0
-        s.turn[WALK] += 1
-        cost += d.travel_rate * (there + onward - s.node[p].leg) + wish
-        cost += walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
-        if cost >= best:
-            return NEVER
-        trying = trying or begin > start or s.turn[TRYING] == 1
-    return trial(d, s, v, size, best) if trying else cost

@@ -8,6 +8,7 @@ from dispatch.engine.day import (
     DROP,
     DROPPED,
     FAR,
+    HEAVY,
     LOOKS,
     NONE,
     PATIENCE,
@@ -143,6 +144,26 @@ def _note(s: State, what: int, n: int, a: int, b: int, c: int, e: int) -> bool:
     return True
 
 
+@compiled
+def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
+    """What so much more handling costs a worker beyond an even share; negative for less."""
+    before = max(0, s.worker[w].handled - d.worker[w].share)
+    after = max(0, s.worker[w].handled + busy - d.worker[w].share)
+    return d.worker[w].uneven * (float(after) * float(after) - float(before) * float(before))
+
+
+@compiled
+def _tally(d: Day, s: State, n: int, w: int, sign: int, ways: int) -> None:
+    """Count what limits a day as a whole, and what uneven work costs."""
+    busy = sign * d.node[n].duration
+    if d.worker[w].uneven > 0.0:
+        s.sums[WISHES] += uneven_more(d, s, w, busy)
+    s.worker[w].handled += busy
+    s.worker[w].worked += busy + ways
+    if d.fits[n, w] == HEAVY:
+        s.worker[w].lifted += sign
+
+
 @inlined
 def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     q = s.node[p].after
@@ -155,20 +176,25 @@ def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     s.worker[w].carried += d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
     if d.wish.shape[0] > 0:
         s.sums[WISHES] += d.wish[n, w]
+    if d.limits:
+        _tally(d, s, n, w, 1, s.node[p].leg + s.node[n].leg - old)
     s.worker[w].stale = 1
 
 
 @inlined
 def _link_out(d: Day, s: State, n: int) -> None:
     w, p, q = s.node[n].route, s.node[n].before, s.node[n].after
-    s.sums[TRAVEL] -= s.node[p].leg + s.node[n].leg
+    old = s.node[p].leg + s.node[n].leg
+    s.sums[TRAVEL] -= old
     s.node[p].after, s.node[q].before = q, p
-    empty = p >= d.nodes and q >= d.nodes
-    s.node[p].leg = d.worker[w].homeward if empty else leg_between(d, w, p, q)
+    idle = p >= d.nodes and q >= d.nodes and not d.worker[w].out
+    s.node[p].leg = 0 if idle else leg_between(d, w, p, q)
     s.sums[TRAVEL] += s.node[p].leg
     s.worker[w].carried -= d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
     if d.wish.shape[0] > 0:
         s.sums[WISHES] -= d.wish[n, w]
+    if d.limits:
+        _tally(d, s, n, w, -1, s.node[p].leg - old)
     s.node[n].route = NONE
     s.worker[w].stale = 1
 

@@ -12,9 +12,10 @@ from msgspec import Struct
 from dispatch.cost import plan_cost
 from dispatch.formats.instance import Instance, starts_of
 from dispatch.formats.reading import Reading
-from dispatch.problem import Link, Problem, Visit, Weights, Worker
+from dispatch.problem import Equipment, Link, Problem, Visit, Weights, Worker
 
 _CREW_LIMIT = 4
+_KINDS_LIMIT = 4  # of equipment for one visit
 
 
 class Places(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +33,7 @@ class Day(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workers: tuple[Worker, ...]
     visits: tuple[Visit, ...]
     links: tuple[Link, ...] = ()
+    equipment: tuple[Equipment, ...] = ()
     travel: dict[str, tuple[tuple[int, ...], ...]] | None = None
     places: Places | None = None
     now_s: int = 0
@@ -49,7 +51,7 @@ def read_native(path: Path) -> Instance:
     day: Day = typed(reading, reading.json(), Day)
     problem = Problem(
         workers=day.workers, visits=day.visits, links=day.links, travel=_travel(reading, day), now_s=day.now_s,
-        weights=day.weights,
+        weights=day.weights, equipment=day.equipment,
     )  # fmt: skip
     _sound(reading, problem)
     return Instance(
@@ -108,6 +110,8 @@ def _travel(reading: Reading, day: Day) -> dict[str, np.ndarray]:
 
 def _sound(reading: Reading, problem: Problem) -> None:
     """What types alone cannot say: ids once, places that exist, windows in order, links between visits there are."""
+    for name in problem.weights.__struct_fields__:
+        reading.number(float(getattr(problem.weights, name)), f"weights.{name}")
     reading.once((worker.id for worker in problem.workers), "workers.id")
     reading.once((visit.id for visit in problem.visits), "visits.id")
     size = len(next(iter(problem.travel.values()), ()))
@@ -126,13 +130,34 @@ def _sound(reading: Reading, problem: Problem) -> None:
         _placed(reading, size, (visit.place, visit.delivery.pickup_place if visit.delivery else None), field)
         if not 1 <= len(visit.seats) <= _CREW_LIMIT:
             raise reading.refuse(f"{field}.seats", len(visit.seats), f"is not 1 to {_CREW_LIMIT}")
+        if visit.promised is not None:
+            reading.whole(visit.promised.free_s, f"{field}.promised.free_s")
+        reading.whole(visit.priority, f"{field}.priority")
+        if len(visit.equipment) > _KINDS_LIMIT or (visit.equipment and visit.delivery is not None):
+            raise reading.refuse(f"{field}.equipment", sorted(visit.equipment), "is for a delivery, or too many kinds")
         for seat in visit.seats:
             reading.whole(seat.duration_s, f"{field}.seats.duration_s")
+    _shared(reading, problem.equipment)
     known = {visit.id for visit in problem.visits}
     for i, link in enumerate(problem.links):
         for end, name in (("before", link.before), ("after", link.after)):
             if name not in known:
                 raise reading.refuse(f"links[{i}].{end}", name, "is no visit")
+
+
+def _shared(reading: Reading, equipment: Sequence[Equipment]) -> None:
+    """Of every kind, all units are everybody's or each is a provider's own, and all take as long to turn round."""
+    pools: dict[str, list[Equipment]] = {}
+    for i, pool in enumerate(equipment):
+        reading.whole(pool.count, f"equipment[{i}].count", below=10_000)
+        reading.whole(pool.turnaround_s, f"equipment[{i}].turnaround_s")
+        pools.setdefault(pool.kind, []).append(pool)
+    for kind, mine in pools.items():
+        owners = [pool.provider for pool in mine]
+        if len(set(owners)) < len(owners) or (None in owners and len(owners) > 1):
+            raise reading.refuse(f"equipment {kind}", owners, "are owners of one kind: everybody alone, or each once")
+        if len({pool.turnaround_s for pool in mine}) > 1:
+            raise reading.refuse(f"equipment {kind}", kind, "has more than one turnaround_s")
 
 
 def _placed(reading: Reading, size: int, places: Sequence[int | None], field: str) -> None:

@@ -53,8 +53,10 @@ ROWS = {
     "gh-1000": Row("gehring_homberger/*_10_*", 60),
     "sdvrptw": Row("sdvrptw/*.vrp*", 30),
     "city-1000": Row("city/city-1000*", 40, visits=1000),
+    "city-2000": Row("city/city-2000*", 60, visits=2000),
     "city-5000": Row("city/city-5000*", 60, threads=2, visits=5000),
     "quote": Row("", 0),
+    "replan": Row("", 2),
 }
 
 
@@ -83,6 +85,9 @@ def main() -> int:
         for name in names:
             if name == "quote":
                 _print_quotes(asked)
+                continue
+            if name == "replan":
+                _print_replans(asked)
                 continue
             found = list(_row(asked, name, solvers, best, Path(folder)))
             _print_row(name, found, solvers)
@@ -249,6 +254,32 @@ def _print_quotes(asked: argparse.Namespace) -> None:
         _say(f"{what:<46}" + "".join(f"{f'{c[what][0]:,.0f} / {c[what][1]:,.0f}':>18}" for c in columns))
     ratios = [c["one start"][0] / c["scan, one start"][0] for c in columns]
     _say(f"{'one start, ratio to the scan':<46}" + "".join(f"{ratio:>18.1f}" for ratio in ratios))
+
+
+def _print_replans(asked: argparse.Namespace) -> None:
+    """What keeping promises costs beside a re-plan of the same day, in the same seconds, that promised nothing."""
+    names = ("first_s", "seconds", "promised", "workers", "shifts", "free_workers", "free_shifts", "more")
+    head = f"{'replan: 300 visits, 5 new orders at noon':<40}" + "".join(f"{name:>14}" for name in names)
+    _say(f"\n{head}\n{'-' * len(head)}")
+    found: list[dict[str, Any]] = []
+    for seed in asked.seeds.split(","):
+        command = [sys.executable, "-m", "tests.benchmarks.replan", "--seed", seed]
+        command += ["--seconds", str(asked.seconds or ROWS["replan"].seconds)]
+        done = subprocess.run(command, capture_output=True, env={**os.environ, **ONE_THREAD}, check=True)
+        found.append(json.loads(done.stdout))
+        said = f" {found[-1]['faults']} faults" if found[-1]["faults"] else ""
+        _say(f"{f'seed {seed}{said}':<40}" + "".join(f"{_plain(name, found[-1]):>14}" for name in names))
+    many = sum(one["promised"] for one in found)
+    shares = {name: 100 * sum(one[name] for one in found) / many for name in ("workers", "shifts")}
+    more = 100 * statistics.mean(one["more"] for one in found)
+    _say(
+        f"of {many} promised {shares['workers']:.2f} % changed workers, {shares['shifts']:.2f} % moved by more than ten "
+        f"minutes, costing {more:.2f} % more than promising nothing"
+    )
+
+
+def _plain(name: str, found: dict[str, Any]) -> str:
+    return f"{100 * found[name]:.2f} %" if name == "more" else f"{found[name]:g}"
 
 
 def _say(line: str) -> None:

@@ -25,13 +25,16 @@ WORKERS_A_BASE = 12  # of a city with a thousand visits: about ten visits each
 CREW_OF_TWO = 2
 
 
-def city(visits: int, seed: int, crews: float = 0.0) -> dict[str, Any]:
-    """A city day: visits crowd around a dozen quarters; `crews` is the share of baths that need two people."""
+def city(visits: int, seed: int, crews: float = 0.0, team: int | None = None) -> dict[str, Any]:
+    """A city day: visits crowd around a dozen quarters; `crews` is the share of baths that need two people.
+
+    `team` is how many work from each base; else about one for ten visits.
+    """
     chance = random.Random(seed)
     side = SIDE_M * math.sqrt(visits / 1000)
     bases = [[chance.uniform(0, side), chance.uniform(0, side)] for _ in range(BASES)]
     quarters = [(chance.uniform(0, side), chance.uniform(0, side)) for _ in range(12)]
-    team = max(3, round(WORKERS_A_BASE * visits / 1000))
+    team = team or max(3, round(WORKERS_A_BASE * visits / 1000))
     skills = [["meal"]] * max(1, round(0.25 * team)) + [["meal", "bath"]] * max(1, round(0.4 * team))
     skills += [["bath", "rehab"]] * max(1, team - len(skills))
     workers = [{"base": base, "skills": held} for base in range(BASES) for held in skills]

@@ -5,20 +5,25 @@ import random
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dispatch import (
     Break,
     Delivery,
+    Equipment,
     Insertion,
     Link,
     Plan,
     Problem,
+    Promise,
     Seat,
     Shift,
     Stop,
     Visit,
+    Weights,
     Worker,
     check_plan,
     construct,
@@ -28,14 +33,27 @@ from dispatch import (
     quote,
     retime,
 )
+from dispatch.arrays import from_plan, to_plan
+from dispatch.engine.anneal import anneal, follow
+from dispatch.engine.day import fresh_state
+from dispatch.engine.listing import anneal_lists, lists_of, read_all, sequence_of
+from dispatch.engine.places import NEVER
+from dispatch.engine.timing import total
 from tests.support.brute import random_case, wrong_about
 
 SKILLS = ["bath", "rehab"]
+TONGUES = ["Wu", "Min"]
+THINGS = ["tub", "van"]
 
 
 @st.composite
-def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
-    """A few workers of two providers, crews of one or two, soft and hard windows, breaks and meals."""
+def days(draw: st.DrawFn, *, meals: bool = True, rich: bool = False, limits: bool = True) -> Problem:
+    """A few workers of two providers, crews of one or two, soft and hard windows, breaks and meals.
+
+    With `rich` also promises, wishes, languages, equipment and priorities, and with `limits` too those of a worker's day,
+    and uneven work that costs.
+    """
+    limits = limits and rich
     size = draw(st.integers(4, 9))
     points = [(draw(st.integers(0, 3000)), draw(st.integers(0, 3000))) for _ in range(size)]
     matrix = np.array([[abs(a - c) + abs(b - d) for c, d in points] for a, b in points], dtype=np.int32)
@@ -47,9 +65,14 @@ def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
             gender=draw(st.sampled_from(["female", "male"])), start_place=draw(place),
             end_place=draw(st.one_of(st.none(), place)), shifts=(Shift(0, 30_000),),
             breaks=draw(st.sampled_from([(), (Break(10_000, 14_000, 1800),)])), box_capacity=2,
+            max_span_s=draw(st.sampled_from([None, 4000, 9000, 16_000])) if limits else None,
+            max_work_s=draw(st.sampled_from([None, 5000, 12_000])) if limits else None,
+            max_heavy=draw(st.sampled_from([None, 0, 1])) if limits else None,
+            languages=frozenset(draw(st.sets(st.sampled_from(TONGUES)))) if rich else frozenset(),
         )
         for n in range(draw(st.integers(1, 5)))
     )  # fmt: skip
+    people = st.sampled_from([worker.id for worker in workers])
     visits: list[Visit] = []
     for n in range(draw(st.integers(1, 8))):
         lo = draw(st.integers(0, 15_000))
@@ -58,27 +81,121 @@ def days(draw: st.DrawFn, *, meals: bool = True) -> Problem:
         meal = meals and draw(st.integers(0, 3)) == 0
         crew = 1 if meal else draw(st.integers(1, 2))
         skill = frozenset() if meal else frozenset({draw(st.sampled_from(SKILLS))})
-        seats = tuple(Seat(skill, draw(st.integers(300, 3000))) for _ in range(crew))
-        fetch = Delivery(draw(place), lo, 200, draw(st.one_of(st.none(), st.integers(2000, 6000)))) if meal else None
-        visits.append(
-            Visit(f"v{n}", draw(place), seats, lo, 25_000 if soft else due, due if soft else None, delivery=fetch)
+        seats = tuple(
+            Seat(skill, draw(st.integers(300, 3000)), heavy=rich and draw(st.booleans())) for _ in range(crew)
         )
+        fetch = Delivery(draw(place), lo, 200, draw(st.one_of(st.none(), st.integers(2000, 6000)))) if meal else None
+        visit = Visit(f"v{n}", draw(place), seats, lo, 25_000 if soft else due, due if soft else None, delivery=fetch)
+        if rich:
+            told = st.builds(
+                Promise,
+                st.one_of(st.none(), st.integers(lo, due)),
+                st.frozensets(people, max_size=2),
+                st.integers(0, 900),
+            )
+            visit = replace(
+                visit, promised=draw(st.one_of(st.none(), told)), known_workers=draw(st.frozensets(people, max_size=2)),
+                preferred_worker=draw(st.one_of(st.none(), people)),
+                languages=draw(st.frozensets(st.sampled_from(TONGUES), max_size=1)), priority=draw(st.integers(0, 2)),
+                equipment=frozenset() if meal else draw(st.frozensets(st.sampled_from(THINGS), max_size=2)),
+            )  # fmt: skip
+        visits.append(visit)
     links = (Link("v0", "v1", 600, 9000),) if len(visits) > 1 and not any(v.delivery for v in visits[:2]) else ()
-    return Problem(workers=workers, visits=tuple(visits), links=links, travel={"car": matrix})
+    weights = Weights(uneven=draw(st.sampled_from([0, 0.5, 3]))) if limits else Weights()
+    tubs = (Equipment("tub", draw(st.integers(1, 2)), draw(st.sampled_from([0, 1500]))),) if rich else ()
+    vans = tuple(Equipment("van", draw(st.integers(0, 2)), 900, provider) for provider in "pq") if rich else ()
+    return Problem(
+        workers=workers,
+        visits=tuple(visits),
+        links=links,
+        equipment=tubs + vans,
+        travel={"car": matrix},
+        weights=weights,
+    )
 
 
-@given(days())
-@settings(max_examples=40, deadline=None)
+@given(days(rich=True))
+@settings(max_examples=60, deadline=None)
 def test_what_is_built_breaks_no_rule(problem: Problem) -> None:
     """Insertion alone must already keep every promise: skills, crews together, gaps, rides, breaks, the way home."""
     plan = construct(problem)
     assert check_plan(problem, plan) == []
     timed = retime(problem, plan)
-    if timed is not None:
-        assert check_plan(problem, timed) == []
+    assert timed is not None
+    assert check_plan(problem, timed) == []
 
 
-@given(days(), st.integers(0, 5))
+@given(days(rich=True), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_the_search_counts_what_a_plan_costs_and_takes_its_trials_back(problem: Problem, seed: int) -> None:
+    """After every few steps of undone and kept trials: the sums kept on the way are those of the same plan built anew, and
+    those of the one definition of cost; and the plan breaks no rule."""
+    arrays = from_plan(problem, construct(problem), seed)
+    assert arrays.possible
+    day, state = arrays.day, arrays.state
+    best = total(day, state)
+    for step in range(0, 60, 20):
+        best = anneal(day, state, 20, 3000.0, 300.0, best, 10.0, step)
+        plan = to_plan(arrays, state)
+        assert total(day, state) == pytest.approx(plan_cost(problem, plan), abs=len(problem.visits))
+        assert check_plan(problem, plan) == []
+        anew = from_plan(problem, plan, seed)
+        assert anew.possible
+        assert total(day, state) == pytest.approx(total(day, anew.state))
+        served = state.node["route"] >= 0
+        assert state.node["start"][served].tolist() == anew.state.node["start"][served].tolist()
+
+
+@given(days(rich=True), st.integers(0, 20_000), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_what_has_begun_stays_and_counts(problem: Problem, now: int, seed: int) -> None:
+    """In the middle of a day: locked stops are where they were, the rest breaks no rule, and costs change alike in the sums
+    kept on the way and in the one definition."""
+    plan = construct(problem)
+    routes = {
+        worker: tuple(replace(stop, locked=stop.start_s < now) for stop in route)
+        for worker, route in plan.routes.items()
+    }
+    problem = replace(problem, now_s=now)
+    plan = Plan(routes, plan.unserved)
+    assert check_plan(problem, plan) == []
+    arrays = from_plan(problem, plan, seed)
+    assume(arrays.possible)  # who is under way without being locked may not get there when setting out now
+    day, state = arrays.day, arrays.state
+    before = total(day, state) - plan_cost(problem, to_plan(arrays, state))
+    anneal(day, state, 20, 3000.0, 300.0, total(day, state), 10.0, 0)
+    found = to_plan(arrays, state)
+    assert total(day, state) - plan_cost(problem, found) == pytest.approx(before, abs=len(problem.visits) + 1)
+    better = improve(problem, plan, 0, seed, iterations=15)
+    for each in (found, better):
+        assert check_plan(problem, each) == []
+        for worker, route in routes.items():
+            begun = [stop for stop in route if stop.locked]
+            assert list(each.routes[worker][: len(begun)]) == begun
+
+
+@given(days(rich=True, meals=False, limits=False), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_reading_a_list_counts_what_its_plan_costs(problem: Problem, seed: int) -> None:
+    """The search over lists and the one over routes agree on every day both can read, before and after some changes."""
+    arrays = from_plan(problem, construct(problem), seed)
+    day, state = arrays.day, arrays.state
+    assume((state.node["route"][: day.nodes] >= 0).all())
+    lists = lists_of(day, state.node["start"][day.visit["first"]], state.node["route"][: day.nodes].copy(), seed)
+    current = best = read_all(day, lists)
+    assume(current < NEVER)
+    for steps in (0, 200):
+        _, best = anneal_lists(day, lists, steps, 3000.0, 300.0, current, best)
+        sequence = sequence_of(day, lists)
+        found = fresh_state(day, seed)
+        assert follow(day, found, lists.best_worker[sequence], sequence, len(sequence))
+        assert total(day, found) == pytest.approx(best, abs=0.5)
+        plan = to_plan(arrays, found)
+        assert check_plan(problem, plan) == []
+        assert plan_cost(problem, plan) == pytest.approx(best, abs=1)
+
+
+@given(days(rich=True), st.integers(0, 5))
 @settings(max_examples=20, deadline=None)
 def test_improving_never_costs_more_and_repeats_itself(problem: Problem, seed: int) -> None:
     """The same seed and iterations give the same plan; no improvement is worse than its start."""

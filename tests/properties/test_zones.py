@@ -112,6 +112,25 @@ def test_parts_that_never_answer_keep_their_routes(monkeypatch: pytest.MonkeyPat
     assert search_wide(problem, plan, **same) == plan
 
 
+class _Broken(Executor):
+    """A cluster whose machines die at work."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(RuntimeError("gone"))
+        return future
+
+
+def test_parts_that_fail_keep_their_routes_and_are_told():
+    problem = _day(5)
+    plan = construct(problem)
+    same: dict[str, Any] = {"seed": 1, "clock": time.monotonic, "executor": _Broken(), "threads": 2, "iterations": 10}
+    with pytest.warns(RuntimeWarning, match="2 of 2 searches failed"):
+        assert search_wide(problem, plan, **same) == plan
+    with pytest.warns(RuntimeWarning, match="gone"):
+        assert search_parts(problem, plan, **same, part_visits=15) == plan
+
+
 def test_several_threads_on_a_small_day_are_no_worse_than_one():
     problem = _day(7)
     plan = construct(problem)

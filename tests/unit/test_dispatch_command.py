@@ -44,6 +44,13 @@ def test_the_same_seed_and_steps_give_the_same_plan(tmp_path: Path):
     assert plans[0] == plans[1]
 
 
+def test_a_small_day_is_proven_and_a_large_one_refused(capsys: pytest.CaptureFixture[str]):
+    assert main(["solve", str(MORNING), "--iterations", "50", "--exact", "20"]) == 0
+    assert capsys.readouterr().out.startswith("proven best\nobjective")
+    assert main(["solve", str(SITES), "--iterations", "1", "--exact", "1"]) == 2
+    assert "can be proven" in capsys.readouterr().err
+
+
 def test_a_broken_rule_is_printed_and_ends_with_1(planned: Path, capsys: pytest.CaptureFixture[str]):
     plan = json.loads(planned.read_bytes())
     next(route for route in plan["routes"] if route["worker"] == "Chen")["stops"][0]["start"] = 44_000
@@ -119,6 +126,14 @@ def test_explaining_what_nobody_can_do_ends_with_1(tmp_path: Path, capsys: pytes
     told = capsys.readouterr().out
     assert "rehab: not Chen, no_skill" in told
     assert "rehab: nobody, no_skill" in told
+    assert "rehab: if one more worker for surgery of north from place" in told
+    assert main(["explain", str(tmp_path / "day.json"), str(plan), "--visit", "rehab", "--json"]) == 1
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer["crew"] == []
+    more = answer["remedies"][0]
+    assert more["relaxation"]["kind"] == "more_workers"
+    assert more["relaxation"]["skills"] == ["surgery"]
+    assert [stop["visit"] for stop in more["then"]["changed"][more["then"]["crew"][0]]] == ["rehab"]
 
 
 @pytest.mark.parametrize("path", [MORNING, EXAMPLES / "meals.json", CARE, SOLOMON, SITES], ids=lambda path: path.name)
