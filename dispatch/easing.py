@@ -55,7 +55,7 @@ class _Easing:
                 self.where.setdefault(stop.visit, []).append((worker, i))
         self.links: dict[str, list[Link]] = {}
         for link in problem.links:
-            for name in (link.before, link.after):
+            for name in (link.before, link.after) if {link.before, link.after} <= self.where.keys() else ():
                 self.links.setdefault(name, []).append(link)
 
     def eased(self, routes: Collection[str]) -> Plan:

@@ -18,7 +18,7 @@ PICKUP: Final = 1
 DROP: Final = 2
 HEAVY: Final = 2  # in Day.fits
 TRAVEL, SOFT, DROPPED, WORST, WISHES = 0, 1, 2, 3, 4  # positions in State.sums
-WALK, SCAN, TRYING, QUEUED, WAVE, PATIENCE = 0, 1, 2, 3, 4, 5  # positions in State.turn
+WALK, SCAN, TRYING, QUEUED, WAVE, PATIENCE, STUCK, STEADY = 0, 1, 2, 3, 4, 5, 6, 7  # positions in State.turn
 LOOKS: Final = 8  # the same stop comes back more often only where crews wait for each other
 CROWD: Final = 12  # places remembered for each seat of a crew
 
@@ -116,6 +116,7 @@ SERVED = np.dtype(
         ("cost", np.float64),  # by its start
         ("order_key", np.float64),
         ("together", np.int64),  # scratch of a group's starts
+        ("floor", np.int64),  # where starts are steady: not before, because somebody has waited until then
         ("taken", np.int64),  # removed in which step
     ],
     align=True,

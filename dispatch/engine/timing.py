@@ -15,6 +15,8 @@ from dispatch.engine.day import (
     PICKUP,
     QUEUED,
     SOFT,
+    STEADY,
+    STUCK,
     TRAVEL,
     WAVE,
     WISHES,
@@ -332,6 +334,8 @@ def _settle(d: Day, s: State, v: int) -> bool:
         for n in range(d.visit[u].first, d.visit[u].end):
             if s.node[n].route >= 0 and d.node[n].kind != PICKUP and s.node[n].arrive > begin:
                 begin = s.node[n].arrive
+        if s.turn[STEADY] and begin >= 0:
+            begin = max(begin, s.visit[u].floor)
         s.visit[u].together = begin
     for _ in range(_ROUNDS):
         if g >= 0 and not _apart(d, s, g):
@@ -356,6 +360,8 @@ def _settle(d: Day, s: State, v: int) -> bool:
         return False
     for i in range(count):
         u = v if g < 0 else d.group_visits[base + i]
+        if s.turn[STEADY] and d.visit[u].end - d.visit[u].first > 1:
+            s.visit[u].floor = max(s.visit[u].floor, s.visit[u].together)
         for n in range(d.visit[u].first, d.visit[u].end):
             if s.node[n].route < 0 or d.node[n].kind == PICKUP or s.node[n].arrive < 0:
                 continue
@@ -383,9 +389,11 @@ def _apart(d: Day, s: State, g: int) -> bool:
                 continue
             if other < one + d.link[at].least:
                 s.visit[d.link[at].after].together = one + d.link[at].least
+                s.visit[d.link[at].after].floor = max(s.visit[d.link[at].after].floor, one + d.link[at].least)
                 moved = True
             elif other > one + d.link[at].most:
                 s.visit[d.link[at].before].together = other - d.link[at].most
+                s.visit[d.link[at].before].floor = max(s.visit[d.link[at].before].floor, other - d.link[at].most)
                 moved = True
         if not moved:
             return True
@@ -421,8 +429,10 @@ def propagate(d: Day, s: State, ceiling: float) -> bool:
     """Bring every node behind the queued ones up to date. The queue is empty afterwards.
 
     False when a rule breaks, when the price passes the ceiling, or when crews wait for each other: then the same nodes
-    come back again and again, later each time, more often than `PATIENCE` allows.
+    come back again and again, more often than `PATIENCE` allows. Mostly they are later each time; where a break can be
+    taken before or behind, a later start may also make others earlier, and `STUCK` says that a steady look may do.
     """
+    s.turn[STUCK] = 0
     s.turn[WAVE] += 1
     wave = s.turn[WAVE]
     while s.turn[QUEUED] > 0:
@@ -432,7 +442,8 @@ def propagate(d: Day, s: State, ceiling: float) -> bool:
         if s.node[n].wave != wave:
             s.node[n].wave, s.node[n].looks = wave, 0
         s.node[n].looks += 1
-        if s.node[n].looks > s.turn[PATIENCE] or not _update(d, s, n) or price(d, s) > ceiling:
+        s.turn[STUCK] = 1 if s.node[n].looks > s.turn[PATIENCE] else 0
+        if s.turn[STUCK] or not _update(d, s, n) or price(d, s) > ceiling:
             while s.turn[QUEUED] > 0:
                 s.turn[QUEUED] -= 1
                 s.queued[s.queue[s.turn[QUEUED]]] = 0

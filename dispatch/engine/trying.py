@@ -1,7 +1,7 @@
 """Kernels that put a visit where it was asked about, to see what that really costs."""
 
 from dispatch.engine.compiling import compiled
-from dispatch.engine.day import WORST, Day, State
+from dispatch.engine.day import STEADY, STUCK, WORST, Day, State
 from dispatch.engine.limits import limits_kept
 from dispatch.engine.openings import Asked
 from dispatch.engine.places import NEVER, keep_sums, restore_sums
@@ -13,16 +13,37 @@ _MOST_WAITS = 40  # for a unit, when a crew that must begin later finds it taken
 
 @compiled
 def put_in(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bool:
-    """Put a visit's nodes where `State.found` says, with equipment from `start` on, and time everything.
+    """Put a visit's nodes where `State.found` says, with equipment from `start` on (-1: without), and time everything.
 
-    False when a rule breaks or the price passes the ceiling.
+    False when a rule breaks or the price passes the ceiling. Where starts go up and down for ever, nobody who has waited
+    until some instant begins earlier any more: `retime` looks at every plan that way.
     """
+    mark = s.top[0]
+    kept = keep_sums(s)
+    if _put(d, s, a, v, start, ceiling):
+        return True
+    if not s.turn[STUCK]:
+        return False
+    undo(d, s, mark)
+    restore_sums(s, kept)
+    for u in range(d.visits):
+        s.visit[u].floor = 0
+    s.turn[STEADY] = 1
+    good = _put(d, s, a, v, start, ceiling)
+    s.turn[STEADY] = 0
+    return good
+
+
+@compiled
+def _put(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bool:
+    """The same, as it comes."""
     first, units = d.visit[v].first, d.visit[v].units
     for i in range(units - first):
         if not put(d, s, first + i, s.found[2 * i], s.found[2 * i + 1]):
             return False
-    good = units == d.visit[v].end or take_units(d, s, a, v, start)
-    for n in range(first, d.visit[v].end):
+    equipped = units < d.visit[v].end and start >= 0
+    good = not equipped or take_units(d, s, a, v, start)
+    for n in range(first, d.visit[v].end if equipped else units):
         queue_node(d, s, n)
         queue_node(d, s, s.node[n].after)
     return propagate(d, s, ceiling) and good and (d.limits == 0 or limits_kept(d, s))
@@ -32,7 +53,7 @@ def put_in(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bo
 def tried(d: Day, s: State, a: Asked, v: int, k: int, start: int, best: float) -> float:
     """What it really costs to put the visit's nodes where `State.found` says; NEVER when a rule breaks or not under `best`.
 
-    Equipment is taken from `start` on, or when it is free next if the crew cannot begin before; `Asked.start` says when.
+    Equipment is taken from when the crew could begin without, or when it is free next; `Asked.start` says when.
     """
     mark = s.top[0]
     kept = keep_sums(s)
@@ -41,8 +62,9 @@ def tried(d: Day, s: State, a: Asked, v: int, k: int, start: int, best: float) -
     ceiling = NEVER if d.worst_rate > 0.0 else before + best
     first, units, end = d.visit[v].first, d.visit[v].units, d.visit[v].end
     cost = NEVER
+    start = -1 if units < end and a.lo[k] < a.hi[k] else start
     for _ in range(_MOST_WAITS):
-        if units < end:
+        if units < end and start >= 0:
             for n in range(first, end):
                 d.node[n].opens = start
         begin = start

@@ -1,13 +1,15 @@
 """Small random days, and every place one more visit could have in them: the slow truth quotes are compared with.
 
 A place is a worker and a position for each seat (for a meal: two positions). It is possible when `retime` finds times
-for the whole plan with nothing begun earlier than planned, and `check_plan` finds nothing it did not find before.
+for the whole plan with nothing begun earlier than planned, and `check_plan` finds nothing it did not find before. Whoever
+needs equipment begins, at the earliest, when a unit is free in the plan as it stands.
 """
 
 import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -16,11 +18,13 @@ from msgspec.structs import replace
 from dispatch import (
     Break,
     Delivery,
+    Equipment,
     Insertion,
     Link,
     Plan,
     Prepared,
     Problem,
+    Promise,
     Seat,
     Shift,
     Stop,
@@ -37,7 +41,7 @@ from dispatch import (
 )
 
 END_S = 30_000
-SKILLS = ("bath", "rehab")
+SKILLS, TONGUES, THINGS = ("bath", "rehab"), ("Wu", "Min"), ("tub", "van")
 
 
 class Case(Struct, frozen=True):
@@ -56,9 +60,12 @@ def random_case(chance: random.Random) -> Case | None:
     visits = [_visit(chance, f"v{n}") for n in range(chance.randrange(2, 9))]
     asked = _visit(chance, "new")
     links = [*_links(chance, [visit.id for visit in visits]), *_links(chance, ["new", *(v.id for v in visits)])[:1]]
-    weights = Weights(late_max_s=chance.choice([0, 0, 0, 2]), late_each_seat=chance.random() < 0.2)
+    weights = Weights(
+        late_max_s=chance.choice([0, 0, 0, 2]), late_each_seat=chance.random() < 0.2, uneven=chance.choice([0, 0, 0, 0.5])
+    )
+    things = (Equipment("tub", chance.choice([1, 1, 2]), chance.choice([0, 1500])), *_vans(chance))
     problem = Problem(
-        workers=team, visits=tuple(visits), travel={"car": ways, "bike": ways * 2}, weights=weights,
+        workers=team, visits=tuple(visits), travel={"car": ways, "bike": ways * 2}, weights=weights, equipment=things,
         links=tuple(link for link in links if "new" not in (link.before, link.after)),
     )  # fmt: skip
     plan = construct(problem)
@@ -72,6 +79,12 @@ def random_case(chance: random.Random) -> Case | None:
     return Case(replace(problem, visits=(*visits, asked), links=tuple(links)), plan, asked)
 
 
+def _vans(chance: random.Random) -> list[Equipment]:
+    """Each provider's own, and one time for all."""
+    turnaround = chance.choice([0, 900])
+    return [Equipment("van", chance.choice([0, 1, 1, 2]), turnaround, provider) for provider in "pq"]
+
+
 def _worker(chance: random.Random, n: int) -> Worker:
     halfway = chance.randrange(12_000, 16_000)
     two = (Shift(chance.randrange(3000), halfway), Shift(halfway + chance.randrange(2000), END_S))
@@ -82,7 +95,9 @@ def _worker(chance: random.Random, n: int) -> Worker:
         start_place=chance.randrange(7), end_place=chance.choice([None, chance.randrange(7)]),
         shifts=two if chance.random() < 0.2 else (Shift(chance.randrange(3000), END_S),),
         breaks=chance.choice(rests), box_capacity=chance.choice([1, 2, 3]),
-        capacity=chance.choice([None, None, 4]), max_span_s=chance.choice([None, None, None, 20_000]),
+        capacity=chance.choice([None, None, 4]), max_span_s=chance.choice([None, None, None, 9000, 20_000]),
+        max_work_s=chance.choice([None, None, None, 9000]), max_heavy=chance.choice([None, None, None, 0, 1]),
+        languages=frozenset(chance.sample(TONGUES, chance.choice([0, 1]))),
     )  # fmt: skip
 
 
@@ -93,7 +108,8 @@ def _visit(chance: random.Random, name: str) -> Visit:
     meal = chance.random() < 0.25
     crew = 1 if meal else chance.choice([1, 1, 1, 2, 2, 3])
     skills = frozenset[str]() if meal or chance.random() < 0.3 else frozenset({chance.choice(SKILLS)})
-    seat = Seat(skills, chance.randrange(300, 3000), chance.choice([None, None, None, "female"]))
+    heavy = chance.random() < 0.3
+    seat = Seat(skills, chance.randrange(300, 3000), chance.choice([None, None, None, "female"]), heavy)
     seats = [seat if chance.random() < 0.5 else Seat(frozenset(), chance.randrange(300, 3000)) for _ in range(crew)]
     ride = chance.choice([None, chance.randrange(1500, 6000)])
     return Visit(
@@ -101,8 +117,26 @@ def _visit(chance: random.Random, name: str) -> Visit:
         Delivery(chance.randrange(7), max(0, lo - chance.randrange(3000)), 200, ride) if meal else None,
         providers=chance.choice([None, None, None, frozenset("p")]),
         refused_workers=frozenset({f"w{chance.randrange(4)}"}) if chance.random() < 0.2 else frozenset(),
-        load=0 if meal else chance.choice([0, 0, 1, 2]),
+        load=0 if meal else chance.choice([0, 0, 1, 2]), priority=chance.choice([0, 0, 1]),
+        equipment=frozenset() if meal else frozenset(chance.sample(THINGS, chance.choice([0, 0, 0, 1, 1, 2]))),
+        **_wishes(chance, lo, hi),
     )  # fmt: skip
+
+
+def _wishes(chance: random.Random, lo: int, hi: int) -> dict[str, Any]:
+    """What somebody was told and would like, of every other visit."""
+    if chance.random() < 0.5:
+        return {}
+    people = [f"w{n}" for n in range(4)]
+    told = Promise(chance.choice([None, chance.randint(lo, hi)]), _some(chance, people), chance.choice([0, 300, 900]))
+    return {
+        "promised": chance.choice([None, told]), "preferred_worker": chance.choice([None, *people]),
+        "known_workers": _some(chance, people), "languages": _some(chance, TONGUES),
+    }  # fmt: skip
+
+
+def _some(chance: random.Random, names: Sequence[str]) -> frozenset[str]:
+    return frozenset(chance.sample(names, chance.choice([0, 0, 1, 2])))
 
 
 def _links(chance: random.Random, names: Sequence[str]) -> list[Link]:
@@ -151,12 +185,56 @@ def cheapest(case: Case, lo: int, hi: int) -> tuple[int, dict[tuple[str, ...], i
     before = plan_cost(case.problem, case.plan)
     costs: dict[tuple[str, ...], int] = {}
     for crew, routes in _places(case, visit):
-        timed = retime(late, Plan(routes, case.plan.unserved))
+        timed = _timed(case, late, visit, Plan(routes, case.plan.unserved))
         if timed is None or any(str(violation) not in known for violation in check_plan(whole, timed)):
             continue
         cost = plan_cost(case.problem, timed) - before
         costs[crew] = min(cost, costs.get(crew, cost))
     return min(costs.values(), default=-1), costs
+
+
+def _timed(case: Case, late: Problem, visit: Visit, plan: Plan) -> Plan | None:
+    """The plan with one more visit at its earliest times, of equipment those at which a unit is free."""
+    if not visit.equipment:
+        return retime(late, plan)
+    plenty = replace(late, equipment=(*late.equipment, Equipment("plenty", 99)))
+    timed = retime(_with(plenty, replace(visit, equipment=frozenset({"plenty"}))), plan)
+    while timed is not None:
+        crew = timed.stops_of(visit.id)
+        begin = _free_from(case, visit, crew)
+        if begin is None:
+            return None
+        if begin == crew[0].start_s and plan.stops_of(visit.id)[0].start_s == begin:
+            return timed
+        plan = Plan(
+            {w: tuple(stop.at(begin) if stop.visit == visit.id else stop for stop in route) for w, route in plan.routes.items()},
+            plan.unserved,
+        )  # fmt: skip
+        timed = retime(_with(late, replace(visit, earliest_s=begin)), plan)
+    return None
+
+
+def _with(problem: Problem, visit: Visit) -> Problem:
+    return replace(problem, visits=tuple(visit if other.id == visit.id else other for other in problem.visits))
+
+
+def _free_from(case: Case, visit: Visit, crew: Sequence[Stop]) -> int | None:
+    """When, not before the crew begins, what the visit needs is free in the plan as it stands."""
+    whole = _with(case.problem, visit)
+    turnaround = {pool.kind: pool.turnaround_s for pool in case.problem.equipment}
+    begin = crew[0].start_s
+    freed = {begin}
+    for other in case.problem.visits:
+        for stop in case.plan.stops_of(other.id):
+            busy = max(seat.duration_s for seat in other.seats)
+            freed |= {stop.start_s + busy + turnaround[kind] for kind in other.equipment}
+    for instant in sorted(instant for instant in freed if begin <= instant <= visit.latest_s):
+        routes = dict(case.plan.routes)
+        for stop in crew:
+            routes[stop.worker] = (*routes.get(stop.worker, ()), stop.at(instant))
+        if not any(violation.rule == "equipment" for violation in check_plan(whole, Plan(routes, case.plan.unserved))):
+            return instant
+    return None
 
 
 def _places(case: Case, visit: Visit) -> Iterator[tuple[tuple[str, ...], dict[str, tuple[Stop, ...]]]]:
