@@ -31,7 +31,7 @@ from dispatch.plan import Kind, Plan, Stop
 from dispatch.problem import Problem, Shift, Visit, Weights, Worker
 from dispatch.sharing import Unit, busy_s, keep_begun, shared_out, stretched, units_of, uses_of
 from dispatch.suiting import Node, fits_of, wishes_of
-from dispatch.timing import ease, not_before
+from dispatch.timing import ease, free_again, not_before
 
 _NEIGHBOURS = 200
 MOST_KINDS: Final = 4  # of equipment for one visit; the search remembers so many places beside four seats
@@ -296,7 +296,7 @@ class Reader:
 
     def _free(self, worker: Worker) -> int:
         begun = self.begun.get(worker.id, ())
-        return max(begun[-1].end_s if begun else worker.shifts[0].start_s, self.problem.now_s)
+        return free_again(self.problem, worker, begun)
 
     def _shifts(self, worker: Worker) -> list[tuple[int, int]]:
         """Begin and end of each shift; who has set out must be back before the day becomes too long."""

@@ -18,6 +18,7 @@ from dispatch.plan import Kind, Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.sharing import busy_s
+from dispatch.timing import free_again
 
 _SCALE = 1000  # costs of a part of a second are counted in thousandths
 _DEPOT = 0
@@ -130,7 +131,7 @@ class _Model:
         """A round from where the worker is through some nodes and home; the round of an idle worker is empty."""
         model, ways, begun = self.model, self.problem.travel[worker.mode], self.begun[worker.id]
         place = begun[-1].place if begun else worker.start_place
-        free = max(begun[-1].end_s if begun else worker.shifts[0].start_s, self.problem.now_s)
+        free = free_again(self.problem, worker, begun)
         mine = [n for n, node in enumerate(self.nodes) if self._may(worker, node)]
         idle = model.new_bool_var(f"idle {worker.id}")
         arcs: list[tuple[int, int, Any]] = [(_DEPOT, _DEPOT, idle)]

@@ -22,7 +22,7 @@ from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.search import construct, search
-from dispatch.timing import index, retime
+from dispatch.timing import free_again, index, retime
 from dispatch.zones import search_wide
 
 MOST_STOPS = 250  # above this one model searches badly; measured
@@ -169,7 +169,7 @@ def _add_time(problem: Problem, day: _Day, routing: Any) -> Any:
     time_of = routing.GetDimensionOrDie("time")
     transits = [int(b) for b in busy]
     for v, (worker, prefix) in enumerate(zip(day.workers, day.prefixes, strict=True)):
-        begin = max(prefix[-1].end_s if prefix else worker.shifts[0].start_s, problem.now_s)
+        begin = free_again(problem, worker, prefix)
         last = max(worker.shifts[0].end_s, begin)
         time_of.CumulVar(routing.Start(v)).SetRange(begin, last)
         time_of.CumulVar(routing.End(v)).SetRange(begin, last)

@@ -46,6 +46,27 @@ def latest(visit: Visit, stop: Stop) -> int:
     return visit.latest_s
 
 
+def free_again(problem: Problem, worker: Worker, begun: Sequence[Stop]) -> int:
+    """When a worker with shifts can leave: what has begun is over, and so is the break they are on by now."""
+    free = max(begun[-1].end_s if begun else worker.shifts[0].start_s, problem.now_s)
+    matrix = problem.travel[worker.mode]
+    used = hole = 0
+    for rest in worker.breaks if worker.breaks and worker.breaks[0].latest_s < problem.now_s else ():
+        while hole < len(begun):
+            way = int(matrix[begun[hole - 1].place if hole else worker.start_place, begun[hole].place])
+            if max(used, rest.earliest_s) + rest.duration_s + way <= begun[hole].start_s:
+                break
+            used = max(used, begun[hole].end_s)
+            hole += 1
+        begin = max(used, rest.earliest_s)
+        if rest.latest_s >= problem.now_s:
+            break
+        if begin <= rest.latest_s:
+            used = begin + rest.duration_s
+            free = max(free, used) if hole == len(begun) else free
+    return free
+
+
 def walk(
     problem: Problem,
     worker: Worker,
@@ -62,7 +83,9 @@ def walk(
         return None
     shift_at = 0
     place = worker.start_place
-    free = max(shifts[0].start_s, problem.now_s) if shifts else 0
+    begun = route[: max((n + 1 for n, stop in enumerate(route) if stop.locked), default=0)]
+    again = free_again(problem, worker, begun)
+    free = max(shifts[0].start_s, problem.now_s) if begun and shifts else again
     # a break that could have begun until now has been taken by whoever had nothing to do
     pending: list[Break] = [b for b in worker.breaks if b.latest_s >= problem.now_s]
     starts: list[int] = []
@@ -70,6 +93,7 @@ def walk(
         if stop.locked:
             starts.append(stop.start_s)
             place, free = stop.place, max(stop.end_s, problem.now_s)
+            free = max(free, again) if len(starts) == len(begun) else free
             pending = [b for b in pending if b.latest_s >= stop.start_s]
             continue
         visit = visits[stop.visit]

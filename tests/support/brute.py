@@ -290,6 +290,7 @@ def wrong_about(case: Case, starts: Sequence[int], kinds: Counter[str]) -> list[
     visit = case.visit
     linked = any(visit.id in (link.before, link.after) for link in case.problem.links)
     kind = ("meal" if visit.delivery else f"crew of {len(visit.seats)}") + (", linked" if linked else "")
+    kind += ", with equipment" if visit.equipment else ""
     prepared = Prepared(case.problem, case.plan)
     slots = {slot.start_s: slot for slot in quote(case.problem, case.plan, visit, starts, prepared)}
     wrong: list[str] = []
