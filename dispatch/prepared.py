@@ -78,7 +78,14 @@ class Prepared:
         self._wishes: dict[tuple[object, ...], ndarray] = {}
         self._kinds: dict[tuple[object, ...], list[int]] = {}
         for w, worker in enumerate(self.workers):
-            kind = (worker.provider, worker.skills, worker.gender, worker.box_capacity, worker.capacity, worker.max_heavy == 0)
+            kind = (
+                worker.provider,
+                worker.skills,
+                worker.gender,
+                worker.box_capacity,
+                worker.capacity,
+                worker.max_heavy == 0,
+            )
             self._kinds.setdefault(kind, []).append(w)
         tabulate(self.day, self.state, self.asked)
 
@@ -269,7 +276,14 @@ class Prepared:
     def _wish(self, visit: Visit, seats: Sequence[Node]) -> ndarray:
         """What each worker costs at each stop beside travel."""
         told = visit.promised.workers if visit.promised else frozenset[str]()
-        key = (told, visit.preferred_worker, visit.known_workers, visit.languages, len(visit.seats), visit.delivery is None)
+        key = (
+            told,
+            visit.preferred_worker,
+            visit.known_workers,
+            visit.languages,
+            len(visit.seats),
+            visit.delivery is None,
+        )
         if key not in self._wishes:
             alone = [msgspec.structs.replace(node, visit=0) for node in seats]
             wish = wishes_of(self.problem.weights, alone, [visit], self._everybody)

@@ -6,7 +6,7 @@ from its own route, unless it reaches a crew, a link or a limit of the whole day
 """
 
 from dispatch.engine.compiling import compiled, inlined
-from dispatch.engine.day import FAR, TRYING, WALK, Day, State
+from dispatch.engine.day import FAR, TRYING, WALK, WORST, Day, State
 from dispatch.engine.openings import Asked, beside, is_plain, scan, together, work_left
 from dispatch.engine.places import NEVER, tied_window, walk_on
 from dispatch.engine.timing import home_of, leg_between, step, visit_cost
@@ -79,6 +79,17 @@ def _gather(d: Day, s: State, a: Asked, v: int, seat: int, k: int, ranked: bool)
 
 
 @inlined
+def _behind(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int) -> float:
+    """`walk_on` without the greatest lateness of the plan: that of a crew's routes is one, and no sum."""
+    worst = s.sums[WORST]
+    s.sums[WORST] = FAR
+    s.turn[WALK] += 1
+    cost = walk_on(d, s, w, n, place, free, shift, rests)
+    s.sums[WORST] = worst
+    return cost
+
+
+@inlined
 def _enlist(
     a: Asked, seat: int, count: int, cost: float, w: int, after: int, start: int, limit: int, plain: bool, rough: bool,
     trying: bool,
@@ -127,8 +138,7 @@ def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: 
         if start > limit:
             return count, best
     elif not rough:
-        s.turn[WALK] += 1
-        cost += walk_on(d, s, w, s.node[p].after, place, start + duration, shift, rests)
+        cost += _behind(d, s, w, s.node[p].after, place, start + duration, shift, rests)
         if cost >= NEVER:
             return count, best
         trying = bool(s.turn[TRYING] == 1 or d.worker[w].span < FAR)
@@ -265,8 +275,7 @@ def _later(d: Day, s: State, v: int, seat: int, w: int, p: int, start: int) -> f
         return NEVER
     there = int(d.reverse[d.worker[w].mode, d.node[n].place, d.node[p].place])
     cost = d.travel_rate * (there + leg_between(d, w, n, q) - s.node[p].leg) + beside(d, s, n, w)
-    s.turn[WALK] += 1
-    cost += walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
+    cost += _behind(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
     if begin > start:
         s.turn[TRYING] = 1  # a break comes first: the others wait for this one
     return cost

@@ -18,6 +18,7 @@ from dispatch.engine.day import (
     STEADY,
     STUCK,
     TRAVEL,
+    VISIT,
     WAVE,
     WISHES,
     WORST,
@@ -360,7 +361,7 @@ def _settle(d: Day, s: State, v: int) -> bool:
         return False
     for i in range(count):
         u = v if g < 0 else d.group_visits[base + i]
-        if s.turn[STEADY] and d.visit[u].end - d.visit[u].first > 1:
+        if s.turn[STEADY] and d.node[d.visit[u].first].kind == VISIT and d.visit[u].end - d.visit[u].first > 1:
             s.visit[u].floor = max(s.visit[u].floor, s.visit[u].together)
         for n in range(d.visit[u].first, d.visit[u].end):
             if s.node[n].route < 0 or d.node[n].kind == PICKUP or s.node[n].arrive < 0:

@@ -61,7 +61,9 @@ def random_case(chance: random.Random) -> Case | None:
     asked = _visit(chance, "new")
     links = [*_links(chance, [visit.id for visit in visits]), *_links(chance, ["new", *(v.id for v in visits)])[:1]]
     weights = Weights(
-        late_max_s=chance.choice([0, 0, 0, 2]), late_each_seat=chance.random() < 0.2, uneven=chance.choice([0, 0, 0, 0.5])
+        late_max_s=chance.choice([0, 0, 0, 2]),
+        late_each_seat=chance.random() < 0.2,
+        uneven=chance.choice([0, 0, 0, 0.5]),
     )
     things = (Equipment("tub", chance.choice([1, 1, 2]), chance.choice([0, 1500])), *_vans(chance))
     problem = Problem(
