@@ -48,7 +48,8 @@ class _Easing:
         self.workers = {worker.id: worker for worker in problem.workers}
         self.visits = {visit.id: visit for visit in problem.visits}
         self.routes = {worker: list(route) for worker, route in plan.routes.items()}
-        self.rests = {worker: self._rested(self.workers[worker], route) for worker, route in self.routes.items()}
+        known = [name for name in self.routes if name in self.workers]
+        self.rests = {name: self._rested(self.workers[name], self.routes[name]) for name in known}
         self.where: dict[str, list[tuple[str, int]]] = {}
         for worker, route in self.routes.items():
             for i, stop in enumerate(route):
@@ -94,8 +95,10 @@ class _Easing:
 
     def _room(self, worker_id: str, i: int) -> int:
         """How late a stop may start, so that nothing behind it in its route moves."""
-        route, worker = self.routes[worker_id], self.workers[worker_id]
+        route, worker = self.routes[worker_id], self.workers.get(worker_id)
         stop = route[i]
+        if worker is None:  # of the day of some workers alone the others stay where they are
+            return stop.start_s
         busy = stop.end_s - stop.start_s
         matrix = self.problem.travel[worker.mode]
         shift = next((s for s in worker.shifts if s.start_s <= stop.start_s and stop.end_s <= s.end_s), None)

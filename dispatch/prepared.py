@@ -19,7 +19,7 @@ from dispatch.engine.day import DROP, FAR, GROUP, HEAVY, LINK, PATIENCE, PICKUP,
 from dispatch.engine.limits import span_of
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
 from dispatch.plan import Plan, Stop
-from dispatch.problem import Link, Problem, Seat, Visit, Worker
+from dispatch.problem import Link, Problem, Seat, Visit
 from dispatch.rules import refusal
 from dispatch.sharing import busy_s
 from dispatch.suiting import Node, wishes_of
@@ -317,8 +317,11 @@ class Prepared:
                 base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
                 lo = max(lo, base + link.min_gap_s)
                 hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
-            elif link.max_gap_s is not None:
-                lo = max(lo, start - link.max_gap_s - (own if link.from_end else 0))
+                continue
+            start -= own if link.from_end else 0
+            lo = lo if link.max_gap_s is None else max(lo, start - link.max_gap_s)
+            # what has begun too soon has begun; who only stays where nobody can move them must not be too soon
+            hi = hi if any(stop.locked for stop in begun) else min(hi, start - link.min_gap_s)
         return lo, hi
 
     def _who(self, visit: Visit, seat: Seat, links: Sequence[Link]) -> ndarray:
