@@ -356,11 +356,16 @@ class _Reader:
                 base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
                 lo = max(lo, base + link.min_gap_s)
                 hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
+            elif link.max_gap_s is not None:
+                # whoever has begun the later one may have to wait at the door, but must not come long after this one
+                own = max(seat.duration_s for seat in visit.seats) if link.from_end else 0
+                lo = max(lo, min(hi, start - own - link.max_gap_s))
         return lo, hi
 
     def _there_before(self, visit: Visit) -> frozenset[str]:
         """Who has begun a visit that somebody else than this one's crew must serve."""
-        others = [link.before for link in self.problem.links if link.apart and link.after == visit.id]
+        pairs = [{link.before, link.after} for link in self.problem.links if link.apart]
+        others = [other for pair in pairs if visit.id in pair for other in pair - {visit.id}]
         return frozenset(stop.worker for other in others for stop in self._locked.get(other, []))
 
 
