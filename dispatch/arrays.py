@@ -123,6 +123,11 @@ class _Reader:
         for route in begun.values():
             for stop in route:
                 self._locked.setdefault(stop.visit, []).append(stop)
+        self._awaited: dict[str, int] = {}
+        for route in plan.routes.values():
+            for stop in route:
+                if not stop.locked and stop.visit in self._locked:
+                    self._awaited[stop.visit] = max(stop.start_s, self._awaited.get(stop.visit, 0))
         self.visits: list[Visit] = []
         self.nodes: list[Node] = []
         for visit in problem.visits:
@@ -344,7 +349,9 @@ class _Reader:
         lo, hi = not_before(visit), visit.latest_s
         for stop in self._locked.get(visit.id, []):
             if visit.delivery is None:
+                # somebody is at the door: the others may come earlier than the plan says, but not let them wait longer
                 lo = max(lo, stop.start_s)
+                hi = self._awaited.get(visit.id, lo)
         hi = max(lo, hi)
         for link in self.problem.links:
             other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
