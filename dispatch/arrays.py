@@ -173,6 +173,11 @@ class Reader:
         for route in begun.values():
             for stop in route:
                 self._locked.setdefault(stop.visit, []).append(stop)
+        self._awaited: dict[str, int] = {}
+        for route in plan.routes.values():
+            for stop in route:
+                if not stop.locked and stop.visit in self._locked:
+                    self._awaited[stop.visit] = max(stop.start_s, self._awaited.get(stop.visit, 0))
         self.visits: list[Visit] = []
         self.nodes: list[Node] = []
         for visit in problem.visits:
@@ -382,7 +387,9 @@ class Reader:
         lo, hi = not_before(visit), visit.latest_s
         for stop in self._locked.get(visit.id, []):
             if visit.delivery is None:
+                # somebody is at the door: the others may come earlier than the plan says, but not let them wait longer
                 lo = max(lo, stop.start_s)
+                hi = self._awaited.get(visit.id, lo)
         hi = max(lo, hi)
         for link in self.problem.links:
             other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
@@ -394,11 +401,16 @@ class Reader:
                 base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
                 lo = max(lo, base + link.min_gap_s)
                 hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
+            elif link.max_gap_s is not None:
+                # whoever has begun the later one may have to wait at the door, but must not come long after this one
+                own = max(seat.duration_s for seat in visit.seats) if link.from_end else 0
+                lo = max(lo, min(hi, start - own - link.max_gap_s))
         return lo, hi
 
     def _there_before(self, visit: Visit) -> frozenset[str]:
         """Who has begun a visit that somebody else than this one's crew must serve."""
-        others = [link.before for link in self.problem.links if link.apart and link.after == visit.id]
+        pairs = [{link.before, link.after} for link in self.problem.links if link.apart]
+        others = [other for pair in pairs if visit.id in pair for other in pair - {visit.id}]
         return frozenset(stop.worker for other in others for stop in self._locked.get(other, []))
 
 

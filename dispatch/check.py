@@ -182,7 +182,9 @@ def _crews(plan: Plan, workers: dict[str, Worker], visits: dict[str, Visit]) -> 
         if sorted(stop.seat for stop in stops) != list(range(len(visit.seats))):
             found.append(Violation("crew_size", visit_id))
             continue
-        if len({stop.start_s for stop in stops}) > 1:
+        here = max((stop.start_s for stop in stops if stop.locked), default=0)  # and waits for the others
+        coming = {stop.start_s for stop in stops if not stop.locked}
+        if len(coming) > 1 or min(coming) < here:
             found.append(Violation("crew_start", visit_id))
         if len({stop.worker for stop in stops}) < len(stops):
             found.append(Violation("crew_distinct", visit_id))
@@ -213,13 +215,14 @@ def _links(problem: Problem, plan: Plan) -> list[Violation]:
     for link in problem.links:
         first = [s for s in plan.stops_of(link.before) if s.kind != "pickup"]
         then = [s for s in plan.stops_of(link.after) if s.kind != "pickup"]
-        if not first or not then or any(s.locked for s in then):
+        begun = any(s.locked for s in then)  # its worker may wait; but nobody may move the earlier one away from it
+        if not first or not then or (begun and all(s.locked for s in first)):
             continue
         if link.apart and {s.worker for s in first} & {s.worker for s in then}:
             found.append(Violation("apart", link.after, link.before))
         base = max(s.end_s for s in first) if link.from_end else min(s.start_s for s in first)
         gap = min(s.start_s for s in then) - base
-        if gap < link.min_gap_s or (link.max_gap_s is not None and gap > link.max_gap_s):
+        if (gap < link.min_gap_s and not begun) or (link.max_gap_s is not None and gap > link.max_gap_s):
             found.append(Violation("gap", link.after, f"{gap} not in {link.min_gap_s}..{link.max_gap_s}"))
     return found
 

@@ -337,8 +337,9 @@ class Prepared:
             self._able[key] = row
         out = [self.number[name] for name in visit.refused_workers if name in self.number]
         for link in links:
-            if link.apart and link.after == visit.id:
-                out += [self.number[s.worker] for s in self.locked.get(link.before, []) if s.worker in self.number]
+            if link.apart:
+                others = self.locked.get(self._other(link, visit), [])
+                out += [self.number[stop.worker] for stop in others if stop.worker in self.number]
         if out:
             row = row.copy()
             row[out] = 0

@@ -24,7 +24,7 @@ def carry_over(then: Day, improved: Plan, now: Day, stand: Standing) -> Plan | N
     """The improvement's changes that touch only routes nobody else has changed since, or None when nothing is left.
 
     Routes an order moved between stand or fall together. The result is checked against the day as it is now and must
-    cost less than what is there.
+    cost less than what is there; nobody at a door is made to wait longer for a colleague.
     """
     problem, current = stand.problem, stand.plan
     old = {worker: _shape(route) for worker, route in then.plan.routes.items()}
@@ -50,7 +50,14 @@ def carry_over(then: Day, improved: Plan, now: Day, stand: Standing) -> Plan | N
         return None
     if check_plan(problem, plan) or plan_cost(problem, plan) >= plan_cost(problem, current):
         return None
-    return plan
+    there = {stop.visit for route in current.routes.values() for stop in route if stop.locked}
+    waits = [visit for visit in there if _start_of(plan, visit) > _start_of(current, visit)]
+    return None if waits else plan
+
+
+def _start_of(plan: Plan, visit: str) -> int:
+    """When the last of a visit's crew is there."""
+    return max((stop.start_s for stop in plan.stops_of(visit) if stop.kind == "visit"), default=0)
 
 
 def _replaced(current: Sequence[Stop], improved: Sequence[Stop], then: Day, now: Day) -> tuple[Stop, ...]:

@@ -1,10 +1,12 @@
 """Bringing a day's times up to what has really happened, and its limits to what can still be kept."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import Struct
 
 from backend.scheduling.snapshots import Day
-from dispatch import Plan, Problem, Shift, Stop, Visit, Worker, check_plan, retime
+from dispatch import Link, Plan, Problem, Shift, Stop, Visit, Worker, check_plan, retime
 
 _LATE_S = 6 * 3600  # how far a day may slip before its times are no longer told
 
@@ -47,6 +49,7 @@ def standing(day: Day) -> Standing:
     relaxed = msgspec.structs.replace(
         problem,
         visits=tuple(_as_planned(visit, stops.get(visit.id, [])) for visit in problem.visits),
+        links=tuple(_as_far(link, stops) for link in problem.links),
         workers=tuple(_until_done(problem, w, plan.routes.get(w.id, ()), w.id in rests) for w in problem.workers),
     )
     return Standing(relaxed, plan)
@@ -63,6 +66,18 @@ def _as_planned(visit: Visit, stops: list[Stop]) -> Visit:
     if meal is not None and meal.max_ride_s is not None and fetched is not None and start - fetched > meal.max_ride_s:
         visit = msgspec.structs.replace(visit, delivery=msgspec.structs.replace(meal, max_ride_s=start - fetched))
     return visit
+
+
+def _as_far(link: Link, stops: Mapping[str, list[Stop]]) -> Link:
+    """The gap as wide, or as narrow, as the plan keeps it."""
+    first = [stop for stop in stops.get(link.before, ()) if stop.kind != "pickup"]
+    then = [stop for stop in stops.get(link.after, ()) if stop.kind != "pickup"]
+    if not first or not then:
+        return link
+    base = max(stop.end_s for stop in first) if link.from_end else min(stop.start_s for stop in first)
+    gap = min(stop.start_s for stop in then) - base
+    longest = None if link.max_gap_s is None else max(link.max_gap_s, gap)
+    return msgspec.structs.replace(link, min_gap_s=min(link.min_gap_s, gap), max_gap_s=longest)
 
 
 def _until_done(problem: Problem, worker: Worker, route: tuple[Stop, ...], restless: bool) -> Worker:

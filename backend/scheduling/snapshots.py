@@ -1,6 +1,7 @@
 """One zone's day in memory: rows become a planning problem and a plan, keyed by the plan's version."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -200,7 +201,7 @@ async def _build(
     )
     await travel.know(connection, place_ids)
     index = {place_id: i for i, place_id in enumerate(place_ids)}
-    now_s = max(0, int((now - origin).total_seconds()) + 1)
+    now_s = max(0, math.ceil((now - origin).total_seconds()))
     workers = rows.roster.workers
     zero = origin.astimezone(UTC)  # the zone of what the database gives: no look at a calendar for each difference
     routes, anchors = _routes(rows, workers, index, zero, now_s)
@@ -278,7 +279,7 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
         earliest_s = max(at(v.window_from), at(v.not_before) if v.not_before else 0)
         latest_s = max(earliest_s, min(latest_s, at(v.not_after) if v.not_after else latest_s))
         if planned.get(v.order_id, 0) > latest_s:  # the promise is broken already: late is better than never
-            latest_s, due_s = planned[v.order_id] + _BROKEN_S, at(v.window_to)
+            latest_s, due_s = planned[v.order_id] + _BROKEN_S, at(min(v.window_to, v.not_after or v.window_to))
         found.append(
             Visit(
                 id=str(v.order_id),
@@ -312,7 +313,7 @@ def _routes(
     durations = {(v.order_id, seat.number): seat.duration_s for v in rows.visits for seat in v.seats}
     crew_start: dict[UUID, int] = {}
     for stop in rows.stops:
-        if stop.order_id and stop.started and stop.kind == "visit":
+        if stop.order_id and stop.kind == "visit":  # whoever is at the door waits for those who are not
             came = at(stop.arrived_at) if stop.arrived_at else max(at(stop.from_at), now_s)
             crew_start[stop.order_id] = max(came, crew_start.get(stop.order_id, 0))
     routes: dict[str, list[Stop]] = {worker.id: [] for worker in workers}
@@ -337,7 +338,7 @@ def _routes(
                 start = crew_start[s.order_id]
                 duration = durations[s.order_id, s.seat]
             # a fetch or hand-over under way is taken to have begun as planned: no phone reports its beginning
-            end = at(s.left_at) if s.left_at else max(start + duration, now_s + 1)
+            end = at(s.left_at) if s.left_at else max(start + duration, now_s, 1)
             start = min(start, end - 1)
         visit = str(s.order_id) if s.order_id else ""
         routes[worker].append(Stop(worker, s.kind, visit, s.seat - 1, place, start, end, locked=s.started))

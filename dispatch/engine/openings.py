@@ -12,7 +12,8 @@ from numpy import ndarray
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import FAR, Day, Records, State
 from dispatch.engine.places import NEVER, worker_can
-from dispatch.engine.timing import home_of, refresh, uneven_more, visit_cost
+from dispatch.engine.routes import refresh
+from dispatch.engine.timing import home_of, uneven_more, visit_cost
 
 SEATS: Final = 4  # the largest crew
 NODES: Final = 8  # of one visit: its seats, and as many kinds of equipment

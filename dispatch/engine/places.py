@@ -22,13 +22,13 @@ from dispatch.engine.day import (
     State,
 )  # fmt: skip
 from dispatch.engine.limits import day_allows, day_bounded, limits_kept
+from dispatch.engine.routes import refresh
 from dispatch.engine.timing import (
     home_of,
     price,
     propagate,
     put,
     queue_node,
-    refresh,
     rests_left_fit,
     step,
     undo,

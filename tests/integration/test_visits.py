@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from backend.core.principal import SYSTEM
+from backend.scheduling.settling import settled
 from backend.scheduling.snapshots import Planner
 from tests.support.city import DAY, Caller, City, at
 
@@ -47,6 +48,17 @@ async def test_two_bathers_begin_when_both_are_there_and_end_when_both_have_left
     )
     assert (await resident.post(f"/v1/orders/{order['id']}/accept-service")).json()["status"] == "completed"
     assert [seat["status"] for seat in await city.crew(order["id"])] == ["checked_out", "checked_out"]
+
+
+async def test_a_bather_at_the_door_is_busy_until_the_other_has_come_and_both_are_done(city: City):
+    order, (first, _) = await _accepted(city, BATH, 3)
+    await city.clock(at(9, 50))
+    await _step(first, order, "check-in", "arrived")
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = await Planner("Asia/Shanghai").day(connection, (await city.resident())["zone_id"], DAY, at(9, 50))
+    stops = day.plan.stops_of(order["id"])
+    assert [stop.locked for stop in stops].count(True) == 1
+    assert {stop.start_s for stop in stops} == {day.seconds(at(10))}
 
 
 async def test_en_route_may_be_forgotten(city: City):
@@ -153,6 +165,65 @@ async def test_who_comes_late_moves_what_follows_and_no_crew_is_changed(city: Ci
     moved = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(orders[1]["id"]))
     assert moved - second >= timedelta(minutes=15)
     assert (await city.crew(orders[1]["id"]))[0]["worker_id"] == keep
+
+
+async def test_a_worker_who_is_in_time_to_the_second_moves_nobody(city: City):
+    """Seconds added by rounding would break a gap that is kept exactly, and then the plan is free to break it by far."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    await city.sql("UPDATE shifts SET break_from = NULL, break_to = NULL")
+    keep, orders = await _two_visits_of_one(city, at(12))
+    await city.sql("UPDATE orders SET window_from = $1", at(9, 30))
+    worker = await city.worker(keep)
+    planned = "SELECT order_id, lower(during) AS from_at, upper(during) AS to_at FROM stops ORDER BY lower(during)"
+    first, _ = await city.sql(planned)
+    order = next(order for order in orders if order["id"] == str(first["order_id"]))
+    await city.clock(first["from_at"] - timedelta(minutes=20))
+    await _step(worker, order, "en-route", "en_route")
+    await city.dispatch()
+    first, second = await city.sql(planned)
+    assert await _told(city, first["from_at"], second["order_id"]) == second["from_at"]
+    await city.clock(first["from_at"])
+    await _step(worker, order, "check-in", "in_service")
+    assert await _told(city, first["to_at"], second["order_id"]) == second["from_at"]
+
+
+async def _told(city: City, now: datetime, order_id: UUID) -> datetime:
+    """When an order would begin, as far as can be told at an instant."""
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = await Planner("Asia/Shanghai").day(connection, (await city.resident())["zone_id"], DAY, now)
+    return day.instant(settled(day).stops_of(str(order_id))[0].start_s)
+
+
+async def test_a_gap_lost_by_a_little_is_not_given_up(city: City):
+    """The visit before began early, so the next one is minutes too late: better than never, but every minute more costs."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    operator, someone = await city.staff("operator"), await city.resident()
+    orders = [
+        await city.booked(operator, someone["id"], REHAB, at(hour), at(hour + 2), channel="phone") for hour in (9, 13)
+    ]
+    await city.dispatch()
+    before, after = (UUID(order["id"]) for order in orders)
+    await city.sql(
+        "UPDATE orders SET window_from = $2, window_to = $3, latest_at = $3 WHERE id = $1", after, at(11), at(17)
+    )
+    starts = [await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", name) for name in (before, after)]
+    longest = starts[1] - starts[0]
+    await city.sql("DELETE FROM order_links")
+    await city.sql(
+        "INSERT INTO order_links (before_id, after_id, min_gap_s, max_gap_s, gap_from) VALUES ($1, $2, 0, $3, 'start')",
+        before, after, int(longest.total_seconds()),
+    )  # fmt: skip
+    worker = await city.worker((await city.crew(str(before)))[0]["worker_id"])
+    early = starts[0] - timedelta(minutes=10)
+    await city.clock(early)
+    await _step(worker, orders[0], "check-in", "in_service")
+    await city.clock(starts[0])
+    await _step(worker, orders[0], "check-out", "awaiting_acceptance")
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = await Planner("Asia/Shanghai").day(connection, someone["zone_id"], DAY, starts[0])
+    visit = next(visit for visit in day.problem.visits if visit.id == str(after))
+    assert visit.due_s == day.seconds(early + longest)
+    assert visit.latest_s > day.seconds(starts[1])
 
 
 async def _meals(city: City, count: int) -> tuple[list[dict[str, Any]], Caller]:

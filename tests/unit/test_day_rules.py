@@ -46,6 +46,14 @@ def test_a_visit_that_finds_no_room_is_not_servable():
     assert _rules(tight, plan, unserved=True) == set()
 
 
+@pytest.mark.parametrize(("start", "rules"), [(400, set()), (250, {"crew_start"})])
+def test_whoever_came_first_waits_for_the_others(start: int, rules: set[str]):
+    visits = (Visit("a", 1, (SEAT, SEAT), 0, 4000),)
+    problem = Problem(workers=(_worker(), _worker("x")), visits=visits, travel={"car": WAYS})
+    here, coming = _stop("w", "a", 1, 300, locked=True), _stop("x", "a", 1, start, 1)
+    assert _rules(problem, Plan({"w": (here,), "x": (coming,)})) == rules
+
+
 @pytest.mark.parametrize(("longest", "rules"), [(520, set()), (519, {"span"})])
 def test_a_day_lasts_from_setting_out_to_being_back(longest: int, rules: set[str]):
     """100 there, 60 at work, 50 on, 50 of waiting, 60 at work and 200 home."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dispatch import Delivery, Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan, improve
+from dispatch import Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan, improve
 from dispatch.arrays import from_plan
 
 
@@ -54,3 +54,38 @@ def test_a_route_is_timed_by_its_own_worker_s_shift():
     plan = Plan({"a": (), "b": stops})
     assert check_plan(problem, plan) == []
     assert from_plan(problem, plan, 1).possible
+
+
+def test_the_earlier_of_two_linked_visits_stays_near_the_later_one_that_has_begun():
+    """Whoever serves the second has set out already; the first could begin hours before, and must not."""
+    way = np.full((4, 4), 300, np.int32)
+    two = [Worker(id=w, provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 40_000),)) for w in "ab"]
+    visits = tuple(Visit(f"v{n}", 1 + n, (Seat(frozenset(), 600),), 0, 30_000) for n in (0, 1))
+    problem = Problem(
+        workers=tuple(two), visits=visits, travel={"car": way}, links=(Link("v0", "v1", 1200, 1800),), now_s=8000
+    )
+    later = Stop("b", "visit", "v1", 0, 2, 12_000, 12_600, locked=True)
+    plan = Plan({"a": (Stop("a", "visit", "v0", 0, 1, 10_500, 11_100),), "b": (later,)})
+    assert check_plan(problem, plan) == []
+    better = improve(problem, plan, 0, 1, iterations=50)
+    assert check_plan(problem, better) == []
+    assert better.routes["a"][0].start_s == 10_200
+    early = Plan({"a": (Stop("a", "visit", "v0", 0, 1, 9000, 9600),), "b": (later,)})
+    assert [violation.rule for violation in check_plan(problem, early)] == ["gap"]
+
+
+def test_whoever_is_at_a_door_is_not_made_to_wait_longer():
+    """The second bather could serve somebody on the way first, which would save a long way; the first one is there already."""
+    place = np.array([0, 1000, 2000, 900])
+    way = np.abs(place[:, None] - place[None, :]).astype(np.int32)
+    two = [Worker(id=w, provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 40_000),)) for w in "ab"]
+    bath = Visit("bath", 1, (Seat(frozenset(), 600), Seat(frozenset(), 600)), 0, 30_000)
+    visits = (bath, Visit("near", 3, (Seat(frozenset(), 900),), 0, 30_000))
+    problem = Problem(workers=tuple(two), visits=visits, travel={"car": way}, now_s=2000)
+    here = Stop("a", "visit", "bath", 0, 1, 3000, 3600, locked=True)
+    coming = Stop("b", "visit", "bath", 1, 1, 3000, 3600)
+    plan = Plan({"a": (here,), "b": (coming, Stop("b", "visit", "near", 0, 3, 3700, 4600))})
+    assert check_plan(problem, plan) == []
+    better = improve(problem, plan, 0, 1, iterations=60)
+    assert check_plan(problem, better) == []
+    assert {stop.start_s for stop in better.stops_of("bath")} == {3000}
