@@ -401,10 +401,12 @@ class Reader:
                 base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
                 lo = max(lo, base + link.min_gap_s)
                 hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
-            elif link.max_gap_s is not None:
-                # whoever has begun the later one may have to wait at the door, but must not come long after this one
-                own = max(seat.duration_s for seat in visit.seats) if link.from_end else 0
-                lo = max(lo, min(hi, start - own - link.max_gap_s))
+                continue
+            start -= max(seat.duration_s for seat in visit.seats) if link.from_end else 0
+            # whoever has begun the later one may have to wait at the door, but must not come long after this one
+            lo = lo if link.max_gap_s is None else max(lo, min(hi, start - link.max_gap_s))
+            if not any(stop.locked for stop in begun):  # it only stays where nobody here can move it
+                hi = max(lo, min(hi, start - link.min_gap_s))
         return lo, hi
 
     def _there_before(self, visit: Visit) -> frozenset[str]:

@@ -92,15 +92,17 @@ def _carried(
     while True:
         bring, shift_then, rests_then = step(d, w, free, shift, rests, place, down, d.node[down].opens)
         kept = bring >= 0 and bring - full <= d.visit[v].ride
-        if not kept and d.worker[w].simple == 1:
+        # a hand-over that waits for what it is tied to is fetched later: that shows when it is tried
+        waits = bring >= 0 and not kept and d.visit[v].group >= 0
+        if not kept and not waits and d.worker[w].simple == 1:
             return best  # with breaks it may still come in time behind a later stop
         ride = int(d.travel[m, place, at_down])
         onward = home if n >= d.nodes else int(d.travel[m, at_down, d.node[n].place])
         detour = travelled + ride + onward - lost
         cost = d.travel_rate * detour + wish + changed + visit_cost(d, v, bring)
-        if kept and cost < best and detour <= most:
+        if (kept or waits) and cost < best and detour <= most:
             cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, shift_then, rests_then)
-            if cost < best and (s.turn[TRYING] or pushing or bring > tied_hi):
+            if cost < best and (waits or s.turn[TRYING] or pushing or bring > tied_hi):
                 s.found[0], s.found[1], s.found[2], s.found[3] = w, p, w, prior
                 cost = tried(d, s, a, v, k, bring, best)
             if cost < best:
