@@ -103,8 +103,7 @@ class _Easing:
         matrix = self.problem.travel[worker.mode]
         shift = next((s for s in worker.shifts if s.start_s <= stop.start_s and stop.end_s <= s.end_s), None)
         behind = route[i + 1] if i + 1 < len(route) else None
-        # a later end makes the day longer, unless the whole day moves with it
-        if shift is None or (behind is None and i > 0 and worker_id in self.bounded):
+        if shift is None or (behind is None and worker_id in self.bounded):
             return stop.start_s
         until = shift.end_s - way_home(matrix, worker, stop.place)
         if behind is not None and behind.end_s > shift.end_s:

@@ -14,7 +14,7 @@ from dispatch.check import check_plan
 from dispatch.cost import drop_cost, plan_cost
 from dispatch.insertion import insert
 from dispatch.outcome import Insertion, Refusal
-from dispatch.parts import part_of
+from dispatch.parts import part_of, tangles
 from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Problem, Seat, Visit, Worker
 from dispatch.relaxing import (
@@ -118,6 +118,7 @@ class _Trial:
         self._base = remove(plan, visit.id)
         self._now = plan_cost(problem, plan) - (drop_cost(visit) if visit.id in plan.unserved else 0)
         self._known = set(check_plan(problem, plan))
+        self._near = {name: group for group in tangles(problem, self._base) for name in group}
 
     def others(self, crew: tuple[str, ...], start: int | None) -> tuple[list[Alternative], list[Obstacle]]:
         """Every other way to serve the visit that insertion finds, and why each remaining worker is none."""
@@ -157,8 +158,14 @@ class _Trial:
                 out |= frozenset(found[0].crew) - frozenset(crew) or frozenset(found[0].crew)
 
     def _put(self, visit: Visit, names: Iterable[str], problem: Problem | None = None) -> list[Alternative]:
-        """The best way with these workers only, once it has been checked; none or one."""
-        outcome = insert(part_of(problem or self._problem, self._base, set(names), visit), self._base, visit)
+        """The best way with these workers only, once it has been checked; none or one.
+
+        Whoever shares a visit, a gap or equipment with them may be moved with them, but does not take the visit.
+        """
+        mine = set(names)
+        near = mine.union(*(self._near.get(name, {name}) for name in mine))
+        only = replace(visit, refused_workers=visit.refused_workers | (near - mine))
+        outcome = insert(part_of(problem or self._problem, self._base, near, only), self._base, only)
         if isinstance(outcome, Refusal):
             return []
         return [] if (sound := self._sound(problem or self._problem, outcome)) is None else [sound]

@@ -40,6 +40,16 @@ def tied(problem: Problem, plan: Plan) -> list[set[str]]:
     return joined(plan.routes, ties)
 
 
+def tangles(problem: Problem, plan: Plan) -> list[set[str]]:
+    """Routes that may push each other: tied ones, and those whose visits share a kind of equipment."""
+    needs = {visit.id: visit.equipment for visit in problem.visits if visit.equipment}
+    sharing: dict[str, set[str]] = {}
+    for name, route in plan.routes.items():
+        for kind in {kind for stop in route for kind in needs.get(stop.visit, ())}:
+            sharing.setdefault(kind, set()).add(name)
+    return joined(plan.routes, [*tied(problem, plan), *sharing.values()])
+
+
 def joined(names: Iterable[str], ties: Iterable[set[str]]) -> list[set[str]]:
     """Connected parts of what the ties connect."""
     part = {name: {name} for name in names}

@@ -116,8 +116,8 @@ class Prepared:
         node["closes"][sequence] = np.maximum(closes[sequence], now)
         held = [i for i, n in enumerate(sequence) if self._stays(self.nodes[n].visit)]
         node["closes"][sequence[held]] = now[held]
-        self._stretch(lasts, ends)
         self.state.turn[PATIENCE] = _PATIENCE
+        self._stretch(lasts, ends)
         self._weigh()
         begun = [stop for stops in self.locked.values() for stop in stops if stop.kind != "pickup"]
         late = [lateness_s(self._known[stop.visit], stop.start_s) for stop in begun if stop.visit in self._known]
@@ -141,7 +141,7 @@ class Prepared:
         worker["work"] = np.maximum(worker["work"], state.worker["worked"])
         worker["heavy"] = np.maximum(worker["heavy"], state.worker["lifted"])
         for w in np.flatnonzero(worker["span"] < FAR):
-            worker["span"][w] = max(int(worker["span"][w]), int(span_of(day, state, w)))
+            worker["span"][w] = max(int(worker["span"][w]), int(span_of(day, state, int(w))))
 
     def _share(self, problem: Problem) -> None:
         """What everybody may do until more of it costs, where work is to be even among all visits of a problem."""

@@ -1,7 +1,7 @@
 """Kernels for what limits a worker's day as a whole: how long it lasts, how much is done, how much of it is heavy."""
 
 from dispatch.engine.compiling import compiled, inlined
-from dispatch.engine.day import FAR, VISIT, Day, State
+from dispatch.engine.day import FAR, LOOKS, PATIENCE, VISIT, Day, State
 from dispatch.engine.timing import home_of, leg_between
 
 
@@ -9,13 +9,46 @@ from dispatch.engine.timing import home_of, leg_between
 def _free_until(d: Day, s: State, n: int) -> int:
     """How late a node may start and cost no more than now; meals and whoever depends on others stay."""
     start = s.node[n].start
-    if d.node[n].coupled or d.node[n].kind != VISIT:
+    if d.node[n].coupled and d.node[n].kind == VISIT:
+        return _told_until(d, s, n)
+    if d.node[n].kind != VISIT:
         return start
     v = d.node[n].visit
     until = min(d.node[n].closes, max(start, d.visit[v].due))
     if d.visit[v].moved_rate > 0.0:
         until = min(until, max(start, d.visit[v].promised + d.visit[v].moved_free))
     return until
+
+
+@compiled
+def _told_until(d: Day, s: State, n: int) -> int:
+    """How late a node that depends on others may start, to begin as told, before whatever comes next for any of them.
+
+    Nobody who comes next is thought to start later too, so it may be later still. In a search whoever comes next may
+    change while a route does not, and its days would have to be measured again: there such a node stays.
+    """
+    start, v = s.node[n].start, d.node[n].visit
+    until = min(d.visit[v].promised, d.node[n].closes, max(start, d.visit[v].due))
+    if s.turn[PATIENCE] <= LOOKS or d.visit[v].moved_rate <= 0.0 or until <= start or d.visit[v].fixed:
+        return start
+    for m in range(d.visit[v].first, d.visit[v].end):
+        w, q = s.node[m].route, s.node[m].after
+        if w < 0 or (w < d.persons and q >= d.nodes):
+            return start
+        ahead = s.node[q].start - s.node[m].leg if q < d.nodes else FAR
+        if q < d.nodes and s.node[q].shift != s.node[m].shift:
+            return start
+        for rest in range(s.node[q].rests - 1, s.node[m].rests - 1, -1) if q < d.nodes else range(0):
+            ahead = min(ahead - d.rest[rest].length, d.rest[rest].latest)
+        until = min(until, ahead - d.node[m].duration)
+    g = d.visit[v].group
+    for at in range(d.group[g].link_first, d.group[g].link_end) if g >= 0 else range(0):
+        one, other = d.link[at].before, d.link[at].after
+        if one == v and s.node[d.visit[other].end - 1].route >= 0:
+            until = min(until, s.node[d.visit[other].end - 1].start - d.link[at].least)
+        elif other == v and s.node[d.visit[one].end - 1].route >= 0:
+            until = min(until, s.node[d.visit[one].end - 1].start + d.link[at].most)
+    return max(start, until)
 
 
 @compiled

@@ -464,6 +464,8 @@ def _update(d: Day, s: State, n: int) -> bool:
             if not _note(s, _TIMED, n, s.node[n].arrive, s.node[n].start, s.node[n].shift, s.node[n].rests):
                 return False
             s.node[n].arrive = start
+        if s.node[n].start < 0:  # for whoever of its own group comes behind it
+            s.node[n].shift, s.node[n].rests, s.node[n].done = shift, rests, start + d.node[n].duration
         if not _settle(d, s, d.node[n].visit):
             return False
     elif start != s.node[n].start or shift != s.node[n].shift or rests != s.node[n].rests:
