@@ -286,7 +286,7 @@ class Reader:
                 *self._limits(worker),
             )  # fmt: skip
         return Day(
-            nodes=n, visits=len(visits), workers=w, now=problem.now_s, travel_rate=float(weights.travel_s),
+            nodes=n, visits=len(visits), workers=w, travel_rate=float(weights.travel_s),
             worst_rate=float(weights.late_max_s), limits=int(any((driver[name] < FAR).any() for name in ("work", "heavy", "share", "span"))),
             persons=len(self.people), **ways, node=node, visit=visited, worker=driver,
             shift=np.asarray([s for mine in shifts for s in mine], SHIFT),

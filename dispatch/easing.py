@@ -31,11 +31,19 @@ def ease(problem: Problem, plan: Plan, routes: Collection[str] | None = None) ->
     Two reasons: a start told to somebody is kept exactly where there is room, and who may not be out for long sets out
     later. Orders, crews and the end of each limited day stay. With `routes` only visits in the routes of these workers.
     """
-    bounded = {worker.id for worker in problem.workers if worker.max_span_s is not None}
+    bounded = {worker.id for worker in problem.workers if _bounded(problem, worker, plan.routes.get(worker.id, ()))}
     told = {visit.id: visit for visit in problem.visits if visit.promised is not None}
     if not told and not any(plan.routes.get(name) for name in bounded):
         return plan
     return _Easing(problem, plan, bounded).eased(plan.routes if routes is None else routes)
+
+
+def _bounded(problem: Problem, worker: Worker, route: Sequence[Stop]) -> bool:
+    """Whether the shifts leave room for a longer day than the worker may have."""
+    if worker.max_span_s is None or not worker.shifts:
+        return worker.max_span_s is not None
+    begun = any(stop.locked for stop in route)
+    return begun or worker.max_span_s < worker.shifts[-1].end_s - max(worker.shifts[0].start_s, problem.now_s)
 
 
 class _Easing:

@@ -105,7 +105,7 @@ def walk(
             if shift_at >= len(shifts):
                 return None
             place = worker.start_place
-            free = max(shifts[shift_at].start_s, problem.now_s)
+            free = max(shifts[shift_at].start_s, again)
             start, rests = _leg(free, int(matrix[place, stop.place]), floor, duration, pending)
         if start > latest(visit, stop):
             return None

@@ -145,7 +145,6 @@ class Day(NamedTuple):
     nodes: int
     visits: int
     workers: int
-    now: int
     travel_rate: float
     worst_rate: float  # each second of the greatest lateness of the plan
     limits: int  # whether some worker's day as a whole is limited, beside the load, or costs when it is uneven

@@ -33,9 +33,11 @@ def _told_until(d: Day, s: State, n: int) -> int:
         return start
     for m in range(d.visit[v].first, d.visit[v].end):
         w, q = s.node[m].route, s.node[m].after
-        if w < 0 or (w < d.persons and q >= d.nodes):
+        # a later end makes a limited day longer
+        if w < 0 or (q >= d.nodes and (d.worker[w].span < FAR or d.worker[w].out)):
             return start
-        ahead = s.node[q].start - s.node[m].leg if q < d.nodes else FAR
+        home = home_of(d, w, d.node[m].place)
+        ahead = s.node[q].start - s.node[m].leg if q < d.nodes else d.shift[s.node[m].shift].end - home
         if q < d.nodes and s.node[q].shift != s.node[m].shift:
             return start
         for rest in range(s.node[q].rests - 1, s.node[m].rests - 1, -1) if q < d.nodes else range(0):

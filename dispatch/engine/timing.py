@@ -78,7 +78,7 @@ def step(d: Day, w: int, free: int, shift: int, rests: int, place: int, n: int, 
         shift += 1
         if shift >= d.worker[w].shift_end:
             return -1, shift, rests
-        free = max(d.shift[shift].begin, d.now)
+        free = max(d.shift[shift].begin, d.worker[w].free)
         ride = int(d.travel[d.worker[w].mode, d.worker[w].start_place, d.node[n].place])
         start, taken = _rested(d, free, ride, floor, duration, rests, last)
     if start > d.node[n].closes:
