@@ -12,7 +12,8 @@ from msgspec import Struct
 from dispatch.arrays import Arrays, from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow, keep_best, put_back
 from dispatch.engine.day import FAR, TRAVEL, fresh_state
-from dispatch.engine.listing import anneal_lists, lists_of, read_all, sequence_of
+from dispatch.engine.listing import anneal_lists, read_all
+from dispatch.engine.lists import lists_of, sequence_of
 from dispatch.engine.places import NEVER
 from dispatch.engine.timing import total
 from dispatch.plan import Plan
@@ -35,6 +36,7 @@ class Heat(Struct, frozen=True):
 
 _TIED_HEAT = Heat(0.1, 0.002)
 _LIST_HEAT = Heat(3.0, 0.01)
+_SERVING_SHARE = 0.1
 _LISTS_SHARE = 0.6
 _MANY_TIED = 0.1
 _READINGS = 200  # list changes that count as one ruin
@@ -92,6 +94,12 @@ def search(
     keep_best(arrays.state)
     budget = _Budget(clock, seconds, iterations, told)
     tied = _entangled(arrays)
+    if tied and not _all_served(arrays):  # a list has a place for everybody
+        budget.until = _SERVING_SHARE
+        _anneal_routes(arrays, budget, _TIED_HEAT)
+        arrays = from_plan(problem, _best(arrays), seed, served if keep_served else frozenset())
+        keep_best(arrays.state)
+    tied = tied and _all_served(arrays)
     if tied:
         budget.until = _LISTS_SHARE
         arrays = _anneal_lists(arrays, seed, budget, _LIST_HEAT)
@@ -166,9 +174,12 @@ def _unit(cost: float, visits: int) -> float:
 
 def _entangled(arrays: Arrays) -> bool:
     """Whether so many stops depend on others that reading lists is the better search; lists know less than routes."""
-    node = arrays.state.node["route"][: arrays.day.nodes]
     tied = arrays.day.node["coupled"][: arrays.day.nodes]
-    return bool((node >= 0).all() and tied.mean() > _MANY_TIED and not _beyond_lists(arrays))
+    return bool(tied.mean() > _MANY_TIED and not _beyond_lists(arrays))
+
+
+def _all_served(arrays: Arrays) -> bool:
+    return bool((arrays.state.node["route"][: arrays.day.nodes] >= 0).all())
 
 
 def _beyond_lists(arrays: Arrays) -> bool:
