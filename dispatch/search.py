@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy import ndarray
 
 from dispatch.arrays import Arrays, from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow, keep_best, put_back
-from dispatch.engine.day import FAR, TRAVEL, fresh_state
+from dispatch.engine.day import FAR, NONE, TRAVEL, Day, fresh_state
 from dispatch.engine.listing import anneal_lists, read_all
 from dispatch.engine.lists import lists_of, sequence_of
 from dispatch.engine.places import NEVER
@@ -36,7 +37,6 @@ class Heat(Struct, frozen=True):
 
 _TIED_HEAT = Heat(0.1, 0.002)
 _LIST_HEAT = Heat(3.0, 0.01)
-_SERVING_SHARE = 0.1
 _LISTS_SHARE = 0.6
 _MANY_TIED = 0.1
 _READINGS = 200  # list changes that count as one ruin
@@ -94,12 +94,6 @@ def search(
     keep_best(arrays.state)
     budget = _Budget(clock, seconds, iterations, told)
     tied = _entangled(arrays)
-    if tied and not _all_served(arrays):  # a list has a place for everybody
-        budget.until = _SERVING_SHARE
-        _anneal_routes(arrays, budget, _TIED_HEAT)
-        arrays = from_plan(problem, _best(arrays), seed, served if keep_served else frozenset())
-        keep_best(arrays.state)
-    tied = tied and _all_served(arrays)
     if tied:
         budget.until = _LISTS_SHARE
         arrays = _anneal_lists(arrays, seed, budget, _LIST_HEAT)
@@ -178,10 +172,6 @@ def _entangled(arrays: Arrays) -> bool:
     return bool(tied.mean() > _MANY_TIED and not _beyond_lists(arrays))
 
 
-def _all_served(arrays: Arrays) -> bool:
-    return bool((arrays.state.node["route"][: arrays.day.nodes] >= 0).all())
-
-
 def _beyond_lists(arrays: Arrays) -> bool:
     """Deliveries, and whatever limits a worker's day as a whole or makes it dear."""
     carried = any(visit.delivery is not None for visit in arrays.visits)
@@ -192,8 +182,12 @@ def _beyond_lists(arrays: Arrays) -> bool:
 def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arrays:
     """The same day with the routes that annealing over lists found."""
     day, state = arrays.day, arrays.state
-    starts = state.node["start"][day.visit["first"]]
-    worker = state.node["route"][: day.nodes].copy()
+    worker = _somebody(day, state.node["route"][: day.nodes])
+    if worker is None:
+        return arrays
+    first = state.node[day.visit["first"]]
+    at_last = np.minimum(day.visit["due"], day.node["closes"][day.visit["first"]])
+    starts = np.where(first["route"] >= 0, first["start"], at_last)
     lists = lists_of(day, starts, worker, seed)
     current = best = read_all(day, lists)
     if current >= NEVER:
@@ -209,6 +203,32 @@ def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arr
         return arrays
     keep_best(found)
     return msgspec.structs.replace(arrays, state=found)
+
+
+def _somebody(day: Day, route: ndarray) -> ndarray | None:
+    """A worker for every node, since a list has a place for everybody; None when one visit has no crew at all."""
+    worker = route.copy()
+    for v in np.flatnonzero(route[day.visit["first"]] < 0):
+        first, end = int(day.visit[v]["first"]), int(day.visit[v]["end"])
+        crew = _crew(day, first, end, [])
+        if crew is None:
+            return None
+        worker[first:end] = crew
+    return worker
+
+
+def _crew(day: Day, n: int, end: int, taken: list[int]) -> list[int] | None:
+    """Different workers of one provider for the nodes from `n` on, beside those taken."""
+    if n == end:
+        return taken
+    theirs = {int(day.worker[w]["provider"]) for w in taken} - {NONE}
+    for w in np.flatnonzero(day.fits[n]).tolist():
+        provider = int(day.worker[w]["provider"])
+        if w not in taken and (not theirs or provider in theirs or provider == NONE):
+            crew = _crew(day, n + 1, end, [*taken, w])
+            if crew is not None:
+                return crew
+    return None
 
 
 def _best(arrays: Arrays) -> Plan:
