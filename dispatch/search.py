@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy import ndarray
 
 from dispatch.arrays import Arrays, from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow, keep_best, put_back
-from dispatch.engine.day import FAR, TRAVEL, fresh_state
-from dispatch.engine.listing import anneal_lists, lists_of, read_all, sequence_of
+from dispatch.engine.day import FAR, NONE, TRAVEL, Day, fresh_state
+from dispatch.engine.listing import anneal_lists, read_all
+from dispatch.engine.lists import lists_of, sequence_of
 from dispatch.engine.places import NEVER
 from dispatch.engine.timing import total
 from dispatch.plan import Plan
@@ -166,9 +168,8 @@ def _unit(cost: float, visits: int) -> float:
 
 def _entangled(arrays: Arrays) -> bool:
     """Whether so many stops depend on others that reading lists is the better search; lists know less than routes."""
-    node = arrays.state.node["route"][: arrays.day.nodes]
     tied = arrays.day.node["coupled"][: arrays.day.nodes]
-    return bool((node >= 0).all() and tied.mean() > _MANY_TIED and not _beyond_lists(arrays))
+    return bool(tied.mean() > _MANY_TIED and not _beyond_lists(arrays))
 
 
 def _beyond_lists(arrays: Arrays) -> bool:
@@ -181,8 +182,12 @@ def _beyond_lists(arrays: Arrays) -> bool:
 def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arrays:
     """The same day with the routes that annealing over lists found."""
     day, state = arrays.day, arrays.state
-    starts = state.node["start"][day.visit["first"]]
-    worker = state.node["route"][: day.nodes].copy()
+    worker = _somebody(day, state.node["route"][: day.nodes])
+    if worker is None:
+        return arrays
+    first = state.node[day.visit["first"]]
+    at_last = np.minimum(day.visit["due"], day.node["closes"][day.visit["first"]])
+    starts = np.where(first["route"] >= 0, first["start"], at_last)
     lists = lists_of(day, starts, worker, seed)
     current = best = read_all(day, lists)
     if current >= NEVER:
@@ -198,6 +203,32 @@ def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arr
         return arrays
     keep_best(found)
     return msgspec.structs.replace(arrays, state=found)
+
+
+def _somebody(day: Day, route: ndarray) -> ndarray | None:
+    """A worker for every node, since a list has a place for everybody; None when one visit has no crew at all."""
+    worker = route.copy()
+    for v in np.flatnonzero(route[day.visit["first"]] < 0):
+        first, end = int(day.visit[v]["first"]), int(day.visit[v]["end"])
+        crew = _crew(day, first, end, [])
+        if crew is None:
+            return None
+        worker[first:end] = crew
+    return worker
+
+
+def _crew(day: Day, n: int, end: int, taken: list[int]) -> list[int] | None:
+    """Different workers of one provider for the nodes from `n` on, beside those taken."""
+    if n == end:
+        return taken
+    theirs = {int(day.worker[w]["provider"]) for w in taken} - {NONE}
+    for w in np.flatnonzero(day.fits[n]).tolist():
+        provider = int(day.worker[w]["provider"])
+        if w not in taken and (not theirs or provider in theirs or provider == NONE):
+            crew = _crew(day, n + 1, end, [*taken, w])
+            if crew is not None:
+                return crew
+    return None
 
 
 def _best(arrays: Arrays) -> Plan:

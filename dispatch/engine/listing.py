@@ -1,81 +1,21 @@
 """Annealing over lists: every visit has a place in one order of the whole day, every seat a worker.
 
 Reading the order from its beginning, each visit begins when all its workers can be there; visits tied by gaps are read
-together. Whatever the order, crews never wait for each other in a ring, so that almost any change is a plan. For days full of crews and ties, where most stops
-depend on many others, reading a list again is cheaper than following the changes through the routes.
+together. Whatever the order, crews never wait for each other in a ring, so that almost any change is a plan. After a
+change only those are read again who stand elsewhere than before, until they stand as before: on days full of crews and
+ties that is cheaper than following changes through the routes.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy import ndarray
 
 from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import NONE, Day, Records
+from dispatch.engine.lists import BUSY, MARK, STIRRED, TOUCHED, Lists
 from dispatch.engine.places import NEVER
 from dispatch.engine.timing import home_of, leg_between, rests_left_fit, step, visit_cost
 
 _READ_AGAIN = 6
-
-TAIL = np.dtype(
-    [("place", np.int64), ("free", np.int64), ("shift", np.int64), ("rests", np.int64), ("last", np.int64)], align=True
-)
-
-
-class Lists(NamedTuple):
-    """One order of the day's visits, what reading it found, and the change being tried."""
-
-    order: Records  # int64 (units)
-    unit_first: Records  # int64 (units + 1): a unit is one visit, or several tied by gaps
-    unit_visits: Records  # int64 (visits)
-    worker: Records  # int64 (nodes)
-    start: Records  # int64 (visits): scratch of the unit being read
-    floor: Records  # int64 (visits): scratch
-    cost: Records  # float64 (units + 1): of everything before each position
-    worst: Records  # float64 (units + 1)
-    prior: Records  # TAIL (nodes): the worker before taking the node
-    tail: Records  # TAIL (workers)
-    evening: Records  # TAIL (workers): after the whole list
-    tried_cost: Records  # float64 (units + 1)
-    tried_worst: Records  # float64 (units + 1)
-    tried_prior: Records  # TAIL (nodes)
-    choices: Records  # int64: workers who may take a node, node by node
-    choice_first: Records  # int64 (nodes + 1)
-    best_order: Records
-    best_worker: Records
-    random: Records  # uint64 (1)
-
-
-def lists_of(day: Day, starts: ndarray, worker: ndarray, seed: int) -> Lists:
-    """Lists that begin in the order of the visits' starts, with a worker for every node."""
-    n = day.nodes
-    choices = [
-        np.asarray([worker[i]]) if day.visit[day.node[i]["visit"]]["fixed"] else np.flatnonzero(day.fits[i])
-        for i in range(n)
-    ]
-    single = [[v] for v in range(day.visits) if day.visit[v]["group"] < 0]
-    tied = [sorted(day.group_visits[g["first"] : g["end"]].tolist(), key=lambda v: starts[v]) for g in day.group]
-    units = sorted(single + tied, key=lambda unit: starts[unit[0]])
-    count = len(units)
-    return Lists(
-        order=np.arange(count), unit_first=np.cumsum([0, *(len(unit) for unit in units)]).astype(np.int64),
-        unit_visits=np.asarray([v for unit in units for v in unit], np.int64), worker=worker.astype(np.int64),
-        start=np.zeros(day.visits, np.int64), floor=np.zeros(day.visits, np.int64), cost=np.zeros(count + 1),
-        worst=np.zeros(count + 1), prior=np.zeros(n, TAIL), tail=np.zeros(day.workers, TAIL),
-        evening=np.zeros(day.workers, TAIL), tried_cost=np.zeros(count + 1), tried_worst=np.zeros(count + 1),
-        tried_prior=np.zeros(n, TAIL), choices=np.concatenate(choices).astype(np.int64),
-        choice_first=np.cumsum([0, *(len(c) for c in choices)]).astype(np.int64), best_order=np.arange(count),
-        best_worker=worker.astype(np.int64),
-        random=np.asarray([(2 * seed + 1) * 0x9E3779B97F4A7C15 % (1 << 64)], np.uint64),
-    )  # fmt: skip
-
-
-def sequence_of(day: Day, lists: Lists) -> ndarray:
-    """The nodes of the best list in the order they are read."""
-    visits = [lists.unit_visits[lists.unit_first[u] : lists.unit_first[u + 1]] for u in lists.best_order]
-    rows = [np.arange(day.visit[v]["first"], day.visit[v]["end"]) for unit in visits for v in unit]
-    return np.concatenate(rows).astype(np.int64)
 
 
 @inlined
@@ -85,56 +25,206 @@ def _copy(one: Records, i: int, other: Records, j: int) -> None:
     one[i].shift, one[i].rests, one[i].last = other[j].shift, other[j].rests, other[j].last
 
 
-@compiled
-def _begin(d: Day, s: Lists) -> None:
-    for w in range(d.workers):
-        s.tail[w].place = d.node[d.nodes + w].place
-        s.tail[w].free = d.worker[w].free
-        s.tail[w].shift = d.worker[w].shift_first
-        s.tail[w].rests = d.worker[w].break_first
-        s.tail[w].last = d.nodes + w
+@inlined
+def _same(one: Records, i: int, other: Records, j: int) -> bool:
+    """Whether a worker stands there as before; the place goes with the last node."""
+    return (
+        one[i].free == other[j].free
+        and one[i].last == other[j].last
+        and one[i].shift == other[j].shift
+        and one[i].rests == other[j].rests
+    )
 
 
 @inlined
-def _rewind(d: Day, s: Lists, at: int) -> None:
-    """Put every worker back to where they stood before a position of the list."""
-    for w in range(d.workers):
-        _copy(s.tail, w, s.evening, w)
-    for i in range(s.order.shape[0] - 1, at - 1, -1):
-        u = s.order[i]
-        for k in range(s.unit_first[u + 1] - 1, s.unit_first[u] - 1, -1):
-            v = s.unit_visits[k]
-            for n in range(d.visit[v].first, d.visit[v].end):
-                _copy(s.tail, s.worker[n], s.prior, n)
+def _stir(s: Lists, w: int, kept: Records, i: int) -> None:
+    """From here on a worker may stand elsewhere than what is kept says; until now it was so."""
+    _copy(s.tail, w, kept, i)
+    s.stirred[w] = 1
+    s.counts[STIRRED] += 1
+    s.busy[s.counts[BUSY]] = w
+    s.counts[BUSY] += 1
+
+
+@inlined
+def _calm(s: Lists, w: int) -> None:
+    s.stirred[w] = 0
+    s.counts[STIRRED] -= 1
 
 
 @compiled
-def _read(d: Day, s: Lists, at: int, limit: float) -> float:
-    """Read the list from a position; returns the cost of the whole day, or NEVER when it passes the limit.
+def _stood(d: Day, s: Lists, w: int, i: int, gone: int, unit: int, n: int, old: int) -> tuple[int, int]:
+    """Where the kept list has a worker just before position i: (node, 0) before that node, (worker, 1) in the evening.
 
-    The workers' tails must be as the last kept reading left them before that position.
+    The unit that moves was read at position `gone`; its node `n` belonged to worker `old`.
     """
-    cost = s.cost[at]
-    worst = s.worst[at]
     count = s.order.shape[0]
-    for i in range(at, count):
-        s.tried_cost[i], s.tried_worst[i] = cost, worst
-        u = s.order[i]
-        more = _read_unit(d, s, u)
-        if more >= NEVER:
-            return NEVER
-        cost += more
+    for j in range(i, count + 1):
+        if j == gone:
+            for k in range(s.unit_first[unit], s.unit_first[unit + 1]):
+                v = s.unit_visits[k]
+                for m in range(d.visit[v].first, d.visit[v].end):
+                    if (old if m == n else s.worker[m]) == w:
+                        return m, 0
+        if j == count:
+            break
+        u = s.order[j]
         for k in range(s.unit_first[u], s.unit_first[u + 1]):
             v = s.unit_visits[k]
-            cost += visit_cost(d, v, s.start[v])
-            worst = max(worst, float(s.start[v] - d.visit[v].due))
-        if cost + d.worst_rate * worst > limit:
+            for m in range(d.visit[v].first, d.visit[v].end):
+                if s.worker[m] == w:
+                    return m, 0
+    return w, 1
+
+
+@inlined
+def _reaches(d: Day, s: Lists, u: int) -> bool:
+    """Whether somebody of a unit stands elsewhere than before."""
+    for k in range(s.unit_first[u], s.unit_first[u + 1]):
+        v = s.unit_visits[k]
+        for n in range(d.visit[v].first, d.visit[v].end):
+            if s.stirred[s.worker[n]]:
+                return True
+    return False
+
+
+@inlined
+def _read_again(d: Day, s: Lists, u: int) -> bool:
+    """Read a unit and note what it found; False when it cannot be served so."""
+    cost = _read_unit(d, s, u)
+    if cost >= NEVER:
+        return False
+    late = 0.0
+    for k in range(s.unit_first[u], s.unit_first[u + 1]):
+        v = s.unit_visits[k]
+        cost += visit_cost(d, v, s.start[v])
+        late = max(late, float(s.start[v] - d.visit[v].due))
+    s.tried[u].cost, s.tried[u].late, s.tried[u].mark = cost, late, s.counts[MARK]
+    s.touched[s.counts[TOUCHED]] = u
+    s.counts[TOUCHED] += 1
+    return True
+
+
+@inlined
+def _leave(d: Day, s: Lists, unit: int, n: int, old: int) -> None:
+    """The place in the list where the unit was read is passed: its workers go on without it, or stand as after it."""
+    for k in range(s.unit_first[unit], s.unit_first[unit + 1]):
+        v = s.unit_visits[k]
+        for m in range(d.visit[v].first, d.visit[v].end):
+            w = old if m == n else s.worker[m]
+            if not s.stirred[w]:
+                _stir(s, w, s.before, m)
+            elif _same(s.tail, w, s.behind, m):
+                _calm(s, w)
+
+
+@inlined
+def _read_moved(d: Day, s: Lists, unit: int, i: int, gone: int, n: int, old: int, stays: bool) -> bool:
+    """Read the unit that moves, at its new position."""
+    for k in range(s.unit_first[unit], s.unit_first[unit + 1]):
+        v = s.unit_visits[k]
+        for m in range(d.visit[v].first, d.visit[v].end):
+            w = s.worker[m]
+            if not s.stirred[w]:
+                at, late = _stood(d, s, w, i + 1, gone, unit, n, old)
+                if late:
+                    _stir(s, w, s.evening, at)
+                else:
+                    _stir(s, w, s.before, at)
+    if not _read_again(d, s, unit):
+        return False
+    if stays:
+        _calm_again(d, s, unit, old, s.worker[n] if n >= 0 else NONE)
+    return True
+
+
+@inlined
+def _calm_again(d: Day, s: Lists, u: int, old: int, new: int) -> None:
+    """Whoever stands after a unit as they did before this change is not followed further; who exchanged a seat is."""
+    for k in range(s.unit_first[u], s.unit_first[u + 1]):
+        v = s.unit_visits[k]
+        for n in range(d.visit[v].first, d.visit[v].end):
+            w = s.worker[n]
+            if w != old and w != new and s.stirred[w] and _same(s.tail, w, s.behind, n):
+                _calm(s, w)
+
+
+@inlined
+def _read_reached(d: Day, s: Lists, u: int) -> bool:
+    """Read a unit somebody of whom stands elsewhere than before; who then stands as before is not followed further."""
+    for k in range(s.unit_first[u], s.unit_first[u + 1]):
+        v = s.unit_visits[k]
+        for n in range(d.visit[v].first, d.visit[v].end):
+            if not s.stirred[s.worker[n]]:
+                _stir(s, s.worker[n], s.before, n)
+    if not _read_again(d, s, u):
+        return False
+    _calm_again(d, s, u, NONE, NONE)
+    return True
+
+
+@compiled
+def _read(d: Day, s: Lists, at: int, to: int, n: int, old: int) -> float:
+    """Read what a change of the list reaches; returns the cost of the whole day, or NEVER when it is no plan.
+
+    The unit now at position `to` was at `at`; its node `n` belonged to worker `old`.
+    """
+    count = s.order.shape[0]
+    unit = s.order[to]
+    s.counts[STIRRED] = s.counts[TOUCHED] = s.counts[BUSY] = 0
+    s.counts[MARK] += 1
+    leaves = at if to >= at else at + 1
+    cost = s.sums[0]
+    for i in range(min(at, to), count):
+        if i == leaves:
+            _leave(d, s, unit, n, old)
+        if i == to:
+            good = _read_moved(d, s, unit, i, leaves if leaves > i else NONE, n, old, to == at)
+        elif s.counts[STIRRED] == 0:
+            if i > to and i >= leaves:
+                break
+            continue
+        elif _reaches(d, s, s.order[i]):
+            good = _read_reached(d, s, s.order[i])
+        else:
+            continue
+        if not good:
             return NEVER
-    s.tried_cost[count], s.tried_worst[count] = cost, worst
-    for w in range(d.workers):
-        if not d.worker[w].simple and not rests_left_fit(d, w, s.tail[w].free, s.tail[w].rests):
+        u = s.order[i]
+        cost += s.tried[u].cost - s.read[u].cost
+    if leaves == count:
+        _leave(d, s, unit, n, old)
+    for k in range(s.counts[BUSY]):
+        w = s.busy[k]
+        if s.stirred[w] and not d.worker[w].simple and not rests_left_fit(d, w, s.tail[w].free, s.tail[w].rests):
             return NEVER
-    return cost + d.worst_rate * worst
+    return cost + d.worst_rate * _worst(d, s)
+
+
+@inlined
+def _worst(d: Day, s: Lists) -> float:
+    """The greatest lateness after the change."""
+    worst = 0.0
+    fell = False
+    for k in range(s.counts[TOUCHED]):
+        u = s.touched[k]
+        worst = max(worst, s.tried[u].late)
+        fell = fell or s.read[u].late >= s.sums[1]
+    if d.worst_rate == 0.0:
+        return 0.0
+    if not fell:
+        return max(worst, s.sums[1])
+    for u in range(s.order.shape[0]):
+        if s.tried[u].mark != s.counts[MARK]:
+            worst = max(worst, s.read[u].late)
+    return worst
+
+
+@inlined
+def _forget(s: Lists) -> None:
+    """Nobody is stirred any more."""
+    for k in range(s.counts[BUSY]):
+        s.stirred[s.busy[k]] = 0
 
 
 @inlined
@@ -166,7 +256,7 @@ def _read_unit(d: Day, s: Lists, u: int) -> float:
             k -= 1
             v = s.unit_visits[k]
             for n in range(d.visit[v].end - 1, d.visit[v].first - 1, -1):
-                _copy(s.tail, s.worker[n], s.tried_prior, n)
+                _copy(s.tail, s.worker[n], s.tried_before, n)
     return NEVER
 
 
@@ -189,7 +279,7 @@ def _append(d: Day, s: Lists, v: int, start: int) -> float:
     cost = 0.0
     for n in range(d.visit[v].first, d.visit[v].end):
         w = s.worker[n]
-        _copy(s.tried_prior, n, s.tail, w)
+        _copy(s.tried_before, n, s.tail, w)
         last = s.tail[w].last
         _, shift, rests = step(d, w, s.tail[w].free, s.tail[w].shift, s.tail[w].rests, s.tail[w].place, n, start)
         home = home_of(d, w, d.node[n].place) - (
@@ -200,6 +290,7 @@ def _append(d: Day, s: Lists, v: int, start: int) -> float:
             cost += d.wish[n, w]
         s.tail[w].place, s.tail[w].free = d.node[n].place, start + d.node[n].duration
         s.tail[w].shift, s.tail[w].rests, s.tail[w].last = shift, rests, n
+        _copy(s.tried_behind, n, s.tail, w)
     return cost
 
 
@@ -256,29 +347,50 @@ def _shift_to(s: Lists, at: int, to: int) -> None:
 
 
 @inlined
-def _keep(d: Day, s: Lists, at: int) -> None:
-    """Make the reading from a position on the one in force."""
-    count = s.order.shape[0]
-    for i in range(at, count):
-        s.cost[i], s.worst[i] = s.tried_cost[i], s.tried_worst[i]
-        u = s.order[i]
-        for k in range(s.unit_first[u], s.unit_first[u + 1]):
-            v = s.unit_visits[k]
+def _keep(d: Day, s: Lists) -> None:
+    """Make what was tried the reading in force."""
+    s.sums[1] = _worst(d, s)
+    for k in range(s.counts[TOUCHED]):
+        u = s.touched[k]
+        s.sums[0] += s.tried[u].cost - s.read[u].cost
+        s.read[u].cost, s.read[u].late = s.tried[u].cost, s.tried[u].late
+        for i in range(s.unit_first[u], s.unit_first[u + 1]):
+            v = s.unit_visits[i]
             for n in range(d.visit[v].first, d.visit[v].end):
-                _copy(s.prior, n, s.tried_prior, n)
-    s.cost[count], s.worst[count] = s.tried_cost[count], s.tried_worst[count]
-    for w in range(d.workers):
-        _copy(s.evening, w, s.tail, w)
+                _copy(s.before, n, s.tried_before, n)
+                _copy(s.behind, n, s.tried_behind, n)
+    for k in range(s.counts[BUSY]):
+        w = s.busy[k]
+        if s.stirred[w]:
+            _copy(s.evening, w, s.tail, w)
 
 
 @compiled
 def read_all(d: Day, s: Lists) -> float:
     """Read the whole list anew; NEVER when it is no plan."""
-    _begin(d, s)
-    cost = _read(d, s, 0, NEVER)
-    if cost < NEVER:
-        _keep(d, s, 0)
-    return cost
+    for w in range(d.workers):
+        s.tail[w].place = d.node[d.nodes + w].place
+        s.tail[w].free = d.worker[w].free
+        s.tail[w].shift = d.worker[w].shift_first
+        s.tail[w].rests = d.worker[w].break_first
+        s.tail[w].last = d.nodes + w
+        s.stirred[w] = 1
+        s.busy[w] = w
+    s.counts[BUSY] = d.workers
+    s.counts[TOUCHED] = 0
+    s.counts[MARK] += 1
+    for i in range(s.order.shape[0]):
+        if not _read_again(d, s, s.order[i]):
+            return NEVER
+    for w in range(d.workers):
+        if not d.worker[w].simple and not rests_left_fit(d, w, s.tail[w].free, s.tail[w].rests):
+            return NEVER
+    s.sums[0] = s.sums[1] = 0.0
+    for u in range(s.order.shape[0]):
+        s.read[u].cost = s.read[u].late = 0.0
+    _keep(d, s)
+    _forget(s)
+    return s.sums[0] + d.worst_rate * s.sums[1]
 
 
 @compiled
@@ -313,17 +425,16 @@ def anneal_lists(
             w = s.choices[s.choice_first[n] + int(chance(s.random) * many)]
             if w == s.worker[n] and to == at:
                 continue
-        low = min(at, to)
         limit = current - heat * np.log(max(chance(s.random), 1e-300))
         old = s.worker[n] if n >= 0 else NONE
-        _rewind(d, s, low)
         if to != at:
             _shift_to(s, at, to)
         if n >= 0:
             s.worker[n] = w
-        cost = _read(d, s, low, limit)
+        cost = _read(d, s, at, to, n, old)
         if cost < limit:
-            _keep(d, s, low)
+            _keep(d, s)
+            _forget(s)
             current = cost
             if cost < best - 1e-7:
                 best = cost
@@ -332,6 +443,7 @@ def anneal_lists(
                 for i in range(d.nodes):
                     s.best_worker[i] = s.worker[i]
             continue
+        _forget(s)
         if n >= 0:
             s.worker[n] = old
         if to != at:

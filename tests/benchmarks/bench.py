@@ -47,7 +47,7 @@ ROWS = {
     "hhcrsp-100": Row("hhcrsp_mankowska/*_100_*", 30),
     "hhcrsp-200": Row("hhcrsp_mankowska/*_200_*", 60),
     "hhcrsp-300": Row("hhcrsp_mankowska/*_300_*", 60),
-    "hhcrsp-italian": Row("hhcrsp_italian/*.json*", 60),
+    "hhcrsp-italian": Row("hhcrsp_italian/*.json*", 30),
     "solomon": Row("solomon/*.txt*", 10),
     "gh-200": Row("gehring_homberger/*_2_*", 30),
     "gh-1000": Row("gehring_homberger/*_10_*", 60),

@@ -36,7 +36,8 @@ from dispatch import (
 from dispatch.arrays import from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow
 from dispatch.engine.day import fresh_state
-from dispatch.engine.listing import anneal_lists, lists_of, read_all, sequence_of
+from dispatch.engine.listing import anneal_lists, read_all
+from dispatch.engine.lists import lists_of, sequence_of
 from dispatch.engine.places import NEVER
 from dispatch.engine.timing import total
 from tests.support.brute import random_case, wrong_about
@@ -185,7 +186,16 @@ def test_reading_a_list_counts_what_its_plan_costs(problem: Problem, seed: int) 
     current = best = read_all(day, lists)
     assume(current < NEVER)
     for steps in (0, 200):
-        _, best = anneal_lists(day, lists, steps, 3000.0, 300.0, current, best)
+        current, best = anneal_lists(day, lists, steps, 3000.0, 300.0, current, best)
+        anew = lists_of(day, state.node["start"][day.visit["first"]], lists.worker.copy(), seed)
+        anew.order[:] = lists.order
+        assert read_all(day, anew) == pytest.approx(current)
+        for read_before, read_now in (
+            (lists.before, anew.before),
+            (lists.behind, anew.behind),
+            (lists.evening, anew.evening),
+        ):
+            assert (read_before == read_now).all()
         sequence = sequence_of(day, lists)
         found = fresh_state(day, seed)
         assert follow(day, found, lists.best_worker[sequence], sequence, len(sequence))

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from dispatch import construct, plan_cost
+from dispatch.formats import read_instance
 from tests.benchmarks import bench, peers
 from tests.benchmarks.bench import Solve
+from tests.benchmarks.bound import bound
 from tests.benchmarks.evaluate import evaluate
+from tests.benchmarks.generate import city, write
 from tests.benchmarks.peers import Question, plan_of, question
 from tests.unit.test_evaluate import CARE, SITES, SOLOMON
 
@@ -80,3 +84,10 @@ def test_a_peer_that_is_not_installed_or_cannot_says_so(tmp_path: Path, monkeypa
     monkeypatch.setitem(peers.PEERS, "pyvrp", cannot)
     assert peers.main(arguments) == peers.CANNOT
     assert not (tmp_path / "plan.json").exists()
+
+
+@pytest.mark.parametrize("crews", [0.0, 0.4])
+def test_no_plan_of_a_city_costs_less_than_the_bound(tmp_path: Path, crews: float):
+    write(tmp_path / "city-60.json", json.dumps(city(60, 1, crews)))
+    problem = read_instance(tmp_path / "city-60.json", "city").problem
+    assert 0 < bound(problem) <= plan_cost(problem, construct(problem))
