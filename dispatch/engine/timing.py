@@ -259,7 +259,10 @@ def queue_node(d: Day, s: State, n: int) -> None:
     if n >= d.nodes or s.queued[n]:
         return
     s.queued[n] = 1
-    s.node[n].rank = max(s.node[n].start, s.node[s.node[n].before].done)
+    p = s.node[n].before
+    s.node[n].rank = max(s.node[n].start, s.node[p].done)
+    if p < d.nodes and s.queued[p]:  # whose end is not up to date
+        s.node[n].rank = max(s.node[n].rank, s.node[p].rank + 1)
     at = s.turn[QUEUED]
     s.turn[QUEUED] = at + 1
     while at > 0:
