@@ -35,9 +35,9 @@ class Heat(Struct, frozen=True):
         return self.hot * (self.cold / self.hot) ** share
 
 
-_TIED_HEAT = Heat(0.1, 0.002)
-_LIST_HEAT = Heat(3.0, 0.01)
-_LISTS_SHARE = 0.6
+_TIED_HEAT = Heat(0.5, 0.002)
+_LIST_HEAT = Heat(1.0, 0.02)
+_LISTS_SHARE = 0.25
 _MANY_TIED = 0.1
 _READINGS = 200  # list changes that count as one ruin
 

@@ -1,9 +1,10 @@
 """Annealing over lists: every visit has a place in one order of the whole day, every seat a worker.
 
-Reading the order from its beginning, each visit begins when all its workers can be there; visits tied by gaps are read
-together. Whatever the order, crews never wait for each other in a ring, so that almost any change is a plan. After a
-change only those are read again who stand elsewhere than before, until they stand as before: on days full of crews and
-ties that is cheaper than following changes through the routes.
+Reading the order from its beginning, each visit begins when all its workers can be there. Whatever the order, crews never
+wait for each other in a ring, so that almost any change is a plan. A visit tied to an earlier one stands behind it; where
+the gap would grow too long, the earlier one gets a floor and the reading begins again. After a change only those are read
+again who stand elsewhere than before, until they stand as before: on days full of crews and ties that is cheaper than
+following changes through the routes.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from dispatch.engine.chance import chance
 from dispatch.engine.compiling import compiled, inlined
 from dispatch.engine.day import NONE, Day, Records
-from dispatch.engine.lists import BUSY, MARK, STIRRED, TOUCHED, Lists
+from dispatch.engine.lists import BUSY, CALLED, LIFTED, MARK, SINCE, STIRRED, TOUCHED, WANTED, Lists
 from dispatch.engine.places import NEVER
 from dispatch.engine.timing import home_of, leg_between, rests_left_fit, step, visit_cost
 
@@ -52,114 +53,132 @@ def _calm(s: Lists, w: int) -> None:
     s.counts[STIRRED] -= 1
 
 
+@inlined
+def _call(s: Lists, v: int) -> None:
+    """The visit is to be read again although its workers stand as before."""
+    if s.called[v] != s.counts[MARK]:
+        s.called[v] = s.counts[MARK]
+        s.counts[CALLED] += 1
+
+
+@inlined
+def _lift(s: Lists, v: int, floor: int) -> None:
+    """Another floor for a visit while this change is tried."""
+    if s.tried[v].floor == s.read[v].floor and floor != s.read[v].floor:
+        s.lifted[s.counts[LIFTED]] = v
+        s.counts[LIFTED] += 1
+    s.tried[v].floor = floor
+
+
+@inlined
+def _start_of(s: Lists, v: int) -> int:
+    """When a visit begins, in this reading if it was read again."""
+    return s.tried[v].start if s.tried[v].mark == s.counts[MARK] else s.read[v].start
+
+
 @compiled
-def _stood(d: Day, s: Lists, w: int, i: int, gone: int, unit: int, n: int, old: int) -> tuple[int, int]:
+def _stood(d: Day, s: Lists, w: int, i: int, gone: int, moved: int, n: int, old: int) -> tuple[int, int]:
     """Where the kept list has a worker just before position i: (node, 0) before that node, (worker, 1) in the evening.
 
-    The unit that moves was read at position `gone`; its node `n` belonged to worker `old`.
+    The visit that moves was read at position `gone`; its node `n` belonged to worker `old`.
     """
     count = s.order.shape[0]
     for j in range(i, count + 1):
         if j == gone:
-            for k in range(s.unit_first[unit], s.unit_first[unit + 1]):
-                v = s.unit_visits[k]
-                for m in range(d.visit[v].first, d.visit[v].end):
-                    if (old if m == n else s.worker[m]) == w:
-                        return m, 0
+            for m in range(d.visit[moved].first, d.visit[moved].end):
+                if (old if m == n else s.worker[m]) == w:
+                    return m, 0
         if j == count:
             break
-        u = s.order[j]
-        for k in range(s.unit_first[u], s.unit_first[u + 1]):
-            v = s.unit_visits[k]
-            for m in range(d.visit[v].first, d.visit[v].end):
-                if s.worker[m] == w:
-                    return m, 0
+        v = s.order[j]
+        for m in range(d.visit[v].first, d.visit[v].end):
+            if s.worker[m] == w:
+                return m, 0
     return w, 1
 
 
 @inlined
-def _reaches(d: Day, s: Lists, u: int) -> bool:
-    """Whether somebody of a unit stands elsewhere than before."""
-    for k in range(s.unit_first[u], s.unit_first[u + 1]):
-        v = s.unit_visits[k]
-        for n in range(d.visit[v].first, d.visit[v].end):
-            if s.stirred[s.worker[n]]:
-                return True
-    return False
+def _reaches(d: Day, s: Lists, v: int) -> bool:
+    """Whether somebody of a visit stands elsewhere than before, or it was called for."""
+    reached = s.called[v] == s.counts[MARK]
+    for n in range(d.visit[v].first, d.visit[v].end):
+        reached = reached or s.stirred[s.worker[n]] == 1
+    return reached
 
 
 @inlined
-def _read_again(d: Day, s: Lists, u: int) -> bool:
-    """Read a unit and note what it found; False when it cannot be served so."""
-    cost = _read_unit(d, s, u)
-    if cost >= NEVER:
+def _read_visit(d: Day, s: Lists, v: int, moved: int) -> bool:
+    """Append a visit to its workers' days and note what it costs; False when it cannot be served so.
+
+    `WANTED` then names an earlier visit that must not begin before `SINCE`, if that is why.
+    """
+    start = _begin_of(d, s, v)
+    if start < 0:
         return False
-    late = 0.0
-    for k in range(s.unit_first[u], s.unit_first[u + 1]):
-        v = s.unit_visits[k]
-        cost += visit_cost(d, v, s.start[v])
-        late = max(late, float(s.start[v] - d.visit[v].due))
-    s.tried[u].cost, s.tried[u].late, s.tried[u].mark = cost, late, s.counts[MARK]
-    s.touched[s.counts[TOUCHED]] = u
+    g = d.visit[v].group
+    if g >= 0:
+        for k in range(d.group[g].link_first, d.group[g].link_end):
+            one = d.link[k].before
+            if d.link[k].after == v and start > _start_of(s, one) + d.link[k].most:
+                s.counts[WANTED], s.counts[SINCE] = one, start - d.link[k].most
+                return False
+    s.tried[v].cost = _append(d, s, v, start) + visit_cost(d, v, start)
+    s.tried[v].late = max(0.0, float(start - d.visit[v].due))
+    s.tried[v].start, s.tried[v].mark = start, s.counts[MARK]
+    s.touched[s.counts[TOUCHED]] = v
     s.counts[TOUCHED] += 1
+    if s.called[v] == s.counts[MARK]:
+        s.counts[CALLED] -= 1
+    if g >= 0 and (start != s.read[v].start or v == moved):
+        for k in range(d.group[g].link_first, d.group[g].link_end):
+            if d.link[k].before == v:
+                _call(s, d.link[k].after)
     return True
 
 
 @inlined
-def _leave(d: Day, s: Lists, unit: int, n: int, old: int) -> None:
-    """The place in the list where the unit was read is passed: its workers go on without it, or stand as after it."""
-    for k in range(s.unit_first[unit], s.unit_first[unit + 1]):
-        v = s.unit_visits[k]
-        for m in range(d.visit[v].first, d.visit[v].end):
-            w = old if m == n else s.worker[m]
-            if not s.stirred[w]:
-                _stir(s, w, s.before, m)
-            elif _same(s.tail, w, s.behind, m):
-                _calm(s, w)
+def _leave(d: Day, s: Lists, moved: int, n: int, old: int) -> None:
+    """The place in the list where the visit was read is passed: its workers go on without it, or stand as after it."""
+    for m in range(d.visit[moved].first, d.visit[moved].end):
+        w = old if m == n else s.worker[m]
+        if not s.stirred[w]:
+            _stir(s, w, s.before, m)
+        elif _same(s.tail, w, s.behind, m):
+            _calm(s, w)
 
 
 @inlined
-def _read_moved(d: Day, s: Lists, unit: int, i: int, gone: int, n: int, old: int, stays: bool) -> bool:
-    """Read the unit that moves, at its new position."""
-    for k in range(s.unit_first[unit], s.unit_first[unit + 1]):
-        v = s.unit_visits[k]
-        for m in range(d.visit[v].first, d.visit[v].end):
-            w = s.worker[m]
-            if not s.stirred[w]:
-                at, late = _stood(d, s, w, i + 1, gone, unit, n, old)
-                if late:
-                    _stir(s, w, s.evening, at)
-                else:
-                    _stir(s, w, s.before, at)
-    if not _read_again(d, s, unit):
+def _read_moved(d: Day, s: Lists, moved: int, i: int, gone: int, n: int, old: int) -> bool:
+    """Read the visit that moves, at its new position."""
+    for m in range(d.visit[moved].first, d.visit[moved].end):
+        w = s.worker[m]
+        if not s.stirred[w]:
+            at, evening = _stood(d, s, w, i + 1, gone, moved, n, old)
+            if evening:
+                _stir(s, w, s.evening, at)
+            else:
+                _stir(s, w, s.before, at)
+    return _read_visit(d, s, moved, moved)
+
+
+@inlined
+def _calm_again(d: Day, s: Lists, v: int, new: int) -> None:
+    """Whoever stands after a visit as they did before this change is not followed further; who has taken a seat is."""
+    for n in range(d.visit[v].first, d.visit[v].end):
+        w = s.worker[n]
+        if w != new and s.stirred[w] and _same(s.tail, w, s.behind, n):
+            _calm(s, w)
+
+
+@inlined
+def _read_reached(d: Day, s: Lists, v: int, moved: int) -> bool:
+    """Read a visit somebody of whom stands elsewhere than before."""
+    for n in range(d.visit[v].first, d.visit[v].end):
+        if not s.stirred[s.worker[n]]:
+            _stir(s, s.worker[n], s.before, n)
+    if not _read_visit(d, s, v, moved):
         return False
-    if stays:
-        _calm_again(d, s, unit, old, s.worker[n] if n >= 0 else NONE)
-    return True
-
-
-@inlined
-def _calm_again(d: Day, s: Lists, u: int, old: int, new: int) -> None:
-    """Whoever stands after a unit as they did before this change is not followed further; who exchanged a seat is."""
-    for k in range(s.unit_first[u], s.unit_first[u + 1]):
-        v = s.unit_visits[k]
-        for n in range(d.visit[v].first, d.visit[v].end):
-            w = s.worker[n]
-            if w != old and w != new and s.stirred[w] and _same(s.tail, w, s.behind, n):
-                _calm(s, w)
-
-
-@inlined
-def _read_reached(d: Day, s: Lists, u: int) -> bool:
-    """Read a unit somebody of whom stands elsewhere than before; who then stands as before is not followed further."""
-    for k in range(s.unit_first[u], s.unit_first[u + 1]):
-        v = s.unit_visits[k]
-        for n in range(d.visit[v].first, d.visit[v].end):
-            if not s.stirred[s.worker[n]]:
-                _stir(s, s.worker[n], s.before, n)
-    if not _read_again(d, s, u):
-        return False
-    _calm_again(d, s, u, NONE, NONE)
+    _calm_again(d, s, v, NONE)
     return True
 
 
@@ -167,38 +186,64 @@ def _read_reached(d: Day, s: Lists, u: int) -> bool:
 def _read(d: Day, s: Lists, at: int, to: int, n: int, old: int) -> float:
     """Read what a change of the list reaches; returns the cost of the whole day, or NEVER when it is no plan.
 
-    The unit now at position `to` was at `at`; its node `n` belonged to worker `old`.
+    The visit now at position `to` was at `at`; its node `n` belonged to worker `old`.
     """
     count = s.order.shape[0]
-    unit = s.order[to]
-    s.counts[STIRRED] = s.counts[TOUCHED] = s.counts[BUSY] = 0
+    moved = s.order[to]
+    s.counts[STIRRED] = s.counts[TOUCHED] = s.counts[BUSY] = s.counts[CALLED] = 0
     s.counts[MARK] += 1
+    s.counts[WANTED] = NONE
+    low = min(at, to)
+    for k in range(s.counts[LIFTED]):
+        _call(s, s.lifted[k])
+        low = min(low, s.at[s.lifted[k]])
     leaves = at if to >= at else at + 1
     cost = s.sums[0]
-    for i in range(min(at, to), count):
+    for i in range(low, count):
         if i == leaves:
-            _leave(d, s, unit, n, old)
+            _leave(d, s, moved, n, old)
+        v = s.order[i]
         if i == to:
-            good = _read_moved(d, s, unit, i, leaves if leaves > i else NONE, n, old, to == at)
-        elif s.counts[STIRRED] == 0:
+            good = _read_moved(d, s, moved, i, leaves if leaves > i else NONE, n, old)
+            if good and to == at:
+                _calm_again(d, s, moved, s.worker[n] if n >= 0 else NONE)
+        elif s.counts[STIRRED] == 0 and s.counts[CALLED] == 0:
             if i > to and i >= leaves:
                 break
             continue
-        elif _reaches(d, s, s.order[i]):
-            good = _read_reached(d, s, s.order[i])
+        elif _reaches(d, s, v):
+            good = _read_reached(d, s, v, moved)
         else:
             continue
         if not good:
             return NEVER
-        u = s.order[i]
-        cost += s.tried[u].cost - s.read[u].cost
+        cost += s.tried[v].cost - s.read[v].cost
     if leaves == count:
-        _leave(d, s, unit, n, old)
+        _leave(d, s, moved, n, old)
     for k in range(s.counts[BUSY]):
         w = s.busy[k]
         if s.stirred[w] and not d.worker[w].simple and not rests_left_fit(d, w, s.tail[w].free, s.tail[w].rests):
             return NEVER
     return cost + d.worst_rate * _worst(d, s)
+
+
+@compiled
+def _read_change(d: Day, s: Lists, at: int, to: int, n: int, old: int) -> float:
+    """The same, with floors for those a gap to whom would grow too long; `LIFTED` says whose floors are tried."""
+    s.counts[LIFTED] = 0
+    moved = s.order[to]
+    g = d.visit[moved].group
+    if g >= 0:
+        for k in range(d.group[g].first, d.group[g].end):
+            _lift(s, d.group_visits[k], 0)
+    cost = NEVER
+    for _ in range(_READ_AGAIN):
+        cost = _read(d, s, at, to, n, old)
+        if cost < NEVER or s.counts[WANTED] < 0:
+            break
+        _lift(s, s.counts[WANTED], s.counts[SINCE])
+        _forget(s)
+    return cost
 
 
 @inlined
@@ -207,16 +252,16 @@ def _worst(d: Day, s: Lists) -> float:
     worst = 0.0
     fell = False
     for k in range(s.counts[TOUCHED]):
-        u = s.touched[k]
-        worst = max(worst, s.tried[u].late)
-        fell = fell or s.read[u].late >= s.sums[1]
+        v = s.touched[k]
+        worst = max(worst, s.tried[v].late)
+        fell = fell or s.read[v].late >= s.sums[1]
     if d.worst_rate == 0.0:
         return 0.0
     if not fell:
         return max(worst, s.sums[1])
-    for u in range(s.order.shape[0]):
-        if s.tried[u].mark != s.counts[MARK]:
-            worst = max(worst, s.read[u].late)
+    for v in range(s.order.shape[0]):
+        if s.tried[v].mark != s.counts[MARK]:
+            worst = max(worst, s.read[v].late)
     return worst
 
 
@@ -228,49 +273,12 @@ def _forget(s: Lists) -> None:
 
 
 @inlined
-def _read_unit(d: Day, s: Lists, u: int) -> float:
-    """Append a unit's visits to their workers' days; returns what the ways and wishes cost, or NEVER.
-
-    When a gap grows too long the earlier visit waits, and the unit is read once more.
-    """
-    first, end = s.unit_first[u], s.unit_first[u + 1]
-    for k in range(first, end):
-        s.floor[s.unit_visits[k]] = 0
-    for _ in range(_READ_AGAIN):
-        cost = 0.0
-        again = False
-        k = first
-        while k < end and not again:
-            v = s.unit_visits[k]
-            start = _begin_of(d, s, v)
-            if start < 0:
-                return NEVER
-            s.start[v] = start
-            cost += _append(d, s, v, start)
-            k += 1
-            if d.visit[v].group >= 0:
-                again = _stretched(d, s, v)
-        if not again:
-            return cost
-        while k > first:
-            k -= 1
-            v = s.unit_visits[k]
-            for n in range(d.visit[v].end - 1, d.visit[v].first - 1, -1):
-                _copy(s.tail, s.worker[n], s.tried_before, n)
-    return NEVER
-
-
-@inlined
-def _stretched(d: Day, s: Lists, v: int) -> bool:
-    """Whether a gap before this visit has grown too long; the floor of the visit before is raised."""
-    g = d.visit[v].group
-    raised = False
-    for k in range(d.group[g].link_first, d.group[g].link_end):
-        one = d.link[k].before
-        if d.link[k].after == v and s.start[v] > s.start[one] + d.link[k].most:
-            s.floor[one] = s.start[v] - d.link[k].most
-            raised = True
-    return raised
+def _sink(s: Lists) -> None:
+    """The floors as they were before the change."""
+    for k in range(s.counts[LIFTED]):
+        v = s.lifted[k]
+        s.tried[v].floor = s.read[v].floor
+    s.counts[LIFTED] = 0
 
 
 @inlined
@@ -298,12 +306,12 @@ def _append(d: Day, s: Lists, v: int, start: int) -> float:
 def _begin_of(d: Day, s: Lists, v: int) -> int:
     """When all of a visit's crew can begin, no earlier than the visits tied before it allow; -1 when that is never."""
     first, end = d.visit[v].first, d.visit[v].end
-    start = max(d.node[first].opens, s.floor[v])
+    start = max(d.node[first].opens, s.tried[v].floor)
     g = d.visit[v].group
     if g >= 0:
         for k in range(d.group[g].link_first, d.group[g].link_end):
             if d.link[k].after == v:
-                start = max(start, s.start[d.link[k].before] + d.link[k].least)
+                start = max(start, _start_of(s, d.link[k].before) + d.link[k].least)
                 if d.link[k].apart and _share(d, s, d.link[k].before, v):
                     return -1
     for n in range(first + 1, end):
@@ -337,13 +345,28 @@ def _share(d: Day, s: Lists, one: int, other: int) -> bool:
 @inlined
 def _shift_to(s: Lists, at: int, to: int) -> None:
     """Move the visit at one position to another, the others closing up."""
-    u = s.order[at]
+    v = s.order[at]
     pace = 1 if to > at else -1
     i = at
     while i != to:
         s.order[i] = s.order[i + pace]
+        s.at[s.order[i]] = i
         i += pace
-    s.order[to] = u
+    s.order[to] = v
+    s.at[v] = to
+
+
+@inlined
+def _between(d: Day, s: Lists, v: int, to: int) -> int:
+    """The nearest position to the one wanted that keeps a visit behind and before those it is tied to."""
+    g = d.visit[v].group
+    if g >= 0:
+        for k in range(d.group[g].link_first, d.group[g].link_end):
+            if d.link[k].before == v:
+                to = min(to, s.at[d.link[k].after] - 1)
+            if d.link[k].after == v:
+                to = max(to, s.at[d.link[k].before] + 1)
+    return to
 
 
 @inlined
@@ -351,14 +374,16 @@ def _keep(d: Day, s: Lists) -> None:
     """Make what was tried the reading in force."""
     s.sums[1] = _worst(d, s)
     for k in range(s.counts[TOUCHED]):
-        u = s.touched[k]
-        s.sums[0] += s.tried[u].cost - s.read[u].cost
-        s.read[u].cost, s.read[u].late = s.tried[u].cost, s.tried[u].late
-        for i in range(s.unit_first[u], s.unit_first[u + 1]):
-            v = s.unit_visits[i]
-            for n in range(d.visit[v].first, d.visit[v].end):
-                _copy(s.before, n, s.tried_before, n)
-                _copy(s.behind, n, s.tried_behind, n)
+        v = s.touched[k]
+        s.sums[0] += s.tried[v].cost - s.read[v].cost
+        s.read[v].cost, s.read[v].late, s.read[v].start = s.tried[v].cost, s.tried[v].late, s.tried[v].start
+        for n in range(d.visit[v].first, d.visit[v].end):
+            _copy(s.before, n, s.tried_before, n)
+            _copy(s.behind, n, s.tried_behind, n)
+    for k in range(s.counts[LIFTED]):
+        v = s.lifted[k]
+        s.read[v].floor = s.tried[v].floor
+    s.counts[LIFTED] = 0
     for k in range(s.counts[BUSY]):
         w = s.busy[k]
         if s.stirred[w]:
@@ -366,8 +391,8 @@ def _keep(d: Day, s: Lists) -> None:
 
 
 @compiled
-def read_all(d: Day, s: Lists) -> float:
-    """Read the whole list anew; NEVER when it is no plan."""
+def _read_through(d: Day, s: Lists) -> bool:
+    """Read the whole list; False when it is no plan."""
     for w in range(d.workers):
         s.tail[w].place = d.node[d.nodes + w].place
         s.tail[w].free = d.worker[w].free
@@ -377,20 +402,41 @@ def read_all(d: Day, s: Lists) -> float:
         s.stirred[w] = 1
         s.busy[w] = w
     s.counts[BUSY] = d.workers
-    s.counts[TOUCHED] = 0
+    s.counts[TOUCHED] = s.counts[CALLED] = 0
     s.counts[MARK] += 1
+    s.counts[WANTED] = NONE
     for i in range(s.order.shape[0]):
-        if not _read_again(d, s, s.order[i]):
-            return NEVER
+        if not _read_visit(d, s, s.order[i], NONE):
+            return False
     for w in range(d.workers):
         if not d.worker[w].simple and not rests_left_fit(d, w, s.tail[w].free, s.tail[w].rests):
-            return NEVER
+            return False
+    return True
+
+
+@compiled
+def read_all(d: Day, s: Lists) -> float:
+    """Read the whole list anew; NEVER when it is no plan."""
+    for v in range(s.order.shape[0]):
+        s.tried[v].floor = s.read[v].floor
+        s.read[v].cost = s.read[v].late = 0.0
     s.sums[0] = s.sums[1] = 0.0
-    for u in range(s.order.shape[0]):
-        s.read[u].cost = s.read[u].late = 0.0
-    _keep(d, s)
-    _forget(s)
-    return s.sums[0] + d.worst_rate * s.sums[1]
+    s.counts[LIFTED] = 0
+    for _ in range(_READ_AGAIN * (1 + d.link.shape[0])):
+        good = _read_through(d, s)
+        _forget(s)
+        if good:
+            for w in range(d.workers):
+                s.stirred[w] = 1
+            _keep(d, s)
+            for v in range(s.order.shape[0]):
+                s.read[v].floor = s.tried[v].floor
+            _forget(s)
+            return s.sums[0] + d.worst_rate * s.sums[1]
+        if s.counts[WANTED] < 0:
+            break
+        s.tried[s.counts[WANTED]].floor = s.counts[SINCE]
+    return NEVER
 
 
 @compiled
@@ -408,14 +454,13 @@ def anneal_lists(
     for _ in range(steps):
         heat *= ratio
         at = int(chance(s.random) * count)
-        u = s.order[at]
-        v = s.unit_visits[s.unit_first[u] + int(chance(s.random) * (s.unit_first[u + 1] - s.unit_first[u]))]
+        v = s.order[at]
         to = at
         way = chance(s.random)
         if way < 0.75:
             off = 1 + int(chance(s.random) * reach)
             to = at + off if chance(s.random) < 0.5 else at - off
-            to = min(count - 1, max(0, to))
+            to = _between(d, s, v, min(count - 1, max(0, to)))
         n = NONE
         w = NONE
         if way >= 0.35 or to == at:
@@ -431,7 +476,7 @@ def anneal_lists(
             _shift_to(s, at, to)
         if n >= 0:
             s.worker[n] = w
-        cost = _read(d, s, at, to, n, old)
+        cost = _read_change(d, s, at, to, n, old)
         if cost < limit:
             _keep(d, s)
             _forget(s)
@@ -444,6 +489,7 @@ def anneal_lists(
                     s.best_worker[i] = s.worker[i]
             continue
         _forget(s)
+        _sink(s)
         if n >= 0:
             s.worker[n] = old
         if to != at:

@@ -188,7 +188,7 @@ def test_reading_a_list_counts_what_its_plan_costs(problem: Problem, seed: int) 
     for steps in (0, 200):
         current, best = anneal_lists(day, lists, steps, 3000.0, 300.0, current, best)
         anew = lists_of(day, state.node["start"][day.visit["first"]], lists.worker.copy(), seed)
-        anew.order[:] = lists.order
+        anew.order[:], anew.read["floor"] = lists.order, lists.read["floor"]
         assert read_all(day, anew) == pytest.approx(current)
         for read_before, read_now in (
             (lists.before, anew.before),
@@ -199,10 +199,10 @@ def test_reading_a_list_counts_what_its_plan_costs(problem: Problem, seed: int) 
         sequence = sequence_of(day, lists)
         found = fresh_state(day, seed)
         assert follow(day, found, lists.best_worker[sequence], sequence, len(sequence))
-        assert total(day, found) == pytest.approx(best, abs=0.5)
+        assert total(day, found) <= best + 0.5  # somebody may have waited for a gap that is kept without
         plan = to_plan(arrays, found)
         assert check_plan(problem, plan) == []
-        assert plan_cost(problem, plan) == pytest.approx(best, abs=1)
+        assert plan_cost(problem, plan) <= best + 1
 
 
 @given(days(rich=True), st.integers(0, 5))
