@@ -15,7 +15,7 @@ from numpy import ndarray
 from dispatch.arrays import KINDS, MOST_KINDS, Reader, begun_of, check_equipment, node_row, visit_row, ways_of
 from dispatch.cost import even_shares, lateness_s
 from dispatch.engine.anneal import follow
-from dispatch.engine.day import DROP, FAR, GROUP, HEAVY, LINK, PATIENCE, PICKUP, VISIT, WORST, Day, fresh_state
+from dispatch.engine.day import DROP, FAR, GROUP, HEAVY, LINK, LOOKS, PATIENCE, PICKUP, VISIT, WORST, Day, fresh_state
 from dispatch.engine.limits import span_of
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
 from dispatch.plan import Plan, Stop
@@ -29,7 +29,7 @@ _NEW = "\0new"  # the visit asked about, in the arrays
 _MOST_LINKS = 64  # of one visit
 WINDOWS = 128  # of one question
 _LIMITS = ("work", "heavy", "span")  # of a worker's day as a whole
-_PATIENCE = 60  # how often two stops may push each other, as in `retime`
+_PATIENCE = 2 * LOOKS  # no stop is ever taken out here, so that pick-ups may follow their hand-overs
 
 
 class Prepared:

@@ -19,7 +19,7 @@ DROP: Final = 2
 HEAVY: Final = 2  # in Day.fits
 TRAVEL, SOFT, DROPPED, WORST, WISHES = 0, 1, 2, 3, 4  # positions in State.sums
 WALK, SCAN, TRYING, QUEUED, WAVE, PATIENCE, STUCK, STEADY = 0, 1, 2, 3, 4, 5, 6, 7  # positions in State.turn
-LOOKS: Final = 8  # the same stop comes back more often only where crews wait for each other
+LOOKS: Final = 60  # in one change a stop comes back more often only where crews wait for each other
 CROWD: Final = 12  # places remembered for each seat of a crew
 
 NODE = np.dtype(
