@@ -142,6 +142,9 @@ def test_the_search_counts_what_a_plan_costs_and_takes_its_trials_back(problem: 
         assert check_plan(problem, plan) == []
         anew = from_plan(problem, plan, seed)
         assert anew.possible
+        if problem.equipment:  # two alike units taken at one instant may be shared out the other way round, and better
+            assert total(day, anew.state) <= total(day, state) + 1e-6
+            continue
         assert total(day, state) == pytest.approx(total(day, anew.state))
         served = state.node["route"] >= 0
         assert state.node["start"][served].tolist() == anew.state.node["start"][served].tolist()
