@@ -59,10 +59,11 @@ def insert(problem: Problem, plan: Plan, visit: Visit, prepared: Prepared | None
 
     When only the gap to a linked visit stands in the way, that visit is planned anew together with this one.
     """
-    alone = _insert_alone(prepared or Prepared(problem, plan), problem, visit)
+    prepared = prepared or Prepared(problem, plan)
+    alone = _insert_alone(prepared, problem, visit)
     if isinstance(alone, Insertion):
         return alone
-    return _insert_with_partner(problem, plan, visit) or alone
+    return _insert_with_partner(prepared, problem, plan, visit) or alone
 
 
 def links_of(problem: Problem, visit: Visit) -> list[Link]:
@@ -151,17 +152,23 @@ def _full(prepared: Prepared, w: int, visit: Visit) -> str:
     return "capacity" if room is not None and visit.load > 0 and carried + visit.load > room else "apart"
 
 
-def _insert_with_partner(problem: Problem, plan: Plan, visit: Visit) -> Insertion | None:
-    """Take a linked visit that has not begun out of the plan, put this one in, and the other back beside it."""
+def _insert_with_partner(prepared: Prepared, problem: Problem, plan: Plan, visit: Visit) -> Insertion | None:
+    """Take a linked visit that has not begun out of the plan, put this one in, and the other back beside it.
+
+    Making a plan ready costs many questions, so that first one is asked: would there be a place but for that gap?
+    """
     by_id = {other.id: other for other in problem.visits}
     for link in problem.links:
         name = link.before if link.after == visit.id else link.after if link.before == visit.id else None
         stops = plan.stops_of(name) if name is not None else []
         if name is None or not stops or any(stop.locked or stop.kind != "visit" for stop in stops):
             continue
-        cleared = remove(plan, name)
+        others = msgspec.structs.replace(problem, links=tuple(other for other in problem.links if other is not link))
+        if isinstance(_insert_alone(prepared, others, visit), Refusal):
+            continue
+        cleared = Prepared(problem, remove(plan, name))
         for first, second in ((visit, by_id[name]), (by_id[name], visit)):
-            one = _insert_alone(Prepared(problem, cleared), problem, first)
+            one = _insert_alone(cleared, problem, first)
             two = _insert_alone(Prepared(problem, one.plan), problem, second) if isinstance(one, Insertion) else one
             if isinstance(one, Insertion) and isinstance(two, Insertion):
                 return Insertion(two.plan, tuple(two.plan.stops_of(visit.id)), one.cost + two.cost)
