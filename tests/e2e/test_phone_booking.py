@@ -1,5 +1,6 @@
 """A bath promised on the telephone: two bathers come together, the daughter sees every step, even through a cut line."""
 
+import asyncio
 import os
 import signal
 from typing import Any
@@ -89,6 +90,7 @@ async def _by_rule(city: Running, order_id: str) -> bool:
         )
         if rows:
             return bool(rows[0]["auto_accept"])
+        await asyncio.sleep(0.05)  # a dispatcher that has just started loads its kernels first
     raise AssertionError("nobody was asked")
 
 
