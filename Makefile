@@ -41,6 +41,9 @@ check: setup ## Format, lint, types, import directions, unit and property tests
 	@$(BIN)/basedpyright --level error & types=$$!; \
 	  $(BIN)/lint-imports && $(PYTEST) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
 
+properties: setup ## Properties on days nobody has looked at yet; what they find is to be mended
+	@$(PYTEST) tests/properties --hypothesis-profile=new
+
 integration: setup ## Slices against a real database
 	@$(PYTEST) tests/integration
 
@@ -61,6 +64,6 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 
 test: check integration e2e chaos fuzz browser ## Everything
 
-.PHONY: help demo replay setup lock format check bench integration e2e chaos fuzz browser test
+.PHONY: help demo replay setup lock format check properties bench integration e2e chaos fuzz browser test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
