@@ -28,7 +28,7 @@ from dispatch.engine.day import (
     fresh_state,
 )  # fmt: skip
 from dispatch.plan import Kind, Plan, Stop
-from dispatch.problem import Problem, Shift, Visit, Weights, Worker
+from dispatch.problem import Link, Problem, Shift, Visit, Weights, Worker
 from dispatch.sharing import Unit, busy_s, keep_begun, shared_out, stretched, units_of, uses_of
 from dispatch.suiting import Node, fits_of, wishes_of
 from dispatch.timing import ease, free_again, not_before
@@ -392,16 +392,15 @@ class Reader:
                 hi = self._awaited.get(visit.id, lo)
         hi = max(lo, hi)
         for link in self.problem.links:
-            other = link.before if link.after == visit.id else link.after if link.before == visit.id else None
-            begun = [stop for stop in self._locked.get(other, []) if stop.kind != "pickup"] if other else []
+            if visit.id not in (link.before, link.after):
+                continue
+            begun = [stop for stop in self._locked.get(link.other(visit.id), []) if stop.kind != "pickup"]
             if not begun:
                 continue
-            start = max(stop.start_s for stop in begun)
             if link.after == visit.id:
-                base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
-                lo = max(lo, base + link.min_gap_s)
-                hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
+                lo, hi = behind(link, begun, lo, hi)
                 continue
+            start = max(stop.start_s for stop in begun)
             start -= max(seat.duration_s for seat in visit.seats) if link.from_end else 0
             # whoever has begun the later one may have to wait at the door, but must not come long after this one
             lo = lo if link.max_gap_s is None else max(lo, min(hi, start - link.max_gap_s))
@@ -414,6 +413,13 @@ class Reader:
         pairs = [{link.before, link.after} for link in self.problem.links if link.apart]
         others = [other for pair in pairs if visit.id in pair for other in pair - {visit.id}]
         return frozenset(stop.worker for other in others for stop in self._locked.get(other, []))
+
+
+def behind(link: Link, begun: Sequence[Stop], lo: int, hi: int) -> tuple[int, int]:
+    """Of the starts from `lo` to `hi`, those that keep the gap to an earlier visit that has begun."""
+    base = max(stop.start_s for stop in begun)
+    base += max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0
+    return max(lo, base + link.min_gap_s), hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
 
 
 class _Groups:

@@ -158,10 +158,10 @@ def _insert_with_partner(prepared: Prepared, problem: Problem, plan: Plan, visit
     Making a plan ready costs many questions, so that first one is asked: would there be a place but for that gap?
     """
     by_id = {other.id: other for other in problem.visits}
-    for link in problem.links:
-        name = link.before if link.after == visit.id else link.after if link.before == visit.id else None
-        stops = plan.stops_of(name) if name is not None else []
-        if name is None or not stops or any(stop.locked or stop.kind != "visit" for stop in stops):
+    for link in links_of(problem, visit):
+        name = link.other(visit.id)
+        stops = plan.stops_of(name)
+        if not stops or any(stop.locked or stop.kind != "visit" for stop in stops):
             continue
         others = msgspec.structs.replace(problem, links=tuple(other for other in problem.links if other is not link))
         if isinstance(_insert_alone(prepared, others, visit), Refusal):

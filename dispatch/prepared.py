@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy import ndarray
 
-from dispatch.arrays import KINDS, MOST_KINDS, Reader, begun_of, check_equipment, node_row, visit_row, ways_of
+from dispatch.arrays import KINDS, MOST_KINDS, Reader, begun_of, behind, check_equipment, node_row, visit_row, ways_of
 from dispatch.cost import even_shares, lateness_s
 from dispatch.engine.anneal import follow
 from dispatch.engine.day import DROP, FAR, GROUP, HEAVY, LINK, LOOKS, PATIENCE, PICKUP, VISIT, WORST, Day, fresh_state
@@ -245,7 +245,7 @@ class Prepared:
         self.nodes[first : first + len(mine)] = mine
         self.visits[new] = visit
         lo, hi = self._bounds(visit, links)
-        ties = [link for link in links if self._other(link, visit) in self.position]
+        ties = [link for link in links if link.other(visit.id) in self.position]
         group = len(day.group) - 1 if ties else -1
         rows = (first, first + len(seats), first + len(mine))
         day.visit[new] = visit_row(self.problem.weights, visit, rows, group, fixed=False, wanted=False)
@@ -300,24 +300,18 @@ class Prepared:
             if state.node[n]["route"] >= 0:
                 state.worker[int(state.node[n]["route"])]["stale"] = 1
 
-    @staticmethod
-    def _other(link: Link, visit: Visit) -> str:
-        return link.before if link.after == visit.id else link.after
-
     def _bounds(self, visit: Visit, links: Sequence[Link]) -> tuple[int, int]:
         """The starts that the window and linked visits that have begun leave open."""
         lo, hi = visit.earliest_s, visit.latest_s
         own = max(seat.duration_s for seat in visit.seats)
         for link in links:
-            begun = [stop for stop in self.locked.get(self._other(link, visit), []) if stop.kind != "pickup"]
+            begun = [stop for stop in self.locked.get(link.other(visit.id), []) if stop.kind != "pickup"]
             if not begun:
                 continue
-            start = max(stop.start_s for stop in begun)
             if link.after == visit.id:
-                base = start + (max(stop.end_s - stop.start_s for stop in begun) if link.from_end else 0)
-                lo = max(lo, base + link.min_gap_s)
-                hi = hi if link.max_gap_s is None else min(hi, base + link.max_gap_s)
+                lo, hi = behind(link, begun, lo, hi)
                 continue
+            start = max(stop.start_s for stop in begun)
             start -= own if link.from_end else 0
             lo = lo if link.max_gap_s is None else max(lo, start - link.max_gap_s)
             # what has begun too soon has begun; who only stays where nobody can move them must not be too soon
@@ -338,7 +332,7 @@ class Prepared:
         out = [self.number[name] for name in visit.refused_workers if name in self.number]
         for link in links:
             if link.apart:
-                others = self.locked.get(self._other(link, visit), [])
+                others = self.locked.get(link.other(visit.id), [])
                 out += [self.number[stop.worker] for stop in others if stop.worker in self.number]
         if out:
             row = row.copy()
@@ -351,7 +345,7 @@ class Prepared:
         if not ties:
             return [], []
         members, links = [self.new], list[object]()
-        for v in dict.fromkeys(self.position[self._other(link, visit)] for link in ties):
+        for v in dict.fromkeys(self.position[link.other(visit.id)] for link in ties):
             group = int(day.visit[v]["group"])
             if v in members:
                 continue

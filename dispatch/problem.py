@@ -135,6 +135,10 @@ class Link(Struct, frozen=True, forbid_unknown_fields=True):
     from_end: bool = False
     apart: bool = False
 
+    def other(self, visit: str) -> str:
+        """The visit that one of the two is tied to."""
+        return self.before if self.after == visit else self.after
+
 
 class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     """What a plan costs, in travelled seconds. Judgement, not measurement: lateness must outweigh any detour."""

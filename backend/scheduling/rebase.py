@@ -51,13 +51,18 @@ def carry_over(then: Day, improved: Plan, now: Day, stand: Standing) -> Plan | N
     if check_plan(problem, plan) or plan_cost(problem, plan) >= plan_cost(problem, current):
         return None
     there = {stop.visit for route in current.routes.values() for stop in route if stop.locked}
-    waits = [visit for visit in there if _start_of(plan, visit) > _start_of(current, visit)]
-    return None if waits else plan
+    was, will_be = _together(current), _together(plan)
+    return None if any(will_be.get(visit, 0) > was.get(visit, 0) for visit in there) else plan
 
 
-def _start_of(plan: Plan, visit: str) -> int:
-    """When the last of a visit's crew is there."""
-    return max((stop.start_s for stop in plan.stops_of(visit) if stop.kind == "visit"), default=0)
+def _together(plan: Plan) -> dict[str, int]:
+    """When the last of each visit's crew is there."""
+    starts: dict[str, int] = {}
+    for route in plan.routes.values():
+        for stop in route:
+            if stop.kind == "visit":
+                starts[stop.visit] = max(stop.start_s, starts.get(stop.visit, 0))
+    return starts
 
 
 def _replaced(current: Sequence[Stop], improved: Sequence[Stop], then: Day, now: Day) -> tuple[Stop, ...]:
