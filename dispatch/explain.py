@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from dispatch.check import check_plan
 from dispatch.cost import drop_cost, plan_cost
-from dispatch.insertion import insert
+from dispatch.insertion import insert, links_of
 from dispatch.outcome import Insertion, Refusal
 from dispatch.parts import part_of, tangles
 from dispatch.plan import Plan, Stop, remove
+from dispatch.prepared import Prepared
 from dispatch.problem import Problem, Seat, Visit, Worker
 from dispatch.relaxing import (
     AnyGender,
@@ -119,6 +120,8 @@ class _Trial:
         self._now = plan_cost(problem, plan) - (drop_cost(visit) if visit.id in plan.unserved else 0)
         self._known = set(check_plan(problem, plan))
         self._near = {name: group for group in tangles(problem, self._base) for name in group}
+        self._linked = bool(links_of(problem, visit))
+        self._ready: Prepared | None = None
 
     def others(self, crew: tuple[str, ...], start: int | None) -> tuple[list[Alternative], list[Obstacle]]:
         """Every other way to serve the visit that insertion finds, and why each remaining worker is none."""
@@ -160,15 +163,27 @@ class _Trial:
     def _put(self, visit: Visit, names: Iterable[str], problem: Problem | None = None) -> list[Alternative]:
         """The best way with these workers only, once it has been checked; none or one.
 
-        Whoever shares a visit, a gap or equipment with them may be moved with them, but does not take the visit.
+        Whoever shares a visit, a gap or equipment with them may be moved with them, but does not take the visit. What it
+        is linked to may go to anybody.
         """
-        mine = set(names)
+        problem, mine = problem or self._problem, set(names)
         near = mine.union(*(self._near.get(name, {name}) for name in mine))
+        if self._linked:
+            near = {worker.id for worker in problem.workers}
         only = replace(visit, refused_workers=visit.refused_workers | (near - mine))
-        outcome = insert(part_of(problem or self._problem, self._base, near, only), self._base, only)
+        part = part_of(problem, self._base, near, only)
+        outcome = insert(part, self._base, only, self._prepared(problem, part))
         if isinstance(outcome, Refusal):
             return []
-        return [] if (sound := self._sound(problem or self._problem, outcome)) is None else [sound]
+        return [] if (sound := self._sound(problem, outcome)) is None else [sound]
+
+    def _prepared(self, problem: Problem, part: Problem) -> Prepared | None:
+        """The whole day is made ready once for all questions about it that leave the workers as they are."""
+        if not self._linked or problem.workers is not self._problem.workers:
+            return None
+        if self._ready is None:
+            self._ready = Prepared(part, self._base)
+        return self._ready
 
     def _sound(self, problem: Problem, outcome: Insertion) -> Alternative | None:
         """What was put in, if the whole plan breaks no more rules than before."""
@@ -266,7 +281,7 @@ class _Trial:
         for worker in self._problem.workers:
             if not worker.shifts or all(refusal(worker, self._visit, seat) for seat in self._visit.seats):
                 continue
-            names = (worker.id,) if len(self._visit.seats) == 1 else None
+            names = None if self._linked or len(self._visit.seats) > 1 else (worker.id,)
             for kind in (_stay(worker.id), _begin(worker.id)):
                 limit = _REACH if best is None else _stretch(best) // self._grain
                 least = self._least(lambda by, kind=kind, names=names: self._try(kind(by), names) is not None, limit)
@@ -289,8 +304,9 @@ class _Trial:
                     more = MoreWorkers(
                         model.id, model.provider, model.start_place, count, skills, next(iter(genders), None)
                     )
-                    names = [f"{model.id}+{n}" for n in range(1, count + 1)]
-                    found += [r for r in [self._try(more, names if count == len(seats) else None)] if r is not None]
+                    alone = count == len(seats) and not self._linked
+                    names = [f"{model.id}+{n}" for n in range(1, count + 1)] if alone else None
+                    found += [r for r in [self._try(more, names)] if r is not None]
             if found:
                 yield min(found, key=_price)
                 return

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from dispatch import (
     Alternative,
     Insertion,
+    Link,
     Obstacle,
     Plan,
     Problem,
@@ -17,6 +18,7 @@ from dispatch import (
     Relaxation,
     Seat,
     Shift,
+    Stop,
     Visit,
     Worker,
     check_plan,
@@ -183,3 +185,23 @@ def _busy_bather() -> tuple[Problem, Plan]:
     b = Visit("b", 0, (seat,), 3600, 3600, refused_workers=frozenset({"y"}))
     problem = Problem(workers=team, visits=(a, b), travel={"car": ways})
     return problem, construct(problem)
+
+
+def test_what_a_visit_is_linked_to_may_go_to_somebody_else() -> None:
+    """The bath stands where its bather soon goes home; after a later meal somebody else can still give it."""
+    team = tuple(
+        Worker(id=name, provider="p", skills=frozenset({skill}), start_place=0, shifts=(Shift(begin, end),))
+        for name, skill, begin, end in (
+            ("early", "bath", 0, 900),
+            ("late", "bath", 0, 9000),
+            ("cook", "meal", 1000, 9000),
+        )
+    )
+    meal = Visit("meal", 0, (Seat(frozenset({"meal"}), 300),), 0, 5000)
+    bath = Visit("bath", 0, (Seat(frozenset({"bath"}), 300),), 0, 8000)
+    ways = {"car": np.zeros((1, 1), np.int32)}
+    problem = Problem(workers=team, visits=(meal, bath), travel=ways, links=(Link("meal", "bath", 600, 9000),))
+    plan = Plan({"early": (Stop("early", "visit", "bath", 0, 0, 500, 800),), "late": (), "cook": ()}, ("meal",))
+    (other,) = explain(problem, plan, "meal").alternatives
+    assert (other.crew, other.start_s) == (("cook",), 1000)
+    assert [stop.worker for stop in other.changed["late"]] == ["late"]
