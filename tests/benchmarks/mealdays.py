@@ -58,9 +58,9 @@ def meal_day(orders: int, seed: int, load: float = 1.6) -> Instance:
         demands.append(
             Demand(
                 id=f"o{number + 1}", resident=f"o{number + 1}", place=put(door), item=ITEM, kind="meal",
-                seats=(SeatNeed(SKILL, _HANDLING_S),), from_s=placed_s, to_s=placed_s + _TARGET_S - _HANDLING_S,
-                latest_s=placed_s + _MAXIMUM_S - _HANDLING_S, booked_s=placed_s,
-                pickup=MealPickup(restaurant, ready_s, _HANDLING_S),
+                seats=(SeatNeed(SKILL, _HANDLING_S),), from_s=placed_s, to_s=placed_s + _TARGET_S - _HANDLING_S // 2,
+                latest_s=placed_s + _MAXIMUM_S - _HANDLING_S // 2, booked_s=placed_s,
+                pickup=MealPickup(restaurant, max(placed_s, ready_s - _HANDLING_S // 2), _HANDLING_S),
             )
         )  # fmt: skip
     return Instance(

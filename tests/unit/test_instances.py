@@ -124,6 +124,18 @@ def test_a_wrong_meal_day_is_refused_in_one_line(tmp_path: Path, file: str, old:
     assert field in said
 
 
+def test_a_meal_changes_hands_in_the_middle_of_a_stop(tmp_path: Path):
+    """Of four minutes at a restaurant or a door two are the way in; the target counts to the hand-over itself."""
+    day = write_mdrp(tmp_path / "meals", seed=1, orders=5, couriers=2, restaurants=2)
+    lines = [line.split("\t") for line in (day / "orders.txt").read_text().splitlines()[1:]]
+    minutes = {line[0]: (int(line[3]), int(line[5])) for line in lines}
+    for demand in mdrp.parse(day).demands:
+        placed, ready = minutes[demand.id]
+        assert demand.pickup is not None
+        assert (demand.pickup.ready_s, demand.to_s) == (60 * (ready - 2), 60 * (placed + 40 - 2))
+        assert (demand.latest_s, demand.pickup.pickup_s) == (60 * (placed + 90 - 2), 240)
+
+
 def test_the_same_seed_makes_the_same_meals(tmp_path: Path):
     one, two, other = (
         mdrp.parse(write_mdrp(tmp_path / name, seed=seed, orders=9, couriers=3, restaurants=2))
