@@ -101,14 +101,12 @@ def search(
             return plan
         _serve(arrays)
         keep_best(arrays.state)
-        if _entangled(arrays):
+        tied = _entangled(arrays)
+        if tied:
             budget.until = (number + _LISTS_SHARE) / rounds
             arrays = _anneal_lists(arrays, again, budget, _LIST_HEAT)
-            budget.until = (number + 1) / rounds
-            cost = _anneal_routes(arrays, budget, heat or _TIED_HEAT)
-        else:
-            budget.until = (number + 1) / rounds
-            cost = _anneal_routes(arrays, budget, heat or Heat())
+        budget.until = (number + 1) / rounds
+        cost = _anneal_routes(arrays, budget, heat or (_TIED_HEAT if tied else Heat()))
         best = arrays if cost < budget.best else best
         budget.best = min(budget.best, cost)
     return plan if best is None else _best(best)
