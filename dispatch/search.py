@@ -3,7 +3,7 @@
 Crews come out and go in whole, so the search never sends one of two bathers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -38,9 +38,12 @@ class Heat(Struct, frozen=True):
 _TIED_HEAT = Heat(0.5, 0.002)
 _LIST_HEAT = Heat(1.0, 0.02)
 _LISTS_SHARE = 0.25
+_FEWEST_LISTS = 3  # annealings over lists, in all rounds together
 _MANY_TIED = 0.1
 _NEXT_SEED = 1_000_003  # from one round to the next
-_ROUND_S = 13e-6  # that a round needs, times the third power of the number of visits; measured at 50, 75 and 100 patients
+_ROUND_S = (
+    13e-6  # that a round needs, times the third power of the number of visits; measured at 50, 75 and 100 patients
+)
 _ROUND_ITERATIONS = 0.05  # the same in iterations
 _MOST_ROUNDS = 8
 _READINGS = 200  # list changes that count as one ruin
@@ -92,7 +95,7 @@ def search(
     """
     served = frozenset(stop.visit for route in plan.routes.values() for stop in route) if keep_served else frozenset()
     budget = _Budget(clock, seconds, iterations, told)
-    best: Arrays | None = None
+    best, least = None, np.inf
     rounds = 1 if heat else budget.rounds(len(problem.visits))
     for number in range(rounds):
         again = seed + number * _NEXT_SEED
@@ -103,12 +106,12 @@ def search(
         keep_best(arrays.state)
         tied = _entangled(arrays)
         if tied:
-            budget.until = (number + _LISTS_SHARE) / rounds
-            arrays = _anneal_lists(arrays, again, budget, _LIST_HEAT)
+            lists = budget.parts((number + _LISTS_SHARE) / rounds, -(-_FEWEST_LISTS // rounds))
+            arrays = _anneal_lists(arrays, again, budget, lists)
         budget.until = (number + 1) / rounds
         cost = _anneal_routes(arrays, budget, heat or (_TIED_HEAT if tied else Heat()))
-        best = arrays if cost < budget.best else best
-        budget.best = min(budget.best, cost)
+        if cost < least:
+            best, least = arrays, cost
     return plan if best is None else _best(best)
 
 
@@ -127,14 +130,21 @@ class _Budget:
         self._seconds = max(seconds, 1e-9)
         self._iterations = iterations
         self._told = told
-        self.until = 1.0
+        self.until = 0.0  # the share at which this stage ends
         self.used = 0
-        self.best = np.inf  # of the rounds before
+        self._least = np.inf
 
     def rounds(self, visits: int) -> int:
         """How often to begin anew: several short searches find more than a long one that is caught somewhere."""
         most = self._seconds / _ROUND_S if self._iterations is None else self._iterations / _ROUND_ITERATIONS
         return max(1, min(_MOST_ROUNDS, int(most / max(1, visits) ** 3)))
+
+    def parts(self, end: float, count: int) -> Iterator[int]:
+        """Numbers of so many equal stages, from where the last one ended until a share of all."""
+        begin = self.until
+        for number in range(count):
+            self.until = begin + (end - begin) * (number + 1) / count
+            yield number
 
     def chunks(self, weight: int) -> Iterator[tuple[int, float, float]]:
         """Steps to take, and the shares of this stage used before and after them; `weight` steps count as one iteration."""
@@ -162,8 +172,9 @@ class _Budget:
 
     def tell(self, cost: float) -> None:
         """Say how far we are and how good."""
+        self._least = min(self._least, cost)
         if self._told is not None:
-            self._told(min(1.0, self._share()) if self._iterations is None else 0.0, min(cost, self.best))
+            self._told(min(1.0, self._share()) if self._iterations is None else 0.0, self._least)
 
 
 def _anneal_routes(arrays: Arrays, budget: _Budget, heat: Heat) -> float:
@@ -196,8 +207,8 @@ def _beyond_lists(arrays: Arrays) -> bool:
     return carried or loaded or bool(arrays.day.limits)
 
 
-def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arrays:
-    """The same day with the routes that annealing over lists found."""
+def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, stages: Iterable[int]) -> Arrays:
+    """The same day with the best routes found by annealing over lists, anew in every stage: some get caught at once."""
     day, state = arrays.day, arrays.state
     worker = _somebody(day, state.node["route"][: day.nodes])
     if worker is None:
@@ -205,21 +216,25 @@ def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, heat: Heat) -> Arr
     first = state.node[day.visit["first"]]
     at_last = np.minimum(day.visit["due"], day.node["closes"][day.visit["first"]])
     starts = np.where(first["route"] >= 0, first["start"], at_last)
-    lists = lists_of(day, starts, worker, seed)
-    current = best = read_all(day, lists)
-    if current >= NEVER:
-        return arrays
-    unit = _unit(day.travel_rate * state.sums[TRAVEL], day.visits)
-    for steps, before, after in budget.chunks(_READINGS):
-        current, best = anneal_lists(day, lists, steps, unit * heat.at(before), unit * heat.at(after), current, best)
-        budget.tell(best)
-    sequence = sequence_of(day, lists)
-    found = fresh_state(day, seed)
-    workers = lists.best_worker[sequence]
-    if not follow(day, found, workers, sequence, len(sequence)) or total(day, found) >= total(day, state):
-        return arrays
-    keep_best(found)
-    return msgspec.structs.replace(arrays, state=found)
+    unit, heat = _unit(day.travel_rate * state.sums[TRAVEL], day.visits), _LIST_HEAT
+    cost = total(day, state)
+    for stage in stages:
+        lists = lists_of(day, starts, worker, seed + stage)
+        current = best = read_all(day, lists)
+        if current >= NEVER:
+            return arrays
+        for steps, before, after in budget.chunks(_READINGS):
+            current, best = anneal_lists(
+                day, lists, steps, unit * heat.at(before), unit * heat.at(after), current, best
+            )  # fmt: skip
+            budget.tell(best)
+        sequence = sequence_of(day, lists)
+        found = fresh_state(day, seed)
+        followed = follow(day, found, lists.best_worker[sequence], sequence, len(sequence))
+        if followed and total(day, found) < cost:
+            keep_best(found)
+            arrays, cost = msgspec.structs.replace(arrays, state=found), total(day, found)
+    return arrays
 
 
 def _somebody(day: Day, route: ndarray) -> ndarray | None:

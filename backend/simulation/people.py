@@ -186,8 +186,8 @@ class Worker:
         return await self._api.post(f"/v1/orders/{stop.order_id}/{step}", body)
 
     async def _carry_out(self, stop: Stop, sleeper: Sleeper) -> None:
-        if stop.kind == "drop" or stop.assignment_status == "accepted":
-            await self._report(stop, "en-route")
+        if (stop.kind == "drop" or stop.assignment_status == "accepted") and not await self._set_out(stop):
+            return
         await self._until(self._clock.now_s + self._way_s(stop), sleeper)
         self._place = self._world.place(stop.place_id)
         door = self._world.doors[stop.order_id]
@@ -199,6 +199,16 @@ class Worker:
             begin_s, handling_s = max(begin_s, door.demand.pickup.ready_s), door.demand.pickup.pickup_s
         await self._until(begin_s + handling_s, sleeper)
         await self._report(stop, "pick-up" if stop.kind == "pickup" else "hand-over")
+
+    async def _set_out(self, stop: Stop) -> bool:
+        """Say that we are on our way; False when the stop went to somebody else in the same instant."""
+        try:
+            await self._report(stop, "en-route")
+        except RefusedError:
+            if await self._still_mine(stop):
+                raise
+            return False
+        return True
 
     async def _visit(self, stop: Stop, door: Door, sleeper: Sleeper) -> None:
         if stop.assignment_status != "checked_in":
