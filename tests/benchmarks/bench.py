@@ -242,18 +242,15 @@ def _cell(solver: str, day: str, solves: list[Solve], gaps: dict[str, list[float
 
 
 def _print_quotes(asked: argparse.Namespace) -> None:
-    head = f"{'quote, microseconds: median / 99th of 100':<46}{'50 workers':>18}{'200':>18}{'500':>18}"
+    """The kernel alone, on days of free-standing visits of three sizes and one with everything, beside a bare scan."""
+    command = [sys.executable, "-m", "tests.benchmarks.quotes", "--workers", "500", "--seed", asked.seeds.split(",")[0]]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **ONE_THREAD}, check=True)
+    days: dict[str, dict[str, list[float]]] = json.loads(done.stdout)
+    head = f"{'quote, microseconds: median / 99th of 100':<46}" + "".join(f"{day:>21}" for day in days)
     _say(f"\n{head}\n{'-' * len(head)}")
-    columns: list[dict[str, Any]] = []
-    for workers in (50, 200, 500):
-        command = [sys.executable, "-m", "tests.benchmarks.quotes", "--workers", str(workers), "--asks", "60"]
-        done = subprocess.run(command, capture_output=True, env={**os.environ, **ONE_THREAD}, check=True)
-        columns.append(json.loads(done.stdout))
-        _note(f"quote {workers} workers done, seed 1 of {asked.seeds}")
-    for what in columns[0]:
-        _say(f"{what:<46}" + "".join(f"{f'{c[what][0]:,.0f} / {c[what][1]:,.0f}':>18}" for c in columns))
-    ratios = [c["one start"][0] / c["scan, one start"][0] for c in columns]
-    _say(f"{'one start, ratio to the scan':<46}" + "".join(f"{ratio:>18.1f}" for ratio in ratios))
+    for what in dict.fromkeys(what for day in days.values() for what in day):
+        cells = (f"{day[what][0]:,.0f} / {day[what][1]:,.0f}" if what in day else "-" for day in days.values())
+        _say(f"{what:<46}" + "".join(f"{cell:>21}" for cell in cells))
 
 
 def _print_replans(asked: argparse.Namespace) -> None:
