@@ -164,7 +164,7 @@ class _Easing:
         """The latest start that keeps the gaps to linked visits where they are."""
         until = _FAR
         for link in self.links.get(name, ()):
-            other = self.where.get(link.after if link.before == name else link.before)
+            other = self.where.get(link.other(name))
             if not other:
                 continue
             stops = [self._at(seat) for seat in other]

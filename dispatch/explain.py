@@ -167,9 +167,8 @@ class _Trial:
         is linked to may go to anybody.
         """
         problem, mine = problem or self._problem, set(names)
-        near = mine.union(*(self._near.get(name, {name}) for name in mine))
-        if self._linked:
-            near = {worker.id for worker in problem.workers}
+        everybody = (worker.id for worker in problem.workers)
+        near = mine.union(everybody if self._linked else (n for name in mine for n in self._near.get(name, {name})))
         only = replace(visit, refused_workers=visit.refused_workers | (near - mine))
         part = part_of(problem, self._base, near, only)
         outcome = insert(part, self._base, only, self._prepared(problem, part))

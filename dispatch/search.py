@@ -40,10 +40,8 @@ _LIST_HEAT = Heat(1.0, 0.02)
 _LISTS_SHARE = 0.25
 _FEWEST_LISTS = 3  # annealings over lists, in all rounds together
 _MANY_TIED = 0.1
-_NEXT_SEED = 1_000_003  # from one round to the next
-_ROUND_S = (
-    13e-6  # that a round needs, times the third power of the number of visits; measured at 50, 75 and 100 patients
-)
+_NEXT_SEED = 1_000_003  # from one annealing over lists to the next; threads have neighbouring seeds
+_ROUND_S = 13e-6  # that a round needs, by the third power of the visits; measured at 50, 75 and 100 patients
 _ROUND_ITERATIONS = 0.05  # the same in iterations
 _MOST_ROUNDS = 8
 _READINGS = 200  # list changes that count as one ruin
@@ -95,10 +93,10 @@ def search(
     """
     served = frozenset(stop.visit for route in plan.routes.values() for stop in route) if keep_served else frozenset()
     budget = _Budget(clock, seconds, iterations, told)
-    best, least = None, np.inf
+    found: list[tuple[float, Arrays]] = []
     rounds = 1 if heat else budget.rounds(len(problem.visits))
     for number in range(rounds):
-        again = seed + number * _NEXT_SEED
+        again = seed + number * _FEWEST_LISTS * _NEXT_SEED
         arrays = from_plan(problem, plan, again, served)
         if not arrays.possible or arrays.day.visits == 0 or arrays.day.workers == 0:
             return plan
@@ -110,9 +108,8 @@ def search(
             arrays = _anneal_lists(arrays, again, budget, lists)
         budget.until = (number + 1) / rounds
         cost = _anneal_routes(arrays, budget, heat or (_TIED_HEAT if tied else Heat()))
-        if cost < least:
-            best, least = arrays, cost
-    return plan if best is None else _best(best)
+        found.append((cost, arrays))
+    return _best(min(found, key=lambda one: one[0])[1])
 
 
 class _Budget:
@@ -219,21 +216,21 @@ def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, stages: Iterable[i
     unit, heat = _unit(day.travel_rate * state.sums[TRAVEL], day.visits), _LIST_HEAT
     cost = total(day, state)
     for stage in stages:
-        lists = lists_of(day, starts, worker, seed + stage)
+        lists = lists_of(day, starts, worker, seed + stage * _NEXT_SEED)
         current = best = read_all(day, lists)
         if current >= NEVER:
             return arrays
         for steps, before, after in budget.chunks(_READINGS):
-            current, best = anneal_lists(
-                day, lists, steps, unit * heat.at(before), unit * heat.at(after), current, best
-            )  # fmt: skip
+            hot, cold = unit * heat.at(before), unit * heat.at(after)
+            current, best = anneal_lists(day, lists, steps, hot, cold, current, best)
             budget.tell(best)
         sequence = sequence_of(day, lists)
         found = fresh_state(day, seed)
         followed = follow(day, found, lists.best_worker[sequence], sequence, len(sequence))
-        if followed and total(day, found) < cost:
+        reached = total(day, found) if followed else NEVER
+        if reached < cost:
             keep_best(found)
-            arrays, cost = msgspec.structs.replace(arrays, state=found), total(day, found)
+            arrays, cost = msgspec.structs.replace(arrays, state=found), reached
     return arrays
 
 
