@@ -101,7 +101,7 @@ def _carried(
         detour = travelled + ride + onward - lost
         cost = d.travel_rate * detour + wish + changed + visit_cost(d, v, bring)
         if (kept or waits) and cost < best and detour <= most:
-            cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, shift_then, rests_then)
+            cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, shift_then, rests_then, False)
             if cost < best and (waits or s.turn[TRYING] or pushing or bring > tied_hi):
                 s.found[0], s.found[1], s.found[2], s.found[3] = w, p, w, prior
                 cost = tried(d, s, a, v, k, bring, best)

@@ -79,12 +79,12 @@ def _gather(d: Day, s: State, a: Asked, v: int, seat: int, k: int, ranked: bool)
 
 
 @inlined
-def _behind(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int) -> float:
+def _behind(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int, crew: bool) -> float:
     """`walk_on` without the greatest lateness of the plan: that of a crew's routes is one, and no sum."""
     worst = s.sums[WORST]
     s.sums[WORST] = FAR
     s.turn[WALK] += 1
-    cost = walk_on(d, s, w, n, place, free, shift, rests)
+    cost = walk_on(d, s, w, n, place, free, shift, rests, crew)
     s.sums[WORST] = worst
     return cost
 
@@ -138,7 +138,7 @@ def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: 
         if start > limit:
             return count, best
     elif not rough:
-        cost += _behind(d, s, w, s.node[p].after, place, start + duration, shift, rests)
+        cost += _behind(d, s, w, s.node[p].after, place, start + duration, shift, rests, crew)
         if cost >= NEVER:
             return count, best
         trying = bool(s.turn[TRYING] == 1 or d.worker[w].span < FAR)
@@ -275,7 +275,7 @@ def _later(d: Day, s: State, v: int, seat: int, w: int, p: int, start: int) -> f
         return NEVER
     there = int(d.reverse[d.worker[w].mode, d.node[n].place, d.node[p].place])
     cost = d.travel_rate * (there + leg_between(d, w, n, q) - s.node[p].leg) + beside(d, s, n, w)
-    cost += _behind(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
+    cost += _behind(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests, together(d, v))
     if begin > start:
         s.turn[TRYING] = 1  # a break comes first: the others wait for this one
     return cost

@@ -223,7 +223,7 @@ def _crew_cost(d: Day, s: State, v: int, start: int, best: float) -> float:
         onward = leg_between(d, w, n, q)
         s.turn[WALK] += 1
         cost += d.travel_rate * (there + onward - s.node[p].leg)
-        cost += walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests)
+        cost += walk_on(d, s, w, q, d.node[n].place, begin + d.node[n].duration, shift, rests, size > 1)
         if cost >= best:
             return NEVER
         trying = trying or begin > start or s.turn[TRYING] == 1 or day_bounded(d, w)

@@ -69,7 +69,7 @@ def best_meal(d: Day, s: State, v: int, blink: float, limit: float) -> float:
                         if late > s.sums[WORST]:
                             cost += d.worst_rate * (late - s.sums[WORST])
                         if cost < best:
-                            cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, sh2, re2)
+                            cost += walk_on(d, s, w, n, at_down, bring + d.node[down].duration, sh2, re2, False)
                             if cost < best and (s.turn[TRYING] or bring > hi or bounded):
                                 s.found[0], s.found[1] = w, p
                                 s.found[2], s.found[3] = w, (up if prior == p else prior)

@@ -15,6 +15,7 @@ from dispatch.engine.day import (
     SOFT,
     TRAVEL,
     TRYING,
+    VISIT,
     WALK,
     WISHES,
     WORST,
@@ -39,11 +40,34 @@ from dispatch.engine.timing import (
 NEVER = 1e17
 
 
+@inlined
+def _cost_from(d: Day, v: int, start: int) -> float:
+    """The least a visit costs that begins then or later."""
+    cost = visit_cost(d, v, start)
+    off = d.visit[v].promised - d.visit[v].moved_free - start
+    return cost - d.visit[v].moved_rate * off if d.visit[v].moved_rate > 0.0 and off > 0 else cost
+
+
+@inlined
+def _more_at_least(d: Day, s: State, n: int, start: int, crew: bool) -> float:
+    """What it costs at least that a node begins then or later.
+
+    Several of a new crew may hold up the same crew later: of what that costs each is told a share.
+    """
+    v = d.node[n].visit
+    together = d.node[n].coupled and d.node[n].kind == VISIT
+    if not (together or d.node[n].priced):
+        return 0.0
+    more = max(0.0, _cost_from(d, v, start) - s.visit[v].cost)
+    return more / (d.visit[v].units - d.visit[v].first) if crew and together else more
+
+
 @compiled
-def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int) -> float:
+def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int, crew: bool) -> float:
     """What it costs when the worker, free then and there, goes on to a node and all behind it, or NEVER.
 
-    Where that reaches a crew or a tied visit the cost so far is less than the whole, and `TRYING` says so.
+    Where that reaches a crew or a tied visit the cost may be less than the whole, and `TRYING` says so: it is what this
+    route alone tells. With `crew` others of the same crew go on too, and what they all tell may be added up.
     """
     s.turn[TRYING] = 0
     simple = d.worker[w].simple == 1
@@ -54,6 +78,7 @@ def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int,
     turn = s.turn[WALK]
     worst = s.sums[WORST]
     first = True
+    bound = False  # behind somebody held up by this route, who may begin still later
     while n < d.nodes:
         if simple:
             ride = int(d.travel[d.worker[w].mode, place, d.node[n].place]) if first else s.node[s.node[n].before].leg
@@ -65,14 +90,22 @@ def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int,
             if start < 0:
                 return NEVER
         first = False
-        if d.node[n].coupled:
-            if (
-                not simple
-                or start > s.node[n].start
-                or (start < s.node[n].arrive and s.node[n].arrive == s.node[n].start)
-            ):
+        if d.node[n].coupled and not bound:
+            held = start > s.node[n].start
+            if not simple or held or (start < s.node[n].arrive and s.node[n].arrive == s.node[n].start):
                 s.turn[TRYING] = 1
-            return cost + d.worst_rate * (worst - s.sums[WORST])
+            if not (simple and held):
+                return cost + d.worst_rate * (worst - s.sums[WORST])
+            bound = True
+        if bound:
+            if start <= s.node[n].start:
+                break
+            cost += _more_at_least(d, s, n, start, crew)
+            if not crew and (d.node[n].coupled or d.node[n].priced):
+                worst = max(worst, float(start - d.visit[d.node[n].visit].due))
+            free, place = start + d.node[n].duration, d.node[n].place
+            n = s.node[n].after
+            continue
         if start == s.node[n].start and shift == s.node[n].shift and rests == s.node[n].rests:
             return cost + d.worst_rate * (worst - s.sums[WORST])
         v = d.node[n].visit
@@ -238,7 +271,7 @@ def best_gap(d: Day, s: State, v: int, n: int, seat: int, blink: float, limit: f
                         cost += d.worst_rate * max(0.0, start - d.visit[v].due - s.sums[WORST])
                     if cost < best:
                         s.turn[WALK] += 1
-                        cost += walk_on(d, s, w, q, place, start + duration, shift, rests)
+                        cost += walk_on(d, s, w, q, place, start + duration, shift, rests, crew)
                         if cost < best and (crew or bounded or s.turn[TRYING] or start > hi):
                             allowed = not bounded or day_allows(d, s, w, p, n, there + onward - s.node[p].leg, crew)
                             # where nothing depends on others the limits have been told exactly, and nothing need be tried
