@@ -3,19 +3,14 @@
 Crews come out and go in whole, so the search never sends one of two bathers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-import msgspec
 import numpy as np
 from msgspec import Struct
-from numpy import ndarray
 
 from dispatch.arrays import Arrays, from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow, keep_best, put_back
-from dispatch.engine.day import FAR, NONE, TRAVEL, Day, fresh_state
-from dispatch.engine.listing import anneal_lists, read_all
-from dispatch.engine.lists import lists_of, sequence_of
-from dispatch.engine.places import NEVER
+from dispatch.engine.day import TRAVEL, fresh_state
 from dispatch.engine.timing import total
 from dispatch.plan import Plan
 from dispatch.problem import Problem, Visit
@@ -35,16 +30,12 @@ class Heat(Struct, frozen=True):
         return self.hot * (self.cold / self.hot) ** share
 
 
-_TIED_HEAT = Heat(0.5, 0.002)
-_LIST_HEAT = Heat(1.0, 0.02)
-_LISTS_SHARE = 0.25
-_FEWEST_LISTS = 3  # annealings over lists, in all rounds together
-_MANY_TIED = 0.1
-_NEXT_SEED = 1_000_003  # from one annealing over lists to the next; threads have neighbouring seeds
-_ROUND_S = 13e-6  # that a round needs, by the third power of the visits; measured at 50, 75 and 100 patients
+_TIED_HEAT = Heat(2.0, 0.004)
+_MANY_TIED = 0.1  # of the stops
+_NEXT_SEED = 1_000_003  # from one round to the next; threads have neighbouring seeds
+_ROUND_S = 13e-6  # that a round needs, by the third power of the visits; measured at 50 patients
 _ROUND_ITERATIONS = 0.05  # the same in iterations
 _MOST_ROUNDS = 8
-_READINGS = 200  # list changes that count as one ruin
 
 
 def construct(problem: Problem, plan: Plan | None = None) -> Plan:
@@ -96,18 +87,13 @@ def search(
     found: list[tuple[float, Arrays]] = []
     rounds = 1 if heat else budget.rounds(len(problem.visits))
     for number in range(rounds):
-        again = seed + number * _FEWEST_LISTS * _NEXT_SEED
-        arrays = from_plan(problem, plan, again, served)
+        arrays = from_plan(problem, plan, seed + number * _NEXT_SEED, served)
         if not arrays.possible or arrays.day.visits == 0 or arrays.day.workers == 0:
             return plan
         _serve(arrays)
         keep_best(arrays.state)
-        tied = _entangled(arrays)
-        if tied:
-            lists = budget.parts((number + _LISTS_SHARE) / rounds, -(-_FEWEST_LISTS // rounds))
-            arrays = _anneal_lists(arrays, again, budget, lists)
         budget.until = (number + 1) / rounds
-        cost = _anneal_routes(arrays, budget, heat or (_TIED_HEAT if tied else Heat()))
+        cost = _anneal_routes(arrays, budget, heat or (_TIED_HEAT if _entangled(arrays) else Heat()))
         found.append((cost, arrays))
     return _best(min(found, key=lambda one: one[0])[1])
 
@@ -127,8 +113,8 @@ class _Budget:
         self._seconds = max(seconds, 1e-9)
         self._iterations = iterations
         self._told = told
-        self.until = 0.0  # the share at which this stage ends
-        self.used = 0
+        self.until = 0.0  # the share at which this round ends
+        self._used = 0
         self._least = np.inf
 
     def rounds(self, visits: int) -> int:
@@ -136,27 +122,20 @@ class _Budget:
         most = self._seconds / _ROUND_S if self._iterations is None else self._iterations / _ROUND_ITERATIONS
         return max(1, min(_MOST_ROUNDS, int(most / max(1, visits) ** 3)))
 
-    def parts(self, end: float, count: int) -> Iterator[int]:
-        """Numbers of so many equal stages, from where the last one ended until a share of all."""
-        begin = self.until
-        for number in range(count):
-            self.until = begin + (end - begin) * (number + 1) / count
-            yield number
-
-    def chunks(self, weight: int) -> Iterator[tuple[int, float, float]]:
-        """Steps to take, and the shares of this stage used before and after them; `weight` steps count as one iteration."""
+    def chunks(self) -> Iterator[tuple[int, float, float]]:
+        """Steps to take, and the shares of this round used before and after them."""
         if self._iterations is not None:
-            total = int(self._iterations * self.until) * weight - self.used * weight
+            total = int(self._iterations * self.until) - self._used
             done = 0
             while done < total:
-                steps = min(100 * weight, total - done)
+                steps = min(100, total - done)
                 yield steps, done / total, (done + steps) / total
                 done += steps
-            self.used += total // weight
+            self._used += total
             return
         first = self._share()
         stretch = max(self.until - first, 1e-9)
-        steps, share = 20 * weight, 0.0
+        steps, share = 20, 0.0
         while share < 1.0:
             before = self._clock()
             yield steps, share, share
@@ -175,12 +154,12 @@ class _Budget:
 
 
 def _anneal_routes(arrays: Arrays, budget: _Budget, heat: Heat) -> float:
-    """Ruin and recreate until this stage's budget is used; the cost of the best plan."""
+    """Ruin and recreate until this round's budget is used; the cost of the best plan."""
     day, state = arrays.day, arrays.state
     best = total(day, state)
     unit = _unit(day.travel_rate * state.sums[TRAVEL], day.visits)
     done = 0
-    for steps, before, after in budget.chunks(1):
+    for steps, before, after in budget.chunks():
         best = anneal(day, state, steps, unit * heat.at(before), unit * heat.at(after), best, heat.strength, done)
         done += steps
         budget.tell(best)
@@ -192,72 +171,8 @@ def _unit(cost: float, visits: int) -> float:
 
 
 def _entangled(arrays: Arrays) -> bool:
-    """Whether so many stops depend on others that reading lists is the better search; lists know less than routes."""
-    tied = arrays.day.node["coupled"][: arrays.day.nodes]
-    return bool(tied.mean() > _MANY_TIED and not _beyond_lists(arrays))
-
-
-def _beyond_lists(arrays: Arrays) -> bool:
-    """Deliveries, and whatever limits a worker's day as a whole or makes it dear."""
-    carried = any(visit.delivery is not None for visit in arrays.visits)
-    loaded = bool((arrays.day.visit["load"] > 0).any() and (arrays.day.worker["room"] < FAR).any())
-    return carried or loaded or bool(arrays.day.limits)
-
-
-def _anneal_lists(arrays: Arrays, seed: int, budget: _Budget, stages: Iterable[int]) -> Arrays:
-    """The same day with the best routes found by annealing over lists, anew in every stage: some get caught at once."""
-    day, state = arrays.day, arrays.state
-    worker = _somebody(day, state.node["route"][: day.nodes])
-    if worker is None:
-        return arrays
-    first = state.node[day.visit["first"]]
-    at_last = np.minimum(day.visit["due"], day.node["closes"][day.visit["first"]])
-    starts = np.where(first["route"] >= 0, first["start"], at_last)
-    unit, heat = _unit(day.travel_rate * state.sums[TRAVEL], day.visits), _LIST_HEAT
-    cost = total(day, state)
-    for stage in stages:
-        lists = lists_of(day, starts, worker, seed + stage * _NEXT_SEED)
-        current = best = read_all(day, lists)
-        if current >= NEVER:
-            return arrays
-        for steps, before, after in budget.chunks(_READINGS):
-            hot, cold = unit * heat.at(before), unit * heat.at(after)
-            current, best = anneal_lists(day, lists, steps, hot, cold, current, best)
-            budget.tell(best)
-        sequence = sequence_of(day, lists)
-        found = fresh_state(day, seed)
-        followed = follow(day, found, lists.best_worker[sequence], sequence, len(sequence))
-        reached = total(day, found) if followed else NEVER
-        if reached < cost:
-            keep_best(found)
-            arrays, cost = msgspec.structs.replace(arrays, state=found), reached
-    return arrays
-
-
-def _somebody(day: Day, route: ndarray) -> ndarray | None:
-    """A worker for every node, since a list has a place for everybody; None when one visit has no crew at all."""
-    worker = route.copy()
-    for v in np.flatnonzero(route[day.visit["first"]] < 0):
-        first, end = int(day.visit[v]["first"]), int(day.visit[v]["end"])
-        crew = _crew(day, first, end, [])
-        if crew is None:
-            return None
-        worker[first:end] = crew
-    return worker
-
-
-def _crew(day: Day, n: int, end: int, taken: list[int]) -> list[int] | None:
-    """Different workers of one provider for the nodes from `n` on, beside those taken."""
-    if n == end:
-        return taken
-    theirs = {int(day.worker[w]["provider"]) for w in taken} - {NONE}
-    for w in np.flatnonzero(day.fits[n]).tolist():
-        provider = int(day.worker[w]["provider"])
-        if w not in taken and (not theirs or provider in theirs or provider == NONE):
-            crew = _crew(day, n + 1, end, [*taken, w])
-            if crew is not None:
-                return crew
-    return None
+    """Whether so many stops depend on others that a cooler search would be caught."""
+    return bool(arrays.day.node["coupled"][: arrays.day.nodes].mean() > _MANY_TIED)
 
 
 def _best(arrays: Arrays) -> Plan:

@@ -34,11 +34,7 @@ from dispatch import (
     retime,
 )
 from dispatch.arrays import from_plan, to_plan
-from dispatch.engine.anneal import anneal, follow
-from dispatch.engine.day import fresh_state
-from dispatch.engine.listing import anneal_lists, read_all
-from dispatch.engine.lists import lists_of, sequence_of
-from dispatch.engine.places import NEVER
+from dispatch.engine.anneal import anneal
 from dispatch.engine.timing import total
 from tests.support.brute import random_case, wrong_about
 
@@ -176,36 +172,6 @@ def test_what_has_begun_stays_and_counts(problem: Problem, now: int, seed: int) 
         for worker, route in routes.items():
             begun = [stop for stop in route if stop.locked]
             assert list(each.routes[worker][: len(begun)]) == begun
-
-
-@given(days(rich=True, meals=False, limits=False), st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
-def test_reading_a_list_counts_what_its_plan_costs(problem: Problem, seed: int) -> None:
-    """The search over lists and the one over routes agree on every day both can read, before and after some changes."""
-    arrays = from_plan(problem, construct(problem), seed)
-    day, state = arrays.day, arrays.state
-    assume((state.node["route"][: day.nodes] >= 0).all())
-    lists = lists_of(day, state.node["start"][day.visit["first"]], state.node["route"][: day.nodes].copy(), seed)
-    current = best = read_all(day, lists)
-    assume(current < NEVER)
-    for steps in (0, 200):
-        current, best = anneal_lists(day, lists, steps, 3000.0, 300.0, current, best)
-        anew = lists_of(day, state.node["start"][day.visit["first"]], lists.worker.copy(), seed)
-        anew.order[:], anew.read["floor"] = lists.order, lists.read["floor"]
-        assert read_all(day, anew) == pytest.approx(current)
-        for read_before, read_now in (
-            (lists.before, anew.before),
-            (lists.behind, anew.behind),
-            (lists.evening, anew.evening),
-        ):
-            assert (read_before == read_now).all()
-        sequence = sequence_of(day, lists)
-        found = fresh_state(day, seed)
-        assert follow(day, found, lists.best_worker[sequence], sequence, len(sequence))
-        assert total(day, found) <= best + 0.5  # somebody may have waited for a gap that is kept without
-        plan = to_plan(arrays, found)
-        assert check_plan(problem, plan) == []
-        assert plan_cost(problem, plan) <= best + 1
 
 
 @given(days(rich=True), st.integers(0, 5))
