@@ -64,6 +64,17 @@ def _urgency(visit: Visit) -> tuple[int, int, int]:
     return (-visit.priority, visit.latest_s if visit.due_s is None else visit.due_s, -len(visit.seats))
 
 
+def heat_for(problem: Problem) -> Heat:
+    """Where many stops depend on others, a cooler search would be caught."""
+    linked = {name for link in problem.links for name in (link.before, link.after)}
+    stops = tied = 0
+    for visit in problem.visits:
+        count = len(visit.seats) + len(visit.equipment)
+        stops += count
+        tied += count if count > 1 or visit.id in linked else 0
+    return _TIED_HEAT if tied > _MANY_TIED * stops else Heat()
+
+
 def search(
     problem: Problem,
     plan: Plan,
@@ -86,6 +97,7 @@ def search(
     budget = _Budget(clock, seconds, iterations, told)
     found: list[tuple[float, Arrays]] = []
     rounds = 1 if heat else budget.rounds(len(problem.visits))
+    heat = heat or heat_for(problem)
     for number in range(rounds):
         arrays = from_plan(problem, plan, seed + number * _NEXT_SEED, served)
         if not arrays.possible or arrays.day.visits == 0 or arrays.day.workers == 0:
@@ -93,7 +105,7 @@ def search(
         _serve(arrays)
         keep_best(arrays.state)
         budget.until = (number + 1) / rounds
-        cost = _anneal_routes(arrays, budget, heat or (_TIED_HEAT if _entangled(arrays) else Heat()))
+        cost = _anneal_routes(arrays, budget, heat)
         found.append((cost, arrays))
     return _best(min(found, key=lambda one: one[0])[1])
 
@@ -168,11 +180,6 @@ def _anneal_routes(arrays: Arrays, budget: _Budget, heat: Heat) -> float:
 
 def _unit(cost: float, visits: int) -> float:
     return max(1.0, cost / max(1, visits))
-
-
-def _entangled(arrays: Arrays) -> bool:
-    """Whether so many stops depend on others that a cooler search would be caught."""
-    return bool(arrays.day.node["coupled"][: arrays.day.nodes].mean() > _MANY_TIED)
 
 
 def _best(arrays: Arrays) -> Plan:

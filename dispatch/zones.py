@@ -19,7 +19,7 @@ from msgspec import Struct
 from dispatch.cost import plan_cost
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Visit, Worker
-from dispatch.search import Heat, search
+from dispatch.search import Heat, heat_for, search
 
 T = TypeVar("T")
 PART_VISITS = (
@@ -121,7 +121,7 @@ def search_parts(
     in time, or fails, keeps its routes.
     """
     began = clock()
-    heat = heat or Heat()
+    heat = heat or heat_for(problem)
     chance = random.Random(seed)
     for number in range(passes):
         parts = cut(problem, plan, max(1, len(problem.visits) // part_visits), chance)
