@@ -28,7 +28,7 @@ from backend.simulation.instances import HOUR_S, Demand, Instance, InstanceError
 from backend.simulation.pace import Pace
 from backend.simulation.people import Resident, Worker
 from backend.simulation.world import World
-from dispatch import warm
+from dispatch import quotes_kept, warm, warm_quotes
 
 TIME_ZONE: Final = "Asia/Shanghai"
 _FORMS: Final = {"hhcrsp": hhcrsp, "mdrp": mdrp}
@@ -290,6 +290,13 @@ async def _opened(urls: Urls) -> AsyncGenerator[Database]:
             await asyncio.wait_for(database.close(), 5)
 
 
+def _compiled() -> None:
+    """Everything that is compiled once, so that nobody in the day waits for it."""
+    warm()
+    if not quotes_kept():
+        warm_quotes()
+
+
 async def replay_all(found: Sequence[Instance], options: Options, console: Console) -> list[report.Report]:
     """One day after another, each on a platform of its own."""
     columns = (
@@ -297,8 +304,8 @@ async def replay_all(found: Sequence[Instance], options: Options, console: Conso
         TimeElapsedColumn(),
     )  # fmt: skip
     reports: list[report.Report] = []
-    with console.status("Preparing the search (half a minute, the first time on a machine) ..."):
-        await asyncio.to_thread(warm)
+    with console.status("Preparing search and quotes (a minute or two, the first time on a machine) ..."):
+        await asyncio.to_thread(_compiled)
     for instance in found:
         with Progress(*columns, console=console, transient=True) as progress:
             reports.append(await replay(instance, options, progress))

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+from msgspec.structs import replace
 
 from dispatch import (
     Delivery,
@@ -13,6 +14,7 @@ from dispatch import (
     Shift,
     Stop,
     Visit,
+    Weights,
     Worker,
     check_plan,
     construct,
@@ -71,6 +73,26 @@ def test_a_search_that_begins_anew_keeps_the_best_of_all_rounds():
     assert len(told) >= 3
     assert told == sorted(told, reverse=True)
     assert plan_cost(problem, found) == round(told[-1])
+
+
+def test_two_who_hold_up_the_same_crew_are_not_charged_for_it_twice():
+    """A bath on the way makes the next one late once, which costs less than sending two others from far away."""
+    way = np.full((3, 3), 0, np.int32)
+    way[:2, 2] = way[2, :2] = 1100  # two bathers wait far away from everything
+    near = [Worker(id=w, provider="p", skills=frozenset(), start_place=0, shifts=(Shift(0, 40_000),)) for w in "ab"]
+    far = [Worker(id=w, provider="p", skills=frozenset(), start_place=2, shifts=(Shift(0, 40_000),)) for w in "xy"]
+    bathers = (Seat(frozenset(), 900), Seat(frozenset(), 900))
+    later = Visit("later", 1, bathers, 1800, 30_000, due_s=1900)
+    sooner = Visit("sooner", 1, bathers, 1500, 1500)
+    problem = Problem(workers=(*near, *far), visits=(later,), travel={"car": way})
+    stops = {w: (Stop(w, "visit", "later", seat, 1, 1800, 2700),) for seat, w in enumerate("ab")}
+    plan = Plan({**stops, "x": (), "y": ()})
+    assert check_plan(problem, plan) == []
+    both = replace(problem, visits=(later, sooner))
+    late = 4 * (1500 + 900 - 1900)
+    for weights, crew in ((Weights(late_flat=0), {"a", "b"}), (Weights(late_flat=3000 - late), {"x", "y"})):
+        found = construct(replace(both, weights=weights), replace(plan, unserved=("sooner",)))
+        assert {stop.worker for stop in found.stops_of("sooner")} == crew
 
 
 def test_a_route_is_timed_by_its_own_worker_s_shift():
