@@ -21,8 +21,8 @@ _CHUNK_S = 0.02  # how often the clock is looked at
 class Heat(Struct, frozen=True):
     """How the annealing cools, in shares of the mean way to a visit; judgement from measurements on many days."""
 
-    hot: float = 0.5
-    cold: float = 0.005
+    hot: float = 2.0
+    cold: float = 0.004
     strength: float = 10.0
 
     def at(self, share: float) -> float:
@@ -30,8 +30,7 @@ class Heat(Struct, frozen=True):
         return self.hot * (self.cold / self.hot) ** share
 
 
-_TIED_HEAT = Heat(2.0, 0.004)
-_MANY_TIED = 0.1  # of the stops
+_MEAL_HEAT = Heat(0.5, 0.005)  # the one measured on recorded meal days
 _NEXT_SEED = 1_000_003  # from one round to the next; threads have neighbouring seeds
 _ROUND_S = 13e-6  # that a round needs, by the third power of the visits; measured at 50 patients
 _ROUND_ITERATIONS = 0.05  # the same in iterations
@@ -65,14 +64,9 @@ def _urgency(visit: Visit) -> tuple[int, int, int]:
 
 
 def heat_for(problem: Problem) -> Heat:
-    """Where many stops depend on others, a cooler search would be caught."""
-    linked = {name for link in problem.links for name in (link.before, link.after)}
-    stops = tied = 0
-    for visit in problem.visits:
-        count = len(visit.seats) + len(visit.equipment)
-        stops += count
-        tied += count if count > 1 or visit.id in linked else 0
-    return _TIED_HEAT if tied > _MANY_TIED * stops else Heat()
+    """Hot enough to leave the valley a search begins in; cooler where most visits are meals."""
+    meals = sum(visit.delivery is not None for visit in problem.visits)
+    return _MEAL_HEAT if 2 * meals > len(problem.visits) else Heat()
 
 
 def search(
