@@ -36,7 +36,7 @@ from dispatch import (
 )
 from dispatch.arrays import from_plan, to_plan
 from dispatch.engine.anneal import anneal
-from dispatch.engine.day import Day, State
+from dispatch.engine.day import WALK, Day, State
 from dispatch.engine.places import NEVER, trial, walk_on
 from dispatch.engine.routes import refresh
 from dispatch.engine.timing import leg_between, step, total, visit_cost
@@ -221,6 +221,7 @@ def test_what_one_route_tells_is_never_more_than_the_real_cost(
             free = start + int(day.node[n]["duration"])
             if turn:
                 refresh(day, state, w)
+                state.turn[WALK] += 1  # each walk has a number, by which it knows when it fetched a meal
                 least += walk_on(day, state, w, behind, int(day.node[n]["place"]), free, shift, rests, size > 1)
     for i, (_, w, p) in enumerate(places):
         state.found[2 * i], state.found[2 * i + 1] = w, p
