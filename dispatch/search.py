@@ -163,17 +163,13 @@ def _anneal_routes(arrays: Arrays, budget: _Budget, heat: Heat) -> float:
     """Ruin and recreate until this round's budget is used; the cost of the best plan."""
     day, state = arrays.day, arrays.state
     best = total(day, state)
-    unit = _unit(day.travel_rate * state.sums[TRAVEL], day.visits)
+    unit = max(1.0, day.travel_rate * state.sums[TRAVEL] / day.visits)
     done = 0
     for steps, before, after in budget.chunks():
         best = anneal(day, state, steps, unit * heat.at(before), unit * heat.at(after), best, heat.strength, done)
         done += steps
         budget.tell(best)
     return best
-
-
-def _unit(cost: float, visits: int) -> float:
-    return max(1.0, cost / max(1, visits))
 
 
 def _best(arrays: Arrays) -> Plan:
