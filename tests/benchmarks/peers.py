@@ -2,13 +2,15 @@
 
     python -m tests.benchmarks.peers pyvrp|vroom|ortools FILE --seconds 10 --seed 1 --out plan.json
 
-They are benchmark-only extras (`pip install .[bench]`). Exit code 3: not installed; 4: the peer cannot express such a day.
+They are benchmark-only extras (`pip install .[bench]`). Exit code 3: not installed; 4: the peer cannot express such a day;
+5: it found no plan.
 """
 
 import argparse
 import importlib
 import json
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -21,7 +23,7 @@ import numpy as np
 from tests.benchmarks.evaluate import READERS, Day, Person, Task, guess
 from tests.benchmarks.generate import read
 
-NOT_INSTALLED, CANNOT = 3, 4
+NOT_INSTALLED, CANNOT, NO_ANSWER = 3, 4, 5
 UNIT = {"hhcrsp": 1000, "solomon": 10, "vrplib": 1000, "city": 1}  # ticks in one unit of the file
 MOST_PLACES = 1500  # above this the peers' own matrices and first solutions take longer than the budget
 FAR = 10**8
@@ -157,6 +159,7 @@ def vroom(asked: Question, seconds: float, _seed: int) -> Routes:
 def ortools(asked: Question, seconds: float, _seed: int) -> Routes:
     """OR-Tools routing alone: one model, the insertion that measured best for its kind of day, guided local search.
 
+    Where that insertion finds no first plan, SAVINGS is tried in what is left of the time.
     Lateness costs in its search, the greatest lateness does not.
     """
     from ortools.constraint_solver import pywrapcp, routing_enums_pb2
@@ -179,23 +182,26 @@ def ortools(asked: Question, seconds: float, _seed: int) -> Routes:
     routing.AddDimensionWithVehicleCapacity(
         load, 0, [asked.tick(asked.people[n].capacity) for n in names], True, "load"
     )
-    time = routing.GetDimensionOrDie("time")
+    hours = routing.GetDimensionOrDie("time")
     for v, name in enumerate(names):
         person = asked.people[name]
         for end in (routing.Start(v), routing.End(v)):
-            time.CumulVar(end).SetRange(asked.tick(person.opens), min(horizon, asked.tick(person.closes)))
+            hours.CumulVar(end).SetRange(asked.tick(person.opens), min(horizon, asked.tick(person.closes)))
         if person.longest < FAR:
-            time.SetSpanUpperBoundForVehicle(asked.tick(person.longest), v)
-    _ortools_visits(asked, manager, routing, time)
+            hours.SetSpanUpperBoundForVehicle(asked.tick(person.longest), v)
+    _ortools_visits(asked, manager, routing, hours)
     parameters = pywrapcp.DefaultRoutingSearchParameters()
     first = routing_enums_pb2.FirstSolutionStrategy
     coupled = asked.day.together or asked.day.gaps
-    parameters.first_solution_strategy = (
-        first.LOCAL_CHEAPEST_INSERTION if coupled else first.PARALLEL_CHEAPEST_INSERTION
-    )
     parameters.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
-    parameters.time_limit.FromMilliseconds(int(seconds * 1000))
-    answer = routing.SolveWithParameters(parameters)
+    until = time.monotonic() + seconds
+    answer = None
+    for strategy in (first.LOCAL_CHEAPEST_INSERTION if coupled else first.PARALLEL_CHEAPEST_INSERTION, first.SAVINGS):
+        left = until - time.monotonic()
+        if answer is None and left > 0:
+            parameters.first_solution_strategy = strategy
+            parameters.time_limit.FromMilliseconds(int(left * 1000))
+            answer = routing.SolveWithParameters(parameters)
     routes: Routes = {}
     if answer is None:
         return routes
@@ -208,16 +214,18 @@ def ortools(asked: Question, seconds: float, _seed: int) -> Routes:
     return routes
 
 
-def _ortools_visits(asked: Question, manager: Any, routing: Any, time: Any) -> None:
+def _ortools_visits(asked: Question, manager: Any, routing: Any, hours: Any) -> None:
     solver = routing.solver()
     nodes: dict[str, dict[str, int]] = defaultdict(dict)
     crews: dict[str, list[int]] = defaultdict(list)
     for n, job in enumerate(asked.jobs):
         at = manager.NodeToIndex(n)
         able = [v for v, person in enumerate(asked.people.values()) if asked.fits(person, job)]
-        time.CumulVar(at).SetRange(asked.tick(job.task.first), min(time.CumulVar(at).Max(), asked.tick(job.task.last)))
+        hours.CumulVar(at).SetRange(
+            asked.tick(job.task.first), min(hours.CumulVar(at).Max(), asked.tick(job.task.last))
+        )
         if asked.tick(job.task.due) < FAR:
-            time.SetCumulVarSoftUpperBound(at, asked.tick(job.task.due), 1)
+            hours.SetCumulVarSoftUpperBound(at, asked.tick(job.task.due), 1)
         routing.VehicleVar(at).SetValues([-1, *able] if asked.day.may_drop else able)
         if asked.day.may_drop:
             routing.AddDisjunction([at], DROP)
@@ -225,16 +233,16 @@ def _ortools_visits(asked: Question, manager: Any, routing: Any, time: Any) -> N
         crews[job.visit].append(at)
     for visit in asked.day.together:
         for one, two in pairwise(crews[visit]):
-            solver.Add(time.CumulVar(one) == time.CumulVar(two))
+            solver.Add(hours.CumulVar(one) == hours.CumulVar(two))
             solver.Add(routing.VehicleVar(one) != routing.VehicleVar(two))
             if asked.day.may_drop:
                 solver.Add(routing.ActiveVar(one) == routing.ActiveVar(two))
-            time.AddNodePrecedence(one, two, 0)
-            time.AddNodePrecedence(two, one, 0)
+            hours.AddNodePrecedence(one, two, 0)
+            hours.AddNodePrecedence(two, one, 0)
     for visit, (before, after, least, most) in asked.day.gaps.items():
         one, two = nodes[visit][before], nodes[visit][after]
-        time.AddNodePrecedence(one, two, asked.tick(least))
-        solver.Add(time.CumulVar(two) <= time.CumulVar(one) + asked.tick(most))
+        hours.AddNodePrecedence(one, two, asked.tick(least))
+        solver.Add(hours.CumulVar(two) <= hours.CumulVar(one) + asked.tick(most))
         solver.Add(routing.VehicleVar(one) != routing.VehicleVar(two))
 
 
@@ -311,9 +319,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_INSTALLED
     try:
         day = question(asked.file)
-        asked.out.write_text(json.dumps(plan_of(day, PEERS[asked.peer](day, asked.seconds, asked.seed))))
+        routes = PEERS[asked.peer](day, asked.seconds, asked.seed)
     except CannotError:
         return CANNOT
+    if not any(routes.values()):
+        return NO_ANSWER
+    asked.out.write_text(json.dumps(plan_of(day, routes)))
     return 0
 
 
