@@ -32,7 +32,7 @@ def ease(problem: Problem, plan: Plan, routes: Collection[str] | None = None) ->
     later. Orders, crews and the end of each limited day stay. With `routes` only visits in the routes of these workers.
     """
     bounded = {worker.id for worker in problem.workers if _bounded(problem, worker, plan.routes.get(worker.id, ()))}
-    told = {visit.id: visit for visit in problem.visits if visit.promised is not None}
+    told = any(visit.start_told for visit in problem.visits)
     if not told and not any(plan.routes.get(name) for name in bounded):
         return plan
     return _Easing(problem, plan, bounded).eased(plan.routes if routes is None else routes)

@@ -111,7 +111,7 @@ def _placed(prepared: Prepared, problem: Problem, visit: Visit, entry: Entry, co
     restore_sums(state, kept)
     plan = prepared.plan
     placed = Plan({**plan.routes, **routes}, tuple(other for other in plan.unserved if other != visit.id))
-    if visit.promised is not None or prepared.eases:
+    if visit.start_told or prepared.eases:
         visits = (*(other for other in problem.visits if other.id != visit.id), visit)
         placed = ease(msgspec.structs.replace(problem, visits=visits), placed, routes)
     stops = sorted(placed.stops_of(visit.id), key=lambda stop: stop.seat)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dispatch.check import Violation, check_plan
 from dispatch.cost import plan_cost
+from dispatch.easing import ease
 from dispatch.happenings import Event, begun_at, happened, spoilt, without
 from dispatch.insertion import insert
 from dispatch.outcome import Insertion
@@ -23,6 +24,7 @@ from dispatch.search import construct
 from dispatch.solver import improve
 from dispatch.timing import index, retime, walk
 
+_SHARES = 0.4, 0.25, 0.35  # of the time: to keep what was told, to see what is lost by that, to win some of it back
 _CHANGE = 30  # travelled seconds a change must save even where it costs nothing: a phone shows something else
 
 What = Literal["served", "unserved", "start", "worker"]
@@ -62,15 +64,24 @@ def replan(
 ) -> Replanned:
     """Repair at once, search within the seconds or iterations, take back every change that is not worth its price.
 
-    `answered` hears the repaired plan before the search begins. With `iterations` the answer depends on the seed alone.
-    Raises ValueError for an event about somebody the day does not know.
+    Nobody is visited earlier than was told, but for the tolerance, unless a plan that promised nothing would come earlier
+    and that turns out to be worth its price. `answered` hears the repaired plan before the search begins. With
+    `iterations` the answer depends on the seed alone. Raises ValueError for an event about somebody the day does not know.
     """
     day = _Live(problem, plan, events, now_s, free_s)
     if answered is not None:
         answered(day.told(day.plan))
-    found = improve(day.priced, day.plan, seconds, seed, iterations=iterations)
-    found = _taken_in(day.priced, day.taken_back(found))
-    return day.told(found)
+
+    def improved(asked: Problem, start: Plan, share: float) -> Plan:
+        steps = None if iterations is None else int(share * iterations)
+        return improve(asked, start, share * seconds, seed, iterations=steps)
+
+    found = day.taken_back(improved(day.priced, day.plan, _SHARES[0]))
+    early = day.earlier(improved(_unpromised(day.problem), day.plan, _SHARES[1]))
+    if early:
+        trial = day.taken_back(ease(day.priced, improved(_unheld(day.priced, early), found, _SHARES[2])))
+        found = min(found, trial, key=day.score)
+    return day.told(_taken_in(day.priced, found))
 
 
 class _Live:
@@ -83,10 +94,11 @@ class _Live:
         self.plan = begun_at(plan, now)
         self._causes: dict[str, int] = {}
         self._touched: list[set[str]] = []
+        planned = _handled(plan)
         self._told = {
             name: Promise(stops[0].start_s, frozenset(stop.worker for stop in stops), free)
-            for name, stops in _handled(plan).items()
-        } | {visit.id: visit.promised for visit in problem.visits if visit.promised is not None}
+            for name, stops in planned.items()
+        } | {v.id: _told_since(v.promised, planned.get(v.id, ())) for v in problem.visits if v.promised is not None}
         self.priced = self._price()
         for number, event in enumerate(self.events):
             was = self.plan
@@ -129,7 +141,7 @@ class _Live:
 
     def taken_back(self, found: Plan) -> Plan:
         """The plan found without the changes that are not worth their price, groups of routes first, then single visits."""
-        best = _Scored(found, self._score(found))
+        best = _Scored(found, self.score(found))
         for routes in _tangles(self.plan, found):
             trial = Plan({**best.plan.routes, **{w: self.plan.routes[w] for w in routes}})
             served = {stop.visit for route in trial.routes.values() for stop in route}
@@ -150,13 +162,20 @@ class _Live:
                     break
         return best.plan
 
-    def _score(self, plan: Plan) -> int:
+    def score(self, plan: Plan) -> int:
+        """What the plan costs, with what every change costs by itself."""
         return plan_cost(self.priced, plan) + _CHANGE * len(_differing(self.before, plan))
 
     def _better(self, trial: Plan, best: "_Scored") -> "_Scored":
-        score = self._score(trial)
+        score = self.score(trial)
         sound = score < best.score and set(best.plan.unserved).issuperset(trial.unserved)
         return _Scored(trial, score) if sound and not check_plan(self.priced, trial) else best
+
+    def earlier(self, plan: Plan) -> set[str]:
+        """Visits this plan begins earlier than was told, beyond the tolerance."""
+        now = _handled(plan)
+        told = ((name, promise) for name, promise in self._told.items() if name in now)
+        return {name for name, p in told if p.start_s is not None and now[name][0].start_s < p.start_s - p.free_s}
 
     def _as_told(self, plan: Plan, visit: Visit, crew: Sequence[str], start: int, free: int) -> Plan | None:
         """The plan with one visit back with those who were told, near the start that was told."""
@@ -187,6 +206,27 @@ class _Live:
         if number is None:
             number = next((n for n, touched in enumerate(self._touched) if touched & crew), len(self.events) - 1)
         return self.events[number]
+
+
+def _told_since(promise: Promise, stops: Sequence[Stop]) -> Promise:
+    """The promise; where the plan begins still earlier, that is what was told since."""
+    if promise.start_s is None or not stops or stops[0].start_s >= promise.start_s - promise.free_s:
+        return promise
+    return replace(promise, start_s=stops[0].start_s)
+
+
+def _unpromised(problem: Problem) -> Problem:
+    return replace(problem, visits=tuple(replace(visit, promised=None) for visit in problem.visits))
+
+
+def _unheld(problem: Problem, names: set[str]) -> Problem:
+    """The day in which these visits may begin as soon as somebody is there."""
+
+    def unheld(visit: Visit) -> Visit:
+        held = visit.promised if visit.id in names else None
+        return visit if held is None else replace(visit, promised=replace(held, start_s=None))
+
+    return replace(problem, visits=tuple(unheld(visit) for visit in problem.visits))
 
 
 class _Scored(Struct, frozen=True):

@@ -39,7 +39,7 @@ class Prepared:
         self.problem = problem
         self.plan = plan
         self.eases = any(worker.max_span_s is not None for worker in problem.workers) or any(
-            visit.promised is not None for visit in problem.visits
+            visit.start_told for visit in problem.visits
         )
         served = {stop.visit for route in plan.routes.values() for stop in route}
         movable = {worker.id for worker in problem.workers if worker.shifts}

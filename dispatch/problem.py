@@ -121,6 +121,11 @@ class Visit(Struct, frozen=True, forbid_unknown_fields=True):
     known_workers: frozenset[str] = frozenset()
     languages: frozenset[str] = frozenset()
 
+    @property
+    def start_told(self) -> bool:
+        """Whether somebody was told when it starts, not only who comes."""
+        return self.promised is not None and self.promised.start_s is not None
+
 
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
     """`after` starts at least `min_gap_s` and at most `max_gap_s` after `before` starts (or ends).
@@ -154,9 +159,9 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     late_max_s: float = 0  # each second of the greatest lateness in the whole plan
     late_each_seat: bool = False  # lateness counts once for every seat of a crew, not once for the visit
     moved_s: float = (
-        0.2  # each second a start lies outside what was told; this and the next as measured by re-plans at noon
+        0.1  # each second a start lies outside what was told; this and the next as measured by re-plans at noon
     )
-    changed: int = 300  # each of a crew who is not among those told
+    changed: int = 200  # each of a crew who is not among those told
     preferred: int = 600  # a visit without the preferred worker
     known: int = 300  # each of a crew the resident does not know, where the resident knows somebody
     language: int = 300  # each of a crew who speaks none of the resident's languages, where these are given

@@ -77,7 +77,7 @@ def _mark_routes(d: Day, s: State, v: int, step: int) -> None:
 
 
 @compiled
-def _ruin(d: Day, s: State, step: int, strength: float) -> int:
+def _ruin(d: Day, s: State, step: int, strength: float, centres: np.ndarray) -> int:
     """Strings of visits around one of them leave their routes; returns how many wait, or -1."""
     served = 0
     for n in range(d.nodes):
@@ -93,7 +93,7 @@ def _ruin(d: Day, s: State, step: int, strength: float) -> int:
     longest = min(_LONGEST, mean_length)
     strings = 4.0 * strength / (1.0 + longest) - 1.0
     count = int(1.0 + chance(s.random) * max(strings, 1.0))
-    centre = int(chance(s.random) * d.visits)
+    centre = int(centres[int(chance(s.random) * len(centres))])
     listed = 0
     done = 0
     for at in range(-1, d.near.shape[1]):
@@ -248,9 +248,20 @@ def keep_best(s: State) -> None:
 
 @compiled
 def anneal(
-    d: Day, s: State, steps: int, hot: float, cold: float, best: float, strength: float, from_step: int
+    d: Day,
+    s: State,
+    steps: int,
+    hot: float,
+    cold: float,
+    best: float,
+    strength: float,
+    from_step: int,
+    centres: np.ndarray,
 ) -> float:
-    """So many ruins and recreations, cooling from `hot` to `cold` (cost units); returns the cost of the best plan."""
+    """So many ruins and recreations, cooling from `hot` to `cold` (cost units); returns the cost of the best plan.
+
+    Ruins begin at one of `centres`, visits by number.
+    """
     current = total(d, s)
     ratio = (cold / hot) ** (1.0 / max(1, steps - 1)) if hot > 0.0 and cold > 0.0 else 1.0
     heat = hot
@@ -260,7 +271,7 @@ def anneal(
         s.top[0] = 0
         for i in range(5):
             s.kept[i] = s.sums[i]
-        listed = _ruin(d, s, step, strength)
+        listed = _ruin(d, s, step, strength, centres)
         good = listed >= 0
         if good:
             good = _settle_routes(d, s, step) and (d.limits == 0 or limits_kept(d, s))

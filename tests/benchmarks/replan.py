@@ -46,7 +46,7 @@ def measure(problem: Problem, morning_s: float, seconds: float, seed: int) -> di
     first: list[tuple[float, Replanned]] = []
     began = time.monotonic()
     live = replan(
-        known, plan, orders, NOON_S, seconds=0.85 * seconds, seed=seed,
+        known, plan, orders, NOON_S, seconds=0.65 * seconds, seed=seed,
         answered=lambda answer: first.append((time.monotonic() - began, answer)),
     )  # fmt: skip
     took = time.monotonic() - began

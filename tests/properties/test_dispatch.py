@@ -134,9 +134,9 @@ def test_the_search_counts_what_a_plan_costs_and_takes_its_trials_back(problem: 
     arrays = from_plan(problem, construct(problem), seed)
     assert arrays.possible
     day, state = arrays.day, arrays.state
-    best = total(day, state)
+    best, everywhere = total(day, state), np.arange(day.visits)
     for done in range(0, 60, 20):
-        best = anneal(day, state, 20, 3000.0, 300.0, best, 10.0, done)
+        best = anneal(day, state, 20, 3000.0, 300.0, best, 10.0, done, everywhere)
         plan = to_plan(arrays, state)
         assert total(day, state) == pytest.approx(plan_cost(problem, plan), abs=len(problem.visits))
         assert check_plan(problem, plan) == []
@@ -167,7 +167,7 @@ def test_what_has_begun_stays_and_counts(problem: Problem, now: int, seed: int) 
     assume(arrays.possible)  # who is under way without being locked may not get there when setting out now
     day, state = arrays.day, arrays.state
     before = total(day, state) - plan_cost(problem, to_plan(arrays, state))
-    anneal(day, state, 20, 3000.0, 300.0, total(day, state), 10.0, 0)
+    anneal(day, state, 20, 3000.0, 300.0, total(day, state), 10.0, 0, np.arange(day.visits))
     found = to_plan(arrays, state)
     assert total(day, state) - plan_cost(problem, found) == pytest.approx(before, abs=len(problem.visits) + 1)
     better = improve(problem, plan, 0, seed, iterations=15)

@@ -1,6 +1,7 @@
 """Days lived through whatever may happen: no rule is broken, nothing begun moves, nobody is left out without need."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from dispatch import (
     Plan,
     PointClosed,
     Problem,
+    Promise,
     Replanned,
     Seat,
     Shift,
@@ -176,6 +178,21 @@ def test_a_little_late_moves_only_what_must() -> None:
     answer = replan(problem, plan, [WorkerLate("a", 1500)], 600, seconds=0, iterations=50)
     (change,) = answer.changes
     assert (change.visit, change.what, change.was_start_s, change.start_s) == ("a1", ("start",), 1200, 1500)
+
+
+@pytest.mark.parametrize("promised", [None, Promise(9000, frozenset("w"))])
+def test_an_earlier_hour_is_told_where_it_is_the_smaller_change(promised: Promise | None) -> None:
+    """A treatment takes the hour of a bath: fifteen minutes earlier the bath just ends in time, later it would begin 35
+    minutes late and on a longer way. From then on the earlier hour is what was told."""
+    ways = np.full((2, 2), 300, np.int32) - 300 * np.eye(2, dtype=np.int32)
+    worker = Worker(id="w", provider="p", skills=frozenset(), start_place=1, shifts=(Shift(0, 20_000),))
+    bath = Visit("bath", 1, (Seat(frozenset(), 600),), 0, 18_000, promised=promised)
+    plan = Plan({"w": (Stop("w", "visit", "bath", 0, 1, 9000, 9600),)})
+    problem = Problem(workers=(worker,), visits=(bath,), travel={"car": ways})
+    treatment = Visit("treatment", 0, (Seat(frozenset(), 1800),), 9000, 9100)
+    answer = replan(problem, plan, [NewOrder(treatment)], 600, seconds=0, iterations=50)
+    assert {stop.visit: stop.start_s for stop in answer.plan.routes["w"]} == {"bath": 8100, "treatment": 9000}
+    assert replan(answer.problem, answer.plan, [SlowTravel(1.0)], 700, seconds=0, iterations=50).changes == ()
 
 
 def test_a_closed_kitchen_loses_its_meals_unless_another_cooks() -> None:
