@@ -30,7 +30,6 @@ class Heat(Struct, frozen=True):
         return self.hot * (self.cold / self.hot) ** share
 
 
-_MEAL_HEAT = Heat(0.5, 0.005)  # the one measured on recorded meal days
 _TOLD_HEAT = Heat(strength=30.0)  # where most visits go back to where they were, few would change in smaller ruins
 _NEXT_SEED = 1_000_003  # from one round to the next; threads have neighbouring seeds
 _ROUND_S = 13e-6  # that a round needs, by the third power of the visits; measured at 50 patients
@@ -65,11 +64,9 @@ def _urgency(visit: Visit) -> tuple[int, int, int]:
 
 
 def heat_for(problem: Problem) -> Heat:
-    """Hot enough to leave the valley a search begins in; cooler where most visits are meals, in larger ruins where most were told."""
-    half = len(problem.visits) / 2
-    if sum(visit.delivery is not None for visit in problem.visits) > half:
-        return _MEAL_HEAT
-    return _TOLD_HEAT if sum(visit.promised is not None for visit in problem.visits) > half else Heat()
+    """Hot enough to leave the valley a search begins in; in larger ruins where most visits were told."""
+    told = sum(visit.promised is not None for visit in problem.visits)
+    return _TOLD_HEAT if 2 * told > len(problem.visits) else Heat()
 
 
 def search(

@@ -25,7 +25,8 @@ from tests.benchmarks.generate import read
 
 NOT_INSTALLED, CANNOT, NO_ANSWER = 3, 4, 5
 UNIT = {"hhcrsp": 1000, "solomon": 10, "vrplib": 1000, "city": 1}  # ticks in one unit of the file
-MOST_PLACES = 1500  # above this the peers' own matrices and first solutions take longer than the budget
+MOST_PLACES = 6000  # above this the peers' own matrices take gigabytes
+MOST_IN_ONE_MODEL = 2500  # above this OR-Tools routing overruns every limit without one plan
 FEW = 500  # jobs up to which VROOM explores most; measured on days of 100 and of 1,000
 FAR = 10**8
 DROP = 20_000
@@ -166,6 +167,8 @@ def ortools(asked: Question, seconds: float, _seed: int) -> Routes:
     from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
     count, names = len(asked.jobs), list(asked.people)
+    if count > MOST_IN_ONE_MODEL:
+        raise CannotError(f"{count} jobs in one model")
     fleet = len(names)
     base = [asked.people[name].base for name in names]
     places = [*(job.task.place for job in asked.jobs), *base]
