@@ -96,7 +96,7 @@ def search(
         arrays = from_plan(problem, plan, seed + number * _NEXT_SEED, served)
         if not arrays.possible or arrays.day.visits == 0 or arrays.day.workers == 0:
             return plan
-        centres = _centres(arrays, plan)
+        centres = ruin_centres(arrays, plan)
         _serve(arrays)
         keep_best(arrays.state)
         budget.until = (number + 1) / rounds
@@ -160,8 +160,8 @@ class _Budget:
             self._told(min(1.0, self._share()) if self._iterations is None else 0.0, self._least)
 
 
-def _centres(arrays: Arrays, plan: Plan) -> np.ndarray:
-    """Where ruins begin, visits by number: anywhere, but half of them where a day that was told is not as told.
+def ruin_centres(arrays: Arrays, plan: Plan) -> np.ndarray:
+    """Where ruins begin, visits by number: anywhere, but at least half of them where a day that was told is not as told.
 
     That is at orders that came in since and at visits the plan cannot keep; what is far from them seldom changes.
     """
@@ -170,8 +170,9 @@ def _centres(arrays: Arrays, plan: Plan) -> np.ndarray:
         for stop in route:
             stops.setdefault(stop.visit, []).append(stop)
     everywhere = np.arange(len(arrays.visits))
-    astray = [v for v, visit in enumerate(arrays.visits) if not _as_told(visit, stops.get(visit.id, ()))]
-    return np.concatenate([everywhere, np.repeat(astray, max(0, len(everywhere) // max(1, len(astray)) - 1))])
+    told = [_as_told(visit, stops.get(visit.id, ())) for visit in arrays.visits]
+    astray = np.flatnonzero(np.logical_not(told))
+    return np.concatenate([everywhere, np.repeat(astray, len(told) // max(1, len(astray)) - 1)])
 
 
 def _as_told(visit: Visit, stops: Sequence[Stop]) -> bool:

@@ -19,6 +19,8 @@ from dispatch import (
     improve,
     plan_cost,
 )
+from dispatch.arrays import from_plan
+from dispatch.search import ruin_centres
 
 WAYS = np.array([[0, 100, 200], [100, 0, 50], [200, 50, 0]], dtype=np.int32)
 SEAT = Seat(frozenset(), 60)
@@ -57,6 +59,22 @@ def test_a_crew_keeps_what_was_told_together():
     visit = Visit("a", 1, (SEAT, SEAT), 0, 9000, promised=Promise(3000))
     plan = construct(_day((_worker("v"), _worker("w")), visit))
     assert [stop.start_s for stop in plan.stops_of("a")] == [3000, 3000]
+
+
+def test_at_least_half_of_all_ruins_begin_where_a_day_is_not_as_told():
+    """Three are as told; one comes an hour late, for one somebody else comes, and nobody was told about the last."""
+    told = Promise(1000, frozenset("w"))
+    visits = tuple(Visit(name, 1, (SEAT,), 0, 15_000, promised=told) for name in "abcde")
+    starts = {"a": 1000, "b": 1060, "c": 1120, "d": 4600}
+    team = (_worker("w"), _worker("x"))
+    route = tuple(_at("w", name, 1, start) for name, start in starts.items())
+    plan = Plan({"w": route, "x": (_at("x", "e", 1, 1000),)}, ("f",))
+    day = _day(team, *visits, Visit("f", 2, (SEAT,), 0, 15_000))
+    as_told = Plan({"w": route[:3], "x": ()}, ())
+    assert sorted(ruin_centres(from_plan(day, plan, 1), plan)) == [0, 1, 2, 3, 3, 4, 4, 5, 5]
+    calm = _day(team, *visits[:3])
+    centres = ruin_centres(from_plan(calm, as_told, 1), as_told)
+    assert (centres.tolist(), centres.dtype) == ([0, 1, 2], np.int64)
 
 
 @pytest.mark.parametrize(("price", "who"), [(199, "near"), (201, "told")])
