@@ -9,8 +9,8 @@ depends_on = None
 
 SQL = """
 INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, verified) VALUES
-    ('weigh_changed', '2020-01-01', 200, 's', 'Sending somebody else than the resident was told counts like so many seconds on the road.',
-        'plans made anew at noon on twenty generated days: dearer, and keeping promises cost more than one percent', false)
+    ('weigh_changed', '2020-01-01', 60, 's', 'Sending somebody else than the resident was told counts like so many seconds on the road.',
+        'a replayed day of home care: at 200 more visits came late, at 60 as few as at 0', false)
 ON CONFLICT DO NOTHING;
 """
 

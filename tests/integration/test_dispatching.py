@@ -291,7 +291,7 @@ async def test_who_was_told_to_come_is_kept_by_the_search(city: City):
         async with city.database.unit_of_work(SYSTEM) as connection:
             day = await planner.day(connection, UUID(order["zone_id"]), DAY, at(8))
         visit = next(visit for visit in day.problem.visits if visit.id == order["id"])
-        assert day.problem.weights.changed == 200
+        assert day.problem.weights.changed == 60
         return visit.promised.workers if visit.promised else None
 
     assert await told() is None
