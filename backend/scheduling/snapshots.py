@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from backend.scheduling import queries
 from backend.scheduling.model import PlanRow, StopRow, VisitRow
 from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
-from dispatch import Break, Delivery, Link, Plan, Prepared, Problem, Promise, Seat, Shift, Stop, Visit, Weights, Worker
+from dispatch import Break, Delivery, Link, Plan, Prepared, Problem, Seat, Shift, Stop, Visit, Weights, Worker
 
 POLICIES = ("best", "nearest")
 _MOST_DAYS = 400
@@ -25,7 +25,6 @@ _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
 _WEIGHS = "weigh_"  # what the codes of such rules begin with
 _OPEN = frozenset({"en_route", "arrived", "in_service"})
-_WHO_IS_TOLD = _OPEN | {"accepted"}  # from here the resident knows who comes
 
 
 class Roster(Struct, frozen=True):
@@ -261,11 +260,9 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
         return int((instant - origin).total_seconds())
 
     planned: dict[UUID, int] = {}
-    crews: dict[UUID, set[str]] = {}
     for stop in rows.stops:
         if stop.order_id and stop.kind != "pickup":
             planned[stop.order_id] = max(at(stop.from_at), planned.get(stop.order_id, 0))
-            crews.setdefault(stop.order_id, set()).add(str(stop.worker_id))
     everyone = rows.roster.providers
     found: list[Visit] = []
     for v in rows.visits:
@@ -299,15 +296,9 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
                 delivery=delivery,
                 providers=providers,
                 refused_workers=frozenset(str(worker) for worker in v.refused_workers),
-                promised=Promise(workers=frozenset(crews[v.order_id])) if _who_is_told(v, crews) else None,
             )
         )
     return found
-
-
-def _who_is_told(visit: VisitRow, crews: Mapping[UUID, set[str]]) -> bool:
-    """Whether the resident waits for somebody known; a meal may come with anybody."""
-    return visit.status in _WHO_IS_TOLD and visit.pickup_place_id is None and visit.order_id in crews
 
 
 def _routes(

@@ -282,24 +282,6 @@ async def test_an_order_offered_to_one_provider_is_not_moved_to_anothers_worker(
     assert await allowed() == frozenset({str((await _offer(city, order["id"]))["provider_id"])})
 
 
-async def test_who_was_told_to_come_is_kept_by_the_search(city: City):
-    """From acceptance on the resident knows who comes; before, anybody of the provider may, and so always with a meal."""
-    planner = Planner("Asia/Shanghai")
-    order = await _placed(city)
-
-    async def told() -> frozenset[str] | None:
-        async with city.database.unit_of_work(SYSTEM) as connection:
-            day = await planner.day(connection, UUID(order["zone_id"]), DAY, at(8))
-        visit = next(visit for visit in day.problem.visits if visit.id == order["id"])
-        assert day.problem.weights.changed == 60
-        return visit.promised.workers if visit.promised else None
-
-    assert await told() is None
-    await city.dispatch()
-    crew = await city.sql("SELECT worker_id FROM assignments WHERE order_id = $1", UUID(order["id"]))
-    assert await told() == {str(seat["worker_id"]) for seat in crew}
-
-
 async def test_what_is_on_the_desk_is_not_planned_by_the_search(city: City):
     order = await _placed(city)
     await city.sql("DELETE FROM stops")
