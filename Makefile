@@ -56,14 +56,20 @@ chaos: setup ## Processes killed in the middle
 fuzz: setup ## Anything sent to any route
 	@$(PYTEST) tests/fuzz
 
+robust: setup ## People and clients who do what they should not, in short
+	@$(PYTEST) tests/hostile
+
+hostile: setup ## The same for long, from a new seed, which is printed
+	@YINLING_EFFORT=full $(PYTEST) tests/hostile -s
+
 browser: setup ## The pages in Chromium
 	@$(PYTEST) tests/browser
 
 bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows solomon --instances FOLDER"
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
-test: check integration e2e chaos fuzz browser ## Everything
+test: check integration e2e chaos fuzz robust browser ## Everything but the long runs
 
-.PHONY: help demo replay setup lock format check properties bench integration e2e chaos fuzz browser test
+.PHONY: help demo replay setup lock format check properties bench integration e2e chaos fuzz robust hostile browser test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
