@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from backend.core.addresses import Network, networks
+
 _SECRET_LENGTH = 32
 
 
@@ -30,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     secret_key: str = ""
     demo: bool = False
     board_public: bool = False
+    trusted_proxies: str = ""  # networks whose X-Forwarded-For or Forwarded is believed, such as 10.0.0.0/8,::1
     policy: str = "best"
     dispatcher_improve_seconds: float = 2.0
     log_level: str = "info"
@@ -38,6 +41,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def origins(self) -> frozenset[str]:
         """The origins a browser's websocket may come from."""
         return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks our own proxies stand in."""
+        return networks(self.trusted_proxies)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -54,6 +62,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         settings = msgspec.convert(found, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"the YINLING_* settings do not fit: {error}") from error
+    try:
+        _ = settings.proxies
+    except ValueError as error:
+        raise SettingsError(f"YINLING_TRUSTED_PROXIES must name networks: {error}") from error
     if not settings.demo and len(settings.secret_key) < _SECRET_LENGTH:
         raise SettingsError(f"YINLING_SECRET_KEY must be at least {_SECRET_LENGTH} characters outside the demo")
     if settings.demo and settings.host not in {"127.0.0.1", "localhost", "::1"}:
