@@ -81,3 +81,16 @@ def test_a_finished_seat_stays_finished() -> None:
     """What was done at the door is not undone by a later assignment."""
     for status in (AssignmentStatus.CHECKED_OUT, AssignmentStatus.DECLINED, AssignmentStatus.NO_SHOW):
         assert status not in ASSIGNMENT_TRANSITIONS
+
+
+def test_what_happened_after_all_and_what_a_flag_doubts_become_exceptions_which_the_desk_ends() -> None:
+    """A late record may meet an order in any state short of the door; silence completes nothing that is doubted."""
+    doubted = {before for before, after in TRANSITIONS if after is OrderStatus.EXCEPTION}
+    names = ("missed", "manual", "placed", "offered", "accepted", "en_route", "cancelled", "unserved")
+    assert doubted >= {OrderStatus(name) for name in names}
+    assert TRANSITIONS[OrderStatus.AWAITING_ACCEPTANCE, OrderStatus.EXCEPTION] == {Actor.SYSTEM}
+    assert (
+        Actor.OPERATOR
+        in TRANSITIONS[OrderStatus.EXCEPTION, OrderStatus.COMPLETED]
+        & TRANSITIONS[OrderStatus.EXCEPTION, OrderStatus.REJECTED]
+    )
