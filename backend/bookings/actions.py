@@ -26,7 +26,8 @@ from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import actions as orders
 from backend.orders import queries as order_queries
-from backend.orders.model import NewLink, NewOrder, NewSeat, Order
+from backend.orders.lifecycle import begin
+from backend.orders.model import Command, NewLink, NewOrder, NewSeat, Order, OrderStatus
 from backend.residents.queries import ResidentForBooking, resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
@@ -290,6 +291,8 @@ async def extend(connection: Connection, principal: Principal, order_id: UUID) -
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await order_queries.order_for_update(connection, order_id)
+        await orders.still_held(connection, order)
+        begin(Command.EXTEND, orders.actor_of(principal), order.status, order.kind)
         seconds = int(await limit(connection, "hold_extension_s"))
         at_most = int(await limit(connection, "hold_extensions_s"))
         if await order_queries.extend_hold(connection, order_id, seconds, at_most) == 0:
@@ -298,4 +301,5 @@ async def extend(connection: Connection, principal: Principal, order_id: UUID) -
         if order.hold_expires_at is not None:
             await scheduling.set_hold_expiry(connection, order_id, order.hold_expires_at)
             await order_queries.set_timer(connection, "hold_expiry", order_id, order.hold_expires_at)
+        await orders.tell(connection, order, OrderStatus.HELD, [])
         return order

@@ -2,23 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from backend.core.errors import DomainError
-from backend.core.principal import Principal, Role
+from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.events.catalogue import AssignmentChanged, OfferChanged, OrderChanged
 from backend.events.outbox import emit
 from backend.orders import queries
-from backend.orders.lifecycle import ACTORS_OF, WAITING, require
-from backend.orders.model import Actor, Assignment, AssignmentStatus, Offer, Order, OrderStatus
+from backend.orders.lifecycle import (
+    ACTORS_OF,
+    GONE,
+    SIDES,
+    begin,
+    require_seat,
+    require_step,
+    timers_left_behind,
+)
+from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Offer, Order, OrderStatus, Side
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import Written
 
 S = OrderStatus
+C = Command
+_OPEN_SEATS: Final = frozenset({
+    AssignmentStatus.PROPOSED, AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE, AssignmentStatus.CHECKED_IN
+})  # fmt: skip
 
 
 async def tell(connection: Connection, order: Order, before: OrderStatus | None, workers: Sequence[UUID]) -> None:
@@ -58,6 +70,7 @@ async def tell_offer(connection: Connection, offer: Offer) -> None:
 async def move(
     connection: Connection,
     order: Order,
+    command: Command,
     after: OrderStatus,
     actor: Actor,
     *,
@@ -69,19 +82,55 @@ async def move(
     declined_by: UUID | None = None,
     expired_by: UUID | None = None,
 ) -> Order:
-    """Take one step of the lifecycle and tell it; the caller holds the plan's lock.
+    """Take one step of a command and tell it; the caller holds the plan's lock.
 
-    Who may come depends on an order's state, so the plan gets a new version: nobody plans on with the old state.
-    Raises illegal_transition or stale_version (409).
+    Who may come depends on an order's state, so the plan gets a new version: nobody plans on with the old state. What
+    was to happen by itself in the state left no longer will. Raises illegal_transition or stale_version (409).
     """
-    require(order.status, after, actor, order.kind)
+    require_step(command, order.status, after, actor, order.kind)
     moved = await queries.advance(
         connection, order, after, provider_id=provider_id, reason=reason, reasons=reasons, flag=flag,
         declined_by=declined_by, expired_by=expired_by,
     )  # fmt: skip
+    if left_behind := timers_left_behind(order.status, after):
+        await queries.clear_timers(connection, order.id, *left_behind)
+    if after in GONE:
+        await queries.untie(connection, order.id)
     await scheduling.touch(connection, order.zone_id, order.plan_on)
     await tell(connection, moved, order.status, workers)
     return moved
+
+
+async def seat_workers(
+    connection: Connection, order: Order, seats: Mapping[int, UUID], status: AssignmentStatus
+) -> list[Assignment]:
+    """Bind workers to empty seats, and tell them."""
+    require_seat(None, status)
+    crew = [await queries.insert_assignment(connection, order.id, seat, who, status) for seat, who in seats.items()]
+    await tell_crew(connection, order, crew)
+    return crew
+
+
+async def move_seats(
+    connection: Connection, order: Order, seats: Sequence[Assignment], after: AssignmentStatus
+) -> list[Assignment]:
+    """Change these workers' parts in an order, as the table of seats allows, and tell them; the one place that does.
+
+    Raises illegal_transition or stale_version (409).
+    """
+    for seat in seats:
+        require_seat(seat.status, after)
+    moved = await queries.set_assignments(connection, seats, after)
+    await tell_crew(connection, order, moved)
+    return moved
+
+
+async def move_seats_in(
+    connection: Connection, order: Order, states: frozenset[AssignmentStatus], after: AssignmentStatus
+) -> list[Assignment]:
+    """The same for every seat of an order that is in one of these states."""
+    crew = await queries.assignments_of(connection, order.id)
+    return await move_seats(connection, order, [seat for seat in crew if seat.status in states], after)
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -96,27 +145,33 @@ async def confirm(connection: Connection, principal: Principal, order_id: UUID, 
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        if (
-            order.status is S.HELD
-            and order.hold_expires_at
-            and order.hold_expires_at <= await queries.care_now(connection)
-        ):
-            raise DomainError("hold_expired")
+        await still_held(connection, order)
         return await place(connection, order, actor_of(principal), zone_info)
+
+
+async def still_held(connection: Connection, order: Order) -> None:
+    """A hold that has run out is over, whether or not its timer has fired. Raises hold_expired (410)."""
+    if order.status is S.LAPSED:
+        raise DomainError("hold_expired")
+    if order.status is S.HELD and order.hold_expires_at and order.hold_expires_at <= await queries.care_now(connection):
+        raise DomainError("hold_expired")
 
 
 async def place(connection: Connection, order: Order, actor: Actor, zone_info: ZoneInfo) -> Order:
     """The move itself, for confirm and for a booking that holds and places at once."""
-    if order.status is S.LAPSED:
-        raise DomainError("hold_expired")
-    placed = await move(connection, order, S.PLACED, actor)
+    begin(C.CONFIRM, actor, order.status, order.kind)
+    placed = await move(connection, order, C.CONFIRM, S.PLACED, actor)
     await scheduling.set_hold_expiry(connection, order.id, None)
-    await queries.set_timer(
-        connection, "unserved_due", order.id, order.latest_at if order.window_soft else order.window_to
-    )
-    if not order.window_soft:
-        await queries.set_timer(connection, "manual_due", order.id, await _desk_time(connection, order, zone_info))
+    await watch_the_search(connection, placed, zone_info)
     return placed
+
+
+async def watch_the_search(connection: Connection, placed: Order, zone_info: ZoneInfo) -> None:
+    """Set when a search nobody has answered goes to the desk, and when it ends."""
+    due_at = placed.latest_at if placed.window_soft else placed.window_to
+    await queries.set_timer(connection, "unserved_due", placed.id, due_at)
+    if not placed.window_soft:
+        await queries.set_timer(connection, "manual_due", placed.id, await _desk_time(connection, placed, zone_info))
 
 
 async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) -> datetime:
@@ -136,12 +191,13 @@ async def release(connection: Connection, principal: Principal, order_id: UUID) 
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        return await lapse(connection, order, actor_of(principal), "released")
+        return await lapse(connection, order, C.RELEASE, actor_of(principal), "released")
 
 
-async def lapse(connection: Connection, order: Order, actor: Actor, reason: str) -> Order:
+async def lapse(connection: Connection, order: Order, command: Command, actor: Actor, reason: str) -> Order:
     """End a hold and free its stops."""
-    lapsed = await move(connection, order, S.LAPSED, actor, reason=reason)
+    begin(command, actor, order.status, order.kind)
+    lapsed = await move(connection, order, command, S.LAPSED, actor, reason=reason)
     await free_stops(connection, order)
     return lapsed
 
@@ -152,110 +208,113 @@ async def free_stops(connection: Connection, order: Order) -> None:
     await scheduling.touch(connection, order.zone_id, order.plan_on)
 
 
-async def cancel(connection: Connection, principal: Principal, order_id: UUID, reason: str, side: str) -> Order:
-    """Call an order off before anybody has arrived; the crew is freed and told."""
+async def cancel(connection: Connection, principal: Principal, order_id: UUID, reason: str, side: Side | None) -> Order:
+    """Call an order off before anybody has arrived, at the wish of its resident; the crew is freed and told.
+
+    Whose wish it was follows from the role; an operator names it, and nobody else can. A provider does not end a
+    resident's order: it declines or steps back (`offering.step_back`).
+    """
     order = await queries.order(connection, order_id)
-    if principal.role is not Role.PROVIDER and not principal.acts_for(order.resident_id):
+    actor = actor_of(principal)
+    if actor is Actor.PROVIDER or not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        require(order.status, S.CANCELLED, actor_of(principal), order.kind)
-        await withdraw_offers(connection, order)
-        crew = await withdraw_crew(connection, order)
-        cancelled = await move(
-            connection, order, S.CANCELLED, actor_of(principal), provider_id=order.provider_id,
-            workers=[a.worker_id for a in crew], reason=f"cancelled_by_{side}",
-        )  # fmt: skip
-        await queries.audit(connection, principal.account_id, principal.role.value, "cancel", order_id, reason)
-        await free_stops(connection, order)
-        return cancelled
+        whose = SIDES.get(actor) or side or Side.RESIDENT
+        return await call_off(connection, principal, order, actor, reason, whose)
+
+
+async def call_off(
+    connection: Connection, principal: Principal, order: Order, actor: Actor, reason: str, side: Side
+) -> Order:
+    """The move itself: what is open with providers, the crew and the stops go with the order."""
+    begin(C.CANCEL, actor, order.status, order.kind)
+    await withdraw_offers(connection, order)
+    crew = await withdraw_crew(connection, order)
+    cancelled = await move(
+        connection, order, C.CANCEL, S.CANCELLED, actor, provider_id=order.provider_id,
+        workers=[a.worker_id for a in crew], reason=f"cancelled_by_{side}",
+    )  # fmt: skip
+    await queries.audit(connection, principal.account_id, principal.role.value, "cancel", order.id, reason)
+    await free_stops(connection, order)
+    return cancelled
 
 
 async def withdraw_offers(connection: Connection, order: Order) -> None:
     """Close what is still open to a provider and tell it."""
     for offer in await queries.withdraw_offers(connection, order.id):
+        await queries.clear_timers(connection, offer.id, "offer_expiry")
         await tell_offer(connection, offer)
 
 
 async def withdraw_crew(connection: Connection, order: Order) -> list[Assignment]:
     """End every open seat of an order and tell the workers."""
-    open_states = [
-        AssignmentStatus.PROPOSED,
-        AssignmentStatus.ACCEPTED,
-        AssignmentStatus.EN_ROUTE,
-        AssignmentStatus.CHECKED_IN,
-    ]
-    crew = await queries.set_assignments(connection, order.id, open_states, AssignmentStatus.WITHDRAWN)
-    await tell_crew(connection, order, crew)
-    return crew
+    return await move_seats_in(connection, order, _OPEN_SEATS, AssignmentStatus.WITHDRAWN)
 
 
 async def change_crew(connection: Connection, order: Order, seats: Mapping[int, UUID]) -> None:
     """Put other workers of the same provider on an order that was already offered or accepted."""
-    state = AssignmentStatus.ACCEPTED if order.status is S.ACCEPTED else AssignmentStatus.PROPOSED
-    for assignment in await queries.assignments_of(connection, order.id):
-        worker_id = seats.get(assignment.seat)
-        if worker_id is None or worker_id == assignment.worker_id:
-            continue
-        replaced = await queries.set_assignment(connection, assignment, AssignmentStatus.REPLACED)
-        await queries.insert_assignment(connection, order.id, assignment.seat, worker_id, state)
-        fresh = Assignment(replaced.id, order.id, assignment.seat, worker_id, state)
-        await tell_crew(connection, order, [replaced, fresh])
+    state = AssignmentStatus.PROPOSED if order.status is S.OFFERED else AssignmentStatus.ACCEPTED
+    crew = await queries.assignments_of(connection, order.id)
+    left = [seat for seat in crew if seats.get(seat.seat, seat.worker_id) != seat.worker_id]
+    await move_seats(connection, order, left, AssignmentStatus.REPLACED)
+    await seat_workers(connection, order, {seat.seat: seats[seat.seat] for seat in left}, state)
 
 
 async def follow_plan(connection: Connection, written: Written, own: UUID | None = None) -> None:
-    """Where a plan commit gave offered or accepted orders another crew, their seats follow; `own` is seen to elsewhere."""
+    """Where a plan commit gave an order another crew, the seats that were taken follow; `own` is seen to elsewhere.
+
+    Also when some of a crew are on the way already: whoever was to join them may be somebody else now.
+    """
     for order_id, seats in written.crews.items():
-        if order_id == own:
-            continue
-        order = await queries.order(connection, order_id)
-        if order.status in {S.OFFERED, S.ACCEPTED}:
-            await change_crew(connection, order, seats)
+        if order_id != own:
+            await change_crew(connection, await queries.order(connection, order_id), seats)
 
 
 async def give_up(connection: Connection, order: Order, actor: Actor, reason: str) -> Order:
     """Nobody could come: the order ends unserved, free of charge."""
-    if order.status not in WAITING:
-        raise DomainError("illegal_transition", current=order.status.value)
+    begin(C.GIVE_UP, actor, order.status, order.kind)
     await withdraw_offers(connection, order)
     crew = await withdraw_crew(connection, order)
-    ended = await move(connection, order, S.UNSERVED, actor, workers=[a.worker_id for a in crew], reason=reason)
+    ended = await move(
+        connection, order, C.GIVE_UP, S.UNSERVED, actor, workers=[a.worker_id for a in crew], reason=reason
+    )
     await free_stops(connection, order)
     return ended
 
 
 async def unserved_by_operator(connection: Connection, principal: Principal, order_id: UUID, reason: str) -> Order:
     """An operator ends the search early."""
-    if principal.role is not Role.OPERATOR:
-        raise DomainError("not_allowed")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         await queries.audit(connection, principal.account_id, principal.role.value, "unserved", order_id, reason)
-        return await give_up(connection, order, Actor.OPERATOR, "given_up_at_the_desk")
+        return await give_up(connection, order, actor_of(principal), "given_up_at_the_desk")
 
 
 async def accept_service(connection: Connection, principal: Principal, order_id: UUID) -> Order:
     """The resident confirms what was done."""
-    return await _after_care(connection, principal, order_id, S.COMPLETED)
+    return await _after_care(connection, principal, order_id, C.ACCEPT_SERVICE, S.COMPLETED)
 
 
 async def dispute(connection: Connection, principal: Principal, order_id: UUID, reason: str) -> Order:
     """The resident does not agree; a person will look at it."""
-    disputed = await _after_care(connection, principal, order_id, S.DISPUTED)
+    disputed = await _after_care(connection, principal, order_id, C.DISPUTE, S.DISPUTED)
     await queries.audit(connection, principal.account_id, principal.role.value, "dispute", order_id, reason)
     return disputed
 
 
-async def _after_care(connection: Connection, principal: Principal, order_id: UUID, after: OrderStatus) -> Order:
+async def _after_care(
+    connection: Connection, principal: Principal, order_id: UUID, command: Command, after: OrderStatus
+) -> Order:
     order = await queries.order(connection, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
+        begin(command, actor_of(principal), order.status, order.kind)
         crew = await queries.assignments_of(connection, order_id)
-        await queries.clear_timers(connection, order_id, "acceptance_due")
         return await move(
-            connection, order, after, actor_of(principal), provider_id=order.provider_id,
+            connection, order, command, after, actor_of(principal), provider_id=order.provider_id,
             workers=[a.worker_id for a in crew],
         )  # fmt: skip
 
@@ -264,5 +323,6 @@ async def accept_for_resident(connection: Connection, order: Order) -> Order:
     """Silence for a day counts as agreement."""
     crew = await queries.assignments_of(connection, order.id)
     return await move(
-        connection, order, S.COMPLETED, Actor.SYSTEM, provider_id=order.provider_id, workers=[a.worker_id for a in crew]
-    )
+        connection, order, C.AGREE_BY_SILENCE, S.COMPLETED, Actor.SYSTEM, provider_id=order.provider_id,
+        workers=[a.worker_id for a in crew],
+    )  # fmt: skip

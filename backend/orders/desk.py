@@ -9,7 +9,8 @@ from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries
 from backend.orders.actions import follow_plan
-from backend.orders.model import Actor, Order, OrderStatus
+from backend.orders.lifecycle import begin
+from backend.orders.model import Actor, Command, Order
 from backend.orders.offering import offer_order
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import write_plan
@@ -31,8 +32,7 @@ async def assign(
         raise DomainError("invalid_request", "An override needs a reason.")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        if order.status is not OrderStatus.MANUAL:
-            raise DomainError("illegal_transition", current=order.status.value)
+        begin(Command.ASSIGN, Actor.OPERATOR, order.status, order.kind)
         now = await queries.care_now(connection)
         plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
         day = await planner.day(connection, order.zone_id, order.plan_on, now, plan=plan)
@@ -41,4 +41,7 @@ async def assign(
             raise DomainError("no_shift", f"The crew cannot do it then: {placed}.")
         await follow_plan(connection, await write_plan(connection, day, placed.plan), order_id)
         await queries.audit(connection, principal.account_id, principal.role.value, "assign", order_id, reason)
-        return await offer_order(connection, order, placed.provider_id, placed.seats, Actor.OPERATOR, planner.zone_info)
+        await queries.set_timer(connection, "unserved_due", order.id, max(start_at, order.latest_at))
+        return await offer_order(
+            connection, order, placed.provider_id, placed.seats, Command.ASSIGN, Actor.OPERATOR, planner.zone_info
+        )

@@ -1,15 +1,23 @@
-"""The order's state machine: one table, read by the actions, the property tests and the README's picture."""
+"""The order's state machine: which moves there are, and which of them each command may make.
+
+Read by the actions, the property tests and the README's picture. A move that one command may make is out of reach of
+all others: a hold is placed by confirming it, and an accepted order is not.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from backend.catalogue.model import MEAL
 from backend.core.errors import DomainError
 from backend.core.principal import Role
-from backend.orders.model import Actor, AssignmentStatus, OrderStatus
+from backend.orders.model import Actor, AssignmentStatus, Command, OrderStatus, Side
 
 S = OrderStatus
 A = Actor
+C = Command
+W = AssignmentStatus
 Move = tuple[OrderStatus | None, OrderStatus]
 
 _CLIENT: Final = frozenset({A.RESIDENT, A.FAMILY, A.OPERATOR})
@@ -85,10 +93,10 @@ TRANSITIONS: Final[Mapping[Move, frozenset[Actor]]] = {
     (S.VERIFIED, S.EXCEPTION): frozenset({A.REVIEWER}),
     (S.VERIFIED, S.SETTLED): frozenset({A.FINANCE, A.SUPERVISOR}),
     (S.SETTLED, S.CLAWED_BACK): frozenset({A.FINANCE, A.SUPERVISOR}),
-    (S.PLACED, S.CANCELLED): _CLIENT | frozenset({A.PROVIDER}),
-    (S.OFFERED, S.CANCELLED): _CLIENT | frozenset({A.PROVIDER}),
-    (S.MANUAL, S.CANCELLED): _CLIENT | frozenset({A.PROVIDER}),
-    (S.ACCEPTED, S.CANCELLED): _CLIENT | frozenset({A.PROVIDER}),
+    (S.PLACED, S.CANCELLED): _CLIENT,
+    (S.OFFERED, S.CANCELLED): _CLIENT,  # a provider declines
+    (S.MANUAL, S.CANCELLED): _CLIENT,
+    (S.ACCEPTED, S.CANCELLED): _CLIENT,  # a provider steps back, and another is asked
     (S.EN_ROUTE, S.CANCELLED): _CLIENT | frozenset({A.PROVIDER}),
 }
 
@@ -104,6 +112,9 @@ MEALS_ONLY: Final = frozenset(
 TERMINAL: Final = frozenset({S.LAPSED, S.REJECTED, S.CLAWED_BACK})
 """States with no way on; cancelled, unserved and settled have only the exceptions their rows name."""
 
+GONE: Final = frozenset({S.LAPSED, S.CANCELLED, S.UNSERVED, S.REJECTED})
+"""States of an order that will not take place."""
+
 WAITING: Final = frozenset({S.PLACED, S.OFFERED, S.MANUAL})
 
 ACTORS_OF: Final[Mapping[Role, Actor]] = {
@@ -116,29 +127,113 @@ ACTORS_OF: Final[Mapping[Role, Actor]] = {
     Role.SYSTEM: A.SYSTEM,
 }
 
-_WITHDRAWN = AssignmentStatus.WITHDRAWN
+
+SIDES: Final[Mapping[Actor, Side | None]] = {
+    A.RESIDENT: Side.RESIDENT,
+    A.FAMILY: Side.RESIDENT,
+    A.PROVIDER: Side.PROVIDER,
+    A.OPERATOR: None,
+}
+"""Whose wish it is when one of these calls an order off; an operator says whose it was."""
+
+
+class Rule(Struct, frozen=True):
+    """What one command is for: who gives it, the states it begins in, and the moves it may make on its way."""
+
+    actors: frozenset[Actor]
+    starts: frozenset[OrderStatus]
+    moves: frozenset[tuple[OrderStatus, OrderStatus]] = frozenset()
+    seat: frozenset[AssignmentStatus] = frozenset()
+    """What the seat of whoever reports must be; empty where nobody reports."""
+    meal: bool | None = None
+    """Whether it is for meals only, for all but meals, or (None) for everything."""
+
+
+def _from(starts: frozenset[OrderStatus], after: OrderStatus) -> frozenset[tuple[OrderStatus, OrderStatus]]:
+    return frozenset((before, after) for before in starts)
+
+
+_HELD: Final = frozenset({S.HELD})
+_ASKED: Final = frozenset({S.OFFERED})
+_ON_THE_WAY: Final = frozenset({S.ACCEPTED, S.EN_ROUTE})
+_DONE: Final = frozenset({S.AWAITING_ACCEPTANCE})
+_COMPLETION: Final = (S.AWAITING_ACCEPTANCE, S.COMPLETED)
+_AUTO_ACCEPT: Final = (S.OFFERED, S.ACCEPTED)
+_EXPECTED: Final = frozenset({W.ACCEPTED, W.EN_ROUTE})
+
+COMMANDS: Final[Mapping[Command, Rule]] = {
+    C.CONFIRM: Rule(_CLIENT, _HELD, frozenset({(S.HELD, S.PLACED)})),
+    C.EXTEND: Rule(_CLIENT, _HELD),
+    C.RELEASE: Rule(_CLIENT, _HELD, frozenset({(S.HELD, S.LAPSED)})),
+    C.EXPIRE_HOLD: Rule(_SYSTEM, _HELD, frozenset({(S.HELD, S.LAPSED)})),
+    C.OFFER: Rule(
+        frozenset({A.DISPATCHER, A.PROVIDER}), frozenset({S.PLACED}), frozenset({(S.PLACED, S.OFFERED), _AUTO_ACCEPT})
+    ),
+    C.ASSIGN: Rule(
+        frozenset({A.OPERATOR, A.PROVIDER}), frozenset({S.MANUAL}), frozenset({(S.MANUAL, S.OFFERED), _AUTO_ACCEPT})
+    ),
+    C.ACCEPT_OFFER: Rule(frozenset({A.PROVIDER}), _ASKED, frozenset({_AUTO_ACCEPT})),
+    C.DECLINE_OFFER: Rule(frozenset({A.PROVIDER}), _ASKED, frozenset({(S.OFFERED, S.PLACED)})),
+    C.EXPIRE_OFFER: Rule(_SYSTEM, _ASKED, frozenset({(S.OFFERED, S.PLACED)})),
+    C.STEP_BACK: Rule(frozenset({A.PROVIDER}), frozenset({S.ACCEPTED}), frozenset({(S.ACCEPTED, S.PLACED)})),
+    C.TO_THE_DESK: Rule(
+        frozenset({A.SYSTEM, A.DISPATCHER}), frozenset({S.PLACED, S.OFFERED}),
+        _from(frozenset({S.PLACED, S.OFFERED}), S.MANUAL),
+    ),
+    C.GIVE_UP: Rule(_SYSTEM | _DESK, WAITING, _from(WAITING, S.UNSERVED)),
+    C.CANCEL: Rule(
+        _CLIENT | frozenset({A.PROVIDER}), WAITING | _ON_THE_WAY | {S.MISSED},
+        _from(WAITING | _ON_THE_WAY | {S.MISSED}, S.CANCELLED),
+    ),
+    C.SET_OUT: Rule(
+        frozenset({A.WORKER}), _ON_THE_WAY | {S.ARRIVED}, frozenset({(S.ACCEPTED, S.EN_ROUTE)}), frozenset({W.ACCEPTED})
+    ),
+    C.SET_OUT_AGAIN: Rule(
+        frozenset({A.WORKER}), frozenset({S.EN_ROUTE}), seat=frozenset({W.EN_ROUTE}), meal=True
+    ),
+    C.PICK_UP: Rule(frozenset({A.WORKER}), frozenset({S.EN_ROUTE}), seat=frozenset({W.EN_ROUTE}), meal=True),
+    C.HAND_OVER: Rule(
+        frozenset({A.WORKER}), frozenset({S.EN_ROUTE, S.ARRIVED}),
+        _from(frozenset({S.EN_ROUTE, S.ARRIVED}), S.COMPLETED), _EXPECTED, meal=True,
+    ),
+    C.CHECK_IN: Rule(
+        frozenset({A.WORKER}), _ON_THE_WAY | {S.ARRIVED},
+        _from(_ON_THE_WAY, S.ARRIVED) | {(S.ARRIVED, S.IN_SERVICE)}, _EXPECTED, meal=False,
+    ),
+    C.CHECK_OUT: Rule(
+        frozenset({A.WORKER, A.SYSTEM}), frozenset({S.IN_SERVICE}),
+        frozenset({(S.IN_SERVICE, S.AWAITING_ACCEPTANCE), _COMPLETION}), frozenset({W.CHECKED_IN}), meal=False,
+    ),
+    C.MISS: Rule(
+        _SYSTEM, _ON_THE_WAY | {S.ARRIVED},
+        _from(_ON_THE_WAY, S.MISSED) | _from(_ON_THE_WAY, S.ABORTED) | {(S.ARRIVED, S.MANUAL)},
+    ),
+    C.END_UNREPORTED: Rule(
+        _SYSTEM, frozenset({S.IN_SERVICE}), frozenset({(S.IN_SERVICE, S.AWAITING_ACCEPTANCE), _COMPLETION})
+    ),
+    C.ACCEPT_SERVICE: Rule(_CLIENT, _DONE, frozenset({_COMPLETION})),
+    C.DISPUTE: Rule(_CLIENT, _DONE, frozenset({(S.AWAITING_ACCEPTANCE, S.DISPUTED)})),
+    C.AGREE_BY_SILENCE: Rule(_SYSTEM, _DONE, frozenset({_COMPLETION})),
+}  # fmt: skip
+
+TIMERS: Final[Mapping[str, frozenset[OrderStatus]]] = {
+    "hold_expiry": _HELD,
+    "manual_due": frozenset({S.PLACED, S.OFFERED}),
+    "unserved_due": WAITING,
+    "missed_due": _ON_THE_WAY | {S.ARRIVED},
+    "missing_out": frozenset({S.IN_SERVICE}),
+    "acceptance_due": _DONE,
+}
+"""The states each of an order's timers is for; leaving them all clears it."""
+
+SEAT_STARTS: Final = frozenset({W.PROPOSED, W.ACCEPTED})
+"""What a worker's part in an order begins as: asked with the provider, or put in for somebody who had accepted."""
+
 ASSIGNMENT_TRANSITIONS: Final[Mapping[AssignmentStatus, frozenset[AssignmentStatus]]] = {
-    AssignmentStatus.PROPOSED: frozenset(
-        {AssignmentStatus.ACCEPTED, AssignmentStatus.DECLINED, AssignmentStatus.REPLACED, _WITHDRAWN}
-    ),
-    AssignmentStatus.ACCEPTED: frozenset(
-        {
-            AssignmentStatus.EN_ROUTE,
-            AssignmentStatus.CHECKED_IN,
-            AssignmentStatus.REPLACED,
-            AssignmentStatus.NO_SHOW,
-            _WITHDRAWN,
-        }
-    ),
-    AssignmentStatus.EN_ROUTE: frozenset(
-        {
-            AssignmentStatus.CHECKED_IN,
-            AssignmentStatus.REPLACED,
-            AssignmentStatus.NO_SHOW,
-            _WITHDRAWN,
-        }
-    ),
-    AssignmentStatus.CHECKED_IN: frozenset({AssignmentStatus.CHECKED_OUT, _WITHDRAWN}),
+    W.PROPOSED: frozenset({W.ACCEPTED, W.DECLINED, W.REPLACED, W.WITHDRAWN}),
+    W.ACCEPTED: frozenset({W.EN_ROUTE, W.CHECKED_IN, W.REPLACED, W.NO_SHOW, W.WITHDRAWN}),
+    W.EN_ROUTE: frozenset({W.CHECKED_IN, W.REPLACED, W.NO_SHOW, W.WITHDRAWN}),
+    W.CHECKED_IN: frozenset({W.CHECKED_OUT, W.WITHDRAWN}),
 }
 
 
@@ -154,6 +249,47 @@ def require(before: OrderStatus | None, after: OrderStatus, actor: Actor, kind: 
     if not allowed(before, after, actor, kind):
         detail = f"An order that is {before or 'new'} cannot become {after} by the {actor}."
         raise DomainError("illegal_transition", detail, current=before.value if before else None)
+
+
+def may_begin(
+    command: Command, actor: Actor, status: OrderStatus, kind: str, seat: AssignmentStatus | None = None
+) -> bool:
+    """Whether a command is for an order in this state, given by this actor from this seat."""
+    rule = COMMANDS[command]
+    first = [after for before, after in rule.moves if before is status]
+    return (
+        actor in rule.actors
+        and status in rule.starts
+        and rule.meal in {None, kind == MEAL}
+        and (not rule.seat or seat in rule.seat)
+        and (not first or any(allowed(status, after, actor, kind) for after in first))
+    )
+
+
+def begin(command: Command, actor: Actor, status: OrderStatus, kind: str, seat: AssignmentStatus | None = None) -> None:
+    """Refuse a command that is not for this state. Raises DomainError illegal_transition (409)."""
+    if not may_begin(command, actor, status, kind, seat):
+        detail = f"The command {command} is not for an order that is {status}, by the {actor}."
+        raise DomainError("illegal_transition", detail, current=status.value)
+
+
+def require_step(command: Command, before: OrderStatus, after: OrderStatus, actor: Actor, kind: str) -> None:
+    """Refuse a move that is not this command's, or not this actor's. Raises DomainError illegal_transition (409)."""
+    if (before, after) not in COMMANDS[command].moves:
+        detail = f"The command {command} does not make an order that is {before} {after}."
+        raise DomainError("illegal_transition", detail, current=before.value)
+    require(before, after, actor, kind)
+
+
+def require_seat(before: AssignmentStatus | None, after: AssignmentStatus) -> None:
+    """Refuse a change of one worker's part that the table does not know. Raises DomainError illegal_transition (409)."""
+    if after not in (SEAT_STARTS if before is None else ASSIGNMENT_TRANSITIONS.get(before, frozenset())):
+        raise DomainError("illegal_transition", f"A seat that is {before or 'empty'} cannot become {after}.")
+
+
+def timers_left_behind(before: OrderStatus, after: OrderStatus) -> list[str]:
+    """The kinds of timers that were for the state before and are not for the one after."""
+    return [kind for kind, states in TIMERS.items() if before in states and after not in states]
 
 
 def diagram() -> str:

@@ -52,6 +52,44 @@ class Actor(StrEnum):
     SUPERVISOR = "supervisor"
 
 
+class Command(StrEnum):
+    """What can be asked of an order, by a person, by the dispatcher or by its clock."""
+
+    CONFIRM = "confirm"
+    EXTEND = "extend"
+    RELEASE = "release"
+    EXPIRE_HOLD = "expire_hold"
+    OFFER = "offer"
+    ASSIGN = "assign"
+    ACCEPT_OFFER = "accept_offer"
+    DECLINE_OFFER = "decline_offer"
+    EXPIRE_OFFER = "expire_offer"
+    STEP_BACK = "step_back"  # 改派: a provider gives back what it had accepted
+    TO_THE_DESK = "to_the_desk"
+    GIVE_UP = "give_up"
+    CANCEL = "cancel"
+    SET_OUT = "set_out"
+    SET_OUT_AGAIN = "set_out_again"  # the second leg of a meal
+    PICK_UP = "pick_up"
+    HAND_OVER = "hand_over"
+    CHECK_IN = "check_in"
+    CHECK_OUT = "check_out"
+    MISS = "miss"
+    END_UNREPORTED = "end_unreported"
+    ACCEPT_SERVICE = "accept_service"
+    DISPUTE = "dispute"
+    AGREE_BY_SILENCE = "agree_by_silence"
+
+
+class Side(StrEnum):
+    """At whose wish an order is called off."""
+
+    RESIDENT = "resident"
+    FAMILY = "family"
+    PROVIDER = "provider"
+    PLATFORM = "platform"
+
+
 class AssignmentStatus(StrEnum):
     """One worker's part in an order."""
 
@@ -172,6 +210,7 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     seat: int
     worker_id: UUID
     status: AssignmentStatus
+    version: int
 
 
 class Offer(Struct, frozen=True, forbid_unknown_fields=True):

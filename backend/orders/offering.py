@@ -10,12 +10,26 @@ from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries
-from backend.orders.actions import free_stops, move, tell_crew, tell_offer, withdraw_crew, withdraw_offers
-from backend.orders.model import Actor, Assignment, AssignmentStatus, Offer, Order, OrderStatus
+from backend.orders.actions import (
+    call_off,
+    free_stops,
+    move,
+    move_seats_in,
+    seat_workers,
+    tell_offer,
+    watch_the_search,
+    withdraw_crew,
+    withdraw_offers,
+)
+from backend.orders.lifecycle import begin
+from backend.orders.model import Actor, AssignmentStatus, Command, Offer, Order, OrderStatus, Side
 from backend.providers.queries import Provider, provider
 from backend.rules.queries import limit
+from backend.scheduling import queries as scheduling
 
 S = OrderStatus
+C = Command
+_PROPOSED = frozenset({AssignmentStatus.PROPOSED})
 
 
 def expires_at(asked: Provider, now: datetime, zone_info: ZoneInfo) -> datetime:
@@ -36,19 +50,22 @@ async def offer_order(
     order: Order,
     provider_id: UUID,
     seats: Mapping[int, UUID],
+    command: Command,
     actor: Actor,
     zone_info: ZoneInfo,
 ) -> Order:
-    """Put a placed order to the provider whose crew was found; an auto-accept rule answers at once."""
+    """Put an order to the provider whose crew was found; an auto-accept rule answers at once."""
+    begin(command, actor, order.status, order.kind)
     asked = await provider(connection, provider_id)
     now = await queries.care_now(connection)
     offer = await queries.insert_offer(connection, order.id, provider_id, seats, expires_at(asked, now, zone_info))
     await tell_offer(connection, offer)
-    for seat, worker_id in seats.items():
-        await queries.insert_assignment(connection, order.id, seat, worker_id, AssignmentStatus.PROPOSED)
-    offered = await move(connection, order, S.OFFERED, actor, provider_id=provider_id, workers=list(seats.values()))
+    offered = await move(
+        connection, order, command, S.OFFERED, actor, provider_id=provider_id, workers=list(seats.values())
+    )
+    await seat_workers(connection, offered, seats, AssignmentStatus.PROPOSED)
     if asked.auto_accept:
-        return await _accept(connection, offer, offered)
+        return await _accept(connection, offer, offered, command)
     await queries.set_timer(connection, "offer_expiry", offer.id, offer.expires_at)
     return offered
 
@@ -62,23 +79,30 @@ async def accept(connection: Connection, principal: Principal, offer_id: UUID) -
         order = await queries.order_for_update(connection, offer.order_id)
         if offer.expires_at <= await queries.care_now(connection):
             raise DomainError("offer_closed", current=order.status.value)
-        return await _accept(connection, offer, order)
+        return await _accept(connection, offer, order, C.ACCEPT_OFFER)
 
 
-async def _accept(connection: Connection, offer: Offer, order: Order) -> Order:
-    closed = await queries.close_offer(connection, offer.id, "accepted", None)
+async def _accept(connection: Connection, offer: Offer, order: Order, command: Command) -> Order:
+    await _close(connection, offer, order, "accepted", None)
+    crew = await move_seats_in(connection, order, _PROPOSED, AssignmentStatus.ACCEPTED)
+    workers = [a.worker_id for a in crew]
+    accepted = await move(
+        connection, order, command, S.ACCEPTED, Actor.PROVIDER, provider_id=offer.provider_id, workers=workers
+    )
+    grace = timedelta(seconds=await limit(connection, "missed_grace_s"))
+    planned = await scheduling.start_of(connection, order.id)
+    expected_at = max(order.latest_at, planned[0]) if planned else order.latest_at  # later only where the desk said so
+    await queries.set_timer(connection, "missed_due", order.id, expected_at + grace)
+    return accepted
+
+
+async def _close(connection: Connection, offer: Offer, order: Order, outcome: str, reason: str | None) -> None:
+    """Close an open offer and tell it; its clock stops. Raises offer_closed (409) when somebody was quicker."""
+    closed = await queries.close_offer(connection, offer.id, outcome, reason)
     if closed is None:
         raise DomainError("offer_closed", current=order.status.value)
-    await tell_offer(connection, closed)
-    crew = await queries.set_assignments(connection, order.id, [AssignmentStatus.PROPOSED], AssignmentStatus.ACCEPTED)
-    workers = [a.worker_id for a in crew]
-    accepted = await move(connection, order, S.ACCEPTED, Actor.PROVIDER, provider_id=offer.provider_id, workers=workers)
-    await tell_crew(connection, accepted, crew)
-    await queries.clear_timers(connection, order.id, "manual_due", "unserved_due")
     await queries.clear_timers(connection, offer.id, "offer_expiry")
-    grace = timedelta(seconds=await limit(connection, "missed_grace_s"))
-    await queries.set_timer(connection, "missed_due", order.id, order.latest_at + grace)
-    return accepted
+    await tell_offer(connection, closed)
 
 
 async def decline(connection: Connection, principal: Principal, offer_id: UUID, reason: str) -> Order:
@@ -88,36 +112,78 @@ async def decline(connection: Connection, principal: Principal, offer_id: UUID, 
         raise DomainError("unknown_offer")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, offer.order_id)
-        return await close_and_return(connection, offer, order, "declined", reason)
+        return await close_and_return(connection, offer, order, C.DECLINE_OFFER, reason)
 
 
-async def close_and_return(connection: Connection, offer: Offer, order: Order, outcome: str, reason: str) -> Order:
+async def step_back(
+    connection: Connection, principal: Principal, order_id: UUID, reason: str, zone_info: ZoneInfo
+) -> Order:
+    """A provider gives an order of its own back; what that means follows from how far the order is.
+
+    Offered, it declines. Accepted, another provider is asked in its place: the promised window stays. With the crew
+    on the way, the visit is called off from the provider's side, never from the resident's. Raises unknown_order,
+    illegal_transition.
+    """
+    own = principal.provider_id
+    if own is None or (await queries.order(connection, order_id)).provider_id != own:
+        raise DomainError("unknown_order")
+    async with as_the_platform(connection):
+        order = await queries.order_for_update(connection, order_id)
+        if order.provider_id != own:
+            raise DomainError("unknown_order")
+        if order.status is S.OFFERED:
+            offer = await queries.open_offer_of(connection, order_id, own)
+            return await close_and_return(connection, offer, order, C.DECLINE_OFFER, reason)
+        if order.status is S.EN_ROUTE:
+            return await call_off(connection, principal, order, Actor.PROVIDER, reason, Side.PROVIDER)
+        begin(C.STEP_BACK, Actor.PROVIDER, order.status, order.kind)
+        crew = await withdraw_crew(connection, order)
+        returned = await move(
+            connection, order, C.STEP_BACK, S.PLACED, Actor.PROVIDER, workers=[a.worker_id for a in crew],
+            reason="provider_stepped_back", declined_by=own,
+        )  # fmt: skip
+        await queries.audit(connection, principal.account_id, principal.role.value, "step_back", order_id, reason)
+        await free_stops(connection, returned)
+        await watch_the_search(connection, returned, zone_info)
+        return returned
+
+
+_OUTCOMES = {
+    C.DECLINE_OFFER: ("declined", Actor.PROVIDER, AssignmentStatus.DECLINED),
+    C.EXPIRE_OFFER: ("expired", Actor.SYSTEM, AssignmentStatus.WITHDRAWN),
+}
+
+
+async def close_and_return(connection: Connection, offer: Offer, order: Order, command: Command, reason: str) -> Order:
     """Close an offer without acceptance and put the order back among the placed ones, its crew freed."""
-    closed = await queries.close_offer(connection, offer.id, outcome, reason)
-    if closed is None:
-        raise DomainError("offer_closed", current=order.status.value)
-    await tell_offer(connection, closed)
-    state = AssignmentStatus.DECLINED if outcome == "declined" else AssignmentStatus.WITHDRAWN
-    crew: list[Assignment] = await queries.set_assignments(connection, order.id, [AssignmentStatus.PROPOSED], state)
+    outcome, actor, state = _OUTCOMES[command]
+    await _close(connection, offer, order, outcome, reason)
+    begin(command, actor, order.status, order.kind)
+    crew = await move_seats_in(connection, order, _PROPOSED, state)
     returned = await move(
-        connection, order, S.PLACED, Actor.PROVIDER if outcome == "declined" else Actor.SYSTEM,
-        workers=[a.worker_id for a in crew], reason=f"offer_{outcome}",
-        declined_by=offer.provider_id if outcome == "declined" else None,
-        expired_by=offer.provider_id if outcome == "expired" else None,
+        connection, order, command, S.PLACED, actor, workers=[a.worker_id for a in crew], reason=f"offer_{outcome}",
+        declined_by=offer.provider_id if actor is Actor.PROVIDER else None,
+        expired_by=offer.provider_id if actor is Actor.SYSTEM else None,
     )  # fmt: skip
-    await tell_crew(connection, returned, crew)
     await free_stops(connection, returned)
     return returned
 
 
 async def to_the_desk(
-    connection: Connection, order: Order, actor: Actor, reason: str, reasons: list[dict[str, Any]]
+    connection: Connection,
+    order: Order,
+    actor: Actor,
+    reason: str,
+    reasons: list[dict[str, Any]],
+    command: Command = C.TO_THE_DESK,
 ) -> Order:
     """Nobody is left to ask: an operator takes over, with the reasons on the screen."""
+    begin(command, actor, order.status, order.kind)
     await withdraw_offers(connection, order)
     crew = await withdraw_crew(connection, order)
     manual = await move(
-        connection, order, S.MANUAL, actor, workers=[a.worker_id for a in crew], reason=reason, reasons=reasons
-    )
+        connection, order, command, S.MANUAL, actor, workers=[a.worker_id for a in crew], reason=reason,
+        reasons=reasons,
+    )  # fmt: skip
     await free_stops(connection, order)
     return manual

@@ -140,6 +140,11 @@ async def advance(
     return moved
 
 
+async def untie(connection: Connection, order_id: UUID) -> None:
+    """Nothing is kept apart from, or close to, an order that will not take place."""
+    await execute(connection, "DELETE FROM order_links WHERE before_id = $1 OR after_id = $1", order_id)
+
+
 async def note_reasons(connection: Connection, order_id: UUID, reasons: list[dict[str, Any]]) -> None:
     """Remember why no crew was found at the last try, and when that was; the order's state stays."""
     await execute(
@@ -163,7 +168,7 @@ async def assignments_of(connection: Connection, order_id: UUID) -> list[Assignm
     return await many(
         connection,
         Assignment,
-        """SELECT id, order_id, seat, worker_id, status FROM assignments
+        """SELECT id, order_id, seat, worker_id, status, version FROM assignments
            WHERE order_id = $1 AND status IN ('proposed', 'accepted', 'en_route', 'checked_in', 'checked_out')
            ORDER BY seat""",
         order_id,
@@ -172,40 +177,33 @@ async def assignments_of(connection: Connection, order_id: UUID) -> list[Assignm
 
 async def insert_assignment(
     connection: Connection, order_id: UUID, seat: int, worker_id: UUID, status: AssignmentStatus
-) -> None:
+) -> Assignment:
     """Bind a worker to a seat."""
-    await execute(
+    return await one(
         connection,
-        "INSERT INTO assignments (order_id, seat, worker_id, status) VALUES ($1, $2, $3, $4)",
+        Assignment,
+        """INSERT INTO assignments (order_id, seat, worker_id, status) VALUES ($1, $2, $3, $4)
+           RETURNING id, order_id, seat, worker_id, status, version""",
         order_id, seat, worker_id, status.value,
     )  # fmt: skip
 
 
 async def set_assignments(
-    connection: Connection, order_id: UUID, before: Sequence[AssignmentStatus], after: AssignmentStatus
+    connection: Connection, seats: Sequence[Assignment], after: AssignmentStatus
 ) -> list[Assignment]:
-    """Move every seat of an order that is in one of the states before; returns those moved."""
-    return await many(
+    """Move these seats from the versions read. Raises DomainError stale_version when somebody was quicker."""
+    moved = await many(
         connection,
         Assignment,
-        """UPDATE assignments SET status = $3, version = version + 1, changed_at = yinling_now()
-           WHERE order_id = $1 AND status = ANY ($2) RETURNING id, order_id, seat, worker_id, status""",
-        order_id, [state.value for state in before], after.value,
+        """UPDATE assignments a SET status = $3, version = a.version + 1, changed_at = yinling_now()
+           FROM unnest($1::uuid[], $2::integer[]) AS read (id, version)
+           WHERE a.id = read.id AND a.version = read.version
+           RETURNING a.id, a.order_id, a.seat, a.worker_id, a.status, a.version""",
+        [seat.id for seat in seats], [seat.version for seat in seats], after.value,
     )  # fmt: skip
-
-
-async def set_assignment(connection: Connection, assignment: Assignment, after: AssignmentStatus) -> Assignment:
-    """Move one seat from the state read. Raises DomainError stale_version when somebody was quicker."""
-    moved = await maybe_one(
-        connection,
-        Assignment,
-        """UPDATE assignments SET status = $3, version = version + 1, changed_at = yinling_now()
-           WHERE id = $1 AND status = $2 RETURNING id, order_id, seat, worker_id, status""",
-        assignment.id, assignment.status.value, after.value,
-    )  # fmt: skip
-    if moved is None:
+    if len(moved) != len(seats):
         raise DomainError("stale_version")
-    return moved
+    return sorted(moved, key=lambda seat: seat.seat)
 
 
 async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at: datetime) -> None:
@@ -315,6 +313,20 @@ async def open_offers(connection: Connection) -> list[Offer]:
         """SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers
            WHERE status = 'open' ORDER BY expires_at LIMIT 200""",
     )
+
+
+async def open_offer_of(connection: Connection, order_id: UUID, provider_id: UUID) -> Offer:
+    """The offer by which this provider is asked to take an order. Raises DomainError offer_closed (409)."""
+    found = await maybe_one(
+        connection,
+        Offer,
+        """SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers
+           WHERE order_id = $1 AND provider_id = $2 AND status = 'open'""",
+        order_id, provider_id,
+    )  # fmt: skip
+    if found is None:
+        raise DomainError("offer_closed")
+    return found
 
 
 async def close_offer(connection: Connection, offer_id: UUID, status: str, reason: str | None) -> Offer | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
@@ -16,7 +16,7 @@ from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import actions, desk, offering, queries, visiting
-from backend.orders.model import Offer, Order, OrderStatus
+from backend.orders.model import Offer, Order, OrderStatus, Side
 from backend.visits.queries import Report
 
 Asked = Request[Principal, Any, State]
@@ -71,7 +71,8 @@ class Cancellation(Struct, frozen=True, forbid_unknown_fields=True):
     """Why an order is called off, and from whose side."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""
-    side: Literal["resident", "family", "provider", "platform"] = "resident"
+    side: Side | None = None
+    """Whose wish it was, said by an operator (the resident's, unless said); for everybody else their role says it."""
 
 
 class ManualAssignment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,7 +141,10 @@ async def release(request: Asked, order_id: FromPath[UUID]) -> Response[OrderVie
     status_code=200,
 )
 async def cancel(request: Asked, order_id: FromPath[UUID], data: JSONBody[Cancellation]) -> Response[OrderView]:
-    """Call an order off."""
+    """Call an order off; a provider declines what it was offered, or steps back from what it accepted."""
+    if request.user.role is Role.PROVIDER:
+        zone_info = request.app.state.planner.zone_info
+        return await _write(request, lambda c: offering.step_back(c, request.user, order_id, data.reason, zone_info))
     return await _write(request, lambda c: actions.cancel(c, request.user, order_id, data.reason, data.side))
 
 

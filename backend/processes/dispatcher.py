@@ -16,7 +16,7 @@ from backend.core.principal import SYSTEM
 from backend.database.pool import Connection, Database
 from backend.orders import queries as orders
 from backend.orders.actions import follow_plan
-from backend.orders.model import Actor, Order, OrderStatus
+from backend.orders.model import Actor, Command, Order, OrderStatus
 from backend.orders.offering import offer_order, to_the_desk
 from backend.processes.logging import where
 from backend.processes.solving import SolverPool
@@ -137,7 +137,7 @@ class Dispatcher:
                 crew = {s.seat + 1: UUID(s.worker) for s in outcome.stops if s.kind != "pickup"}
             providers = {worker.id: worker.provider for worker in day.problem.workers}
             asked = UUID(providers[str(crew[1])])
-            await offer_order(connection, order, asked, crew, Actor.DISPATCHER, self._planner.zone_info)
+            await offer_order(connection, order, asked, crew, Command.OFFER, Actor.DISPATCHER, self._planner.zone_info)
             self._tried.pop(order.id, None)
 
     async def _refused(self, connection: Connection, order: Order, refusal: Refusal) -> None:
