@@ -17,7 +17,7 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM, Role
 from backend.pages import queries
-from backend.pages.words import KINDS, REASONS, STATES, WORDS
+from backend.pages.words import KINDS, REASONS, STATES, WEEKDAYS, WORDS
 from backend.pages.words import State as Shown
 
 _FOLDER: Final = Path(__file__).parent
@@ -73,6 +73,8 @@ class Board(Struct, frozen=True):
     events: list[tuple[str, Shown, str]]
     figures: queries.Figures
     manual: list[tuple[str, str, str, str]]
+    late: list[tuple[str, str, str, int]]
+    care_clock: queries.CareClock | None
 
 
 def _share(instant: datetime, start: datetime, length: timedelta) -> float:
@@ -91,6 +93,8 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         events = await queries.latest(connection, _TICKER)
         figures = await queries.figures(connection, on)
         manual = await queries.manual_orders(connection)
+        late = await queries.late_orders(connection, on)
+        care_clock = await queries.care_clock(connection)
     first = min((s.from_at.astimezone(zone_info) for s in shifts), default=now).replace(
         minute=0, second=0, microsecond=0
     )
@@ -105,7 +109,7 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
     hours = [first + timedelta(hours=n) for n in range(int(length / timedelta(hours=1)) + 1)]
     return Board(
         clock=now.strftime("%H:%M"),
-        day=now.strftime("%Y-%m-%d"),
+        day=f"{now:%Y-%m-%d} {WEEKDAYS[lang][now.weekday()]}",
         zones=_zones(counts, shifts, stops, first, length, lang),
         states=[(STATES[name], states[name]) for name in STATES if states.get(name)],
         axis=Axis([(h.strftime("%H:%M"), _share(h, first, length)) for h in hours], _share(now, first, length)),
@@ -119,6 +123,10 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
              m.window_to.astimezone(zone_info).strftime("%H:%M"))
             for m in manual
         ],
+        late=[
+            (o.code, KINDS[o.kind][lang], o.window_to.astimezone(zone_info).strftime("%H:%M"), o.late_min) for o in late
+        ],
+        care_clock=care_clock,
     )  # fmt: skip
 
 

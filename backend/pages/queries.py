@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from backend.database.pool import Connection
-from backend.database.rows import many, one, value
+from backend.database.rows import many, maybe_one, one, value
 
 
 async def care_now(connection: Connection) -> datetime:
@@ -146,4 +146,42 @@ async def manual_orders(connection: Connection) -> list[ManualOrder]:
         connection,
         ManualOrder,
         "SELECT code, kind, reason, window_to FROM orders WHERE status = 'manual' ORDER BY window_to LIMIT 8",
+    )
+
+
+class LateOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """An order whose promised window is over and whose service has not begun."""
+
+    code: str
+    kind: str
+    window_to: datetime
+    late_min: int
+
+
+async def late_orders(connection: Connection, on: date) -> list[LateOrder]:
+    """The day's late orders, the latest first."""
+    return await many(
+        connection,
+        LateOrder,
+        """SELECT code, kind, window_to, floor(extract(epoch FROM yinling_now() - window_to) / 60)::int AS late_min
+           FROM orders WHERE plan_on = $1 AND window_to < yinling_now() - interval '1 minute'
+               AND status IN ('placed', 'offered', 'manual', 'accepted', 'en_route')
+           ORDER BY window_to LIMIT 8""",
+        on,
+    )
+
+
+class CareClock(Struct, frozen=True, forbid_unknown_fields=True):
+    """How care time runs where it is not the wall clock's: its rate, and whether it has just been set anew."""
+
+    rate: float
+    fresh: bool
+
+
+async def care_clock(connection: Connection) -> CareClock | None:
+    """The clock of a demo or replay; None in production."""
+    return await maybe_one(
+        connection,
+        CareClock,
+        "SELECT rate, machine_at > now() - interval '20 seconds' AS fresh FROM care_clock WHERE rate <> 1",
     )

@@ -59,6 +59,11 @@ REASONS: Final = {
     "provider_excluded": {"zh": "机构均已拒单", "en": "all declined"},
     "window": {"zh": "超出时间窗", "en": "outside the window"},
     "gender": {"zh": "性别要求", "en": "gender wish"},
+    "refused": {"zh": "老人不要这些人", "en": "refused by the resident"},
+}
+WEEKDAYS: Final = {
+    "zh": ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"),
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 }
 WORDS: Final = {
     "title": {"zh": "调度总览", "en": "Dispatch board"},
@@ -76,6 +81,10 @@ WORDS: Final = {
     "days": {"zh": "护理员一日", "en": "The workers' day"},
     "desk": {"zh": "人工派单", "en": "At the operator's desk"},
     "desk_empty": {"zh": "没有等待人工处理的订单", "en": "Nothing waits for a person"},
+    "late": {"zh": "晚点", "en": "Late"},
+    "late_min": {"zh": "分钟", "en": "min late"},
+    "rate": {"zh": "演示时钟：这里一分钟，城里 {} 分钟", "en": "Demo clock: a minute here is {} minutes there"},
+    "jumped": {"zh": "时钟刚拨过：现在是", "en": "The clock has just been set: it is"},
     "news": {"zh": "最新动态", "en": "Latest"},
     "offer_median": {"zh": "派单中位用时", "en": "placed → offered, median"},
     "offer_p99": {"zh": "派单 99% 用时", "en": "placed → offered, p99"},

@@ -89,6 +89,22 @@ class Embedded:
             await connection.close()
         return self.urls(database)
 
+    async def has_database(self, database: str) -> bool:
+        """Whether there is a database of this name."""
+        connection = await asyncpg.connect(self.url())
+        try:
+            return await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database)
+        finally:
+            await connection.close()
+
+    async def rename_database(self, database: str, name: str) -> None:
+        """Give a database to which nobody is connected another name."""
+        connection = await asyncpg.connect(self.url())
+        try:
+            await connection.execute(f"ALTER DATABASE {_safe(database)} RENAME TO {_safe(name)}")
+        finally:
+            await connection.close()
+
     async def drop_database(self, database: str) -> None:
         """Throw a database away, whoever is still connected."""
         connection = await asyncpg.connect(self.url())

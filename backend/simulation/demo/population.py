@@ -16,6 +16,7 @@ from backend.simulation.demo.city import Desk
 from backend.simulation.demo.queries import MealPoint, Person
 
 _LOOK_S = 3.0  # a phone looks at its route this often, real seconds
+_THINKS_S = (180.0, 720.0)  # a provider's desk answers offers this often, care seconds
 _SHOWN = 0.1  # of the bookings are for the resident whose daughter the welcome names
 _DONE = frozenset({"checked_out"})
 
@@ -24,7 +25,7 @@ class Pace:
     """The demo's care clock, computed the way every phone would: a start, a rate, and the machine's own clock."""
 
     def __init__(self, care_at: datetime, rate: float, zone_info: ZoneInfo) -> None:
-        self._care_at, self._rate, self._since, self.zone_info = care_at, rate, machine_now(), zone_info
+        self._care_at, self.rate, self._since, self.zone_info = care_at, rate, machine_now(), zone_info
 
     def jump(self, care_at: datetime) -> None:
         """It is now this care instant."""
@@ -32,11 +33,11 @@ class Pace:
 
     def now(self) -> datetime:
         """Care time."""
-        return self._care_at + (machine_now() - self._since) * self._rate
+        return self._care_at + (machine_now() - self._since) * self.rate
 
     async def until(self, instant: datetime) -> None:
         """Sleep until a care instant."""
-        await asyncio.sleep(max(0.0, (instant - self.now()).total_seconds() / self._rate))
+        await asyncio.sleep(max(0.0, (instant - self.now()).total_seconds() / self.rate))
 
 
 class Population:
@@ -112,7 +113,7 @@ class Population:
         client = self.api()
         await client.sign_in_by_password(desk.login, desk.password, TOTP(desk.totp_secret).now)
         while True:
-            await asyncio.sleep(1.0 + 2.0 * self._chooser.random())
+            await asyncio.sleep(self._chooser.uniform(*_THINKS_S) / self._pace.rate)
             for offer in await client.get("/v1/offers"):
                 decline = self._chooser.random() < 0.08
                 try:
@@ -159,9 +160,11 @@ class Population:
             await self._visit(client, order, stop, length)
 
     async def _visit(self, client: Api, order: str, stop: dict[str, Any], length: timedelta) -> None:
-        if stop["assignment_status"] != "checked_in":
+        if stop["assignment_status"] == "checked_in":
+            await self._pace.until(datetime.fromisoformat(stop["to_at"]))  # begun before the demo opened
+        else:
             await client.post(f"{order}/check-in", self._report(stop))
-        await self._pace.until(self._pace.now() + length)
+            await self._pace.until(self._pace.now() + length)
         for _ in range(200):
             try:
                 await client.post(f"{order}/check-out", self._report(stop))

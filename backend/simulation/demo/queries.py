@@ -1,7 +1,7 @@
 """All SQL of the invented city."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -251,3 +251,77 @@ async def meal_points(connection: Connection) -> list[MealPoint]:
 async def manual_providers(connection: Connection) -> list[UUID]:
     """Providers whose people answer offers themselves."""
     return [row["id"] for row in await connection.fetch("SELECT id FROM providers WHERE NOT auto_accept ORDER BY id")]
+
+
+class NextStop(Struct, frozen=True, forbid_unknown_fields=True):
+    """The first stop of one worker that is not done, as the worker's phone shows it."""
+
+    worker_id: UUID
+    order_id: UUID
+    resident_id: UUID
+    assignment_status: str
+    kind: str
+    x: float
+    y: float
+    from_at: datetime
+    to_at: datetime
+    window_to: datetime
+    started: bool
+
+
+async def next_stops(connection: Connection, on: date) -> list[NextStop]:
+    """What every worker has to do next; who has checked out or handed over goes on to the following stop."""
+    return await many(
+        connection,
+        NextStop,
+        """SELECT DISTINCT ON (s.worker_id) s.worker_id, s.order_id, o.resident_id, a.status AS assignment_status,
+                  s.kind, p.x, p.y, lower(s.during) AS from_at, upper(s.during) AS to_at, o.window_to, s.started
+           FROM stops s JOIN plans d ON d.id = s.plan_id JOIN places p ON p.id = s.place_id
+           JOIN orders o ON o.id = s.order_id
+           JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
+                AND a.status IN ('accepted', 'en_route', 'checked_in')
+           WHERE d.plan_on = $1 AND NOT EXISTS (
+               SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
+                   AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
+                                ELSE 'hand_over' END)
+           ORDER BY s.worker_id, lower(s.during)""",
+        on,
+    )
+
+
+async def timers_due(connection: Connection) -> bool:
+    """Whether a timer is due that has not fired."""
+    return await value(
+        connection, "SELECT EXISTS (SELECT FROM timers WHERE fired_at IS NULL AND due_at <= yinling_now())"
+    )
+
+
+async def orders_to_place(connection: Connection) -> bool:
+    """Whether an order with a firm window waits for the dispatcher."""
+    return await value(
+        connection,
+        "SELECT EXISTS (SELECT FROM orders WHERE status = 'placed' AND NOT window_soft)",
+    )
+
+
+async def offers_open(connection: Connection) -> bool:
+    """Whether a provider is being asked."""
+    return await value(connection, "SELECT EXISTS (SELECT FROM offers WHERE status = 'open')")
+
+
+async def refuse_all_but_manual_providers(connection: Connection, resident_id: UUID) -> None:
+    """The resident refuses the workers of every provider that accepts by rule."""
+    await execute(
+        connection,
+        """UPDATE residents SET refused_workers = ARRAY(
+               SELECT w.id FROM workers w JOIN providers p ON p.id = w.provider_id WHERE p.auto_accept)
+           WHERE id = $1""",
+        resident_id,
+    )
+
+
+async def forget_sessions(connection: Connection) -> None:
+    """Nobody stays signed in to a city that is copied."""
+    await execute(connection, "DELETE FROM live_tickets")
+    await execute(connection, "DELETE FROM sign_in_codes")
+    await execute(connection, "DELETE FROM sessions")

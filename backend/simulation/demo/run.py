@@ -6,7 +6,7 @@ import contextlib
 import random
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,13 +15,14 @@ from pyotp.totp import TOTP
 from rich.console import Console
 from rich.table import Column, Table
 
-from backend.core.clock import city_date, machine_now
+from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
 from backend.database.migrate import migrate
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, default_folder
 from backend.simulation import launch
-from backend.simulation.demo import city, queries
+from backend.simulation.demo import city, opening, queries
+from backend.simulation.demo.morning import SlowMorningError
 from backend.simulation.demo.population import Pace, Population
 
 _PORT: Final = 8000
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=_PORT, help="of the web; the gateway takes the next (%(default)s)")
     parser.add_argument("--speed", type=float, default=_RATE, help="care seconds per real second (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the city's chances (%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on where the last demo stopped, instead of a new day")
     asked = parser.parse_args(arguments)
     ports = (asked.port, asked.port + 1)
     busy = [port for port in ports if not launch.is_free(port)]
@@ -42,67 +44,98 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"port {busy[0]} is in use; stop what listens there, or choose another with --port\n")
         return 2
     try:
-        asyncio.run(run(rate=asked.speed, seed=asked.seed, ports=ports))
-    except launch.PlatformError as error:
+        asyncio.run(run(rate=asked.speed, seed=asked.seed, ports=ports, resume=asked.resume))
+    except (launch.PlatformError, SlowMorningError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
 
 
-async def run(*, rate: float = _RATE, every_s: float = 1.2, seed: int = 7, ports: tuple[int, int]) -> None:
+async def run(
+    *, rate: float = _RATE, every_s: float = 1.2, seed: int = 7, ports: tuple[int, int], resume: bool
+) -> None:
     """Start everything, print where to look, and live until interrupted."""
     console = Console()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with console.status("starting PostgreSQL 18 …") as status, Embedded(default_folder("demo")) as server:
-        urls = await server.bootstrap("yinling")
-        status.update("bringing the schema up to date …")
-        await migrate(urls.owner)
-        status.update("building the city …")
-        owner = await Database.open(urls.owner, size=2)
-        pace, desks = await _prepare(owner, rate, seed)
-        status.update("starting web, gateway, relay, dispatcher and jobs …")
-        folder = default_folder("logs")
-        folder.mkdir(parents=True, exist_ok=True)
-        extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}
-        async with launch.supervised(urls, folder, ports, extra) as platform:
-            status.stop()
-            async with owner.unit_of_work(SYSTEM) as connection:
-                residents, workers = await queries.residents(connection), await queries.workers(connection)
-                points = await queries.meal_points(connection)
-            _welcome(console, platform.web_url, desks, residents[0].phone, workers[0].phone)
-            people = Population(platform.web_url, pace, random.Random(seed))
-            living = asyncio.create_task(people.live(residents, workers, points, desks, every_s))
-            nights = asyncio.create_task(_skip_nights(owner, pace, rate, seed))
-            waiting = asyncio.create_task(stop.wait())
-            done, _ = await asyncio.wait({living, nights, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (living, nights):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    if task in done:
-                        await task
-            console.print("\nstopping …")
-            async with owner.unit_of_work(SYSTEM) as connection:
-                await queries.set_clock(connection, pace.now(), 0.0)
-        await owner.close()
+    logs = default_folder("logs")
+    logs.mkdir(parents=True, exist_ok=True)
+    with _telling(console) as tell:
+        tell("starting PostgreSQL 18 …")
+        with Embedded(default_folder("demo")) as server:
+            if resume and await server.has_database(opening.DATABASE):
+                tell("bringing the schema up to date …")
+                urls = await server.bootstrap(opening.DATABASE)
+                await migrate(urls.owner)
+            else:
+                urls = await opening.fresh(server, seed, logs, tell)
+            owner = await Database.open(urls.owner, size=2)
+            begins, desks = await _prepare(owner, seed)
+            tell("starting web, gateway, relay, dispatcher and jobs …")
+            extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}
+            async with launch.supervised(urls, logs, ports, extra) as platform:
+                tell(None)
+                await _live(console, owner, platform.web_url, begins, desks, stop, rate, every_s, seed)
+            await owner.close()
 
 
-async def _prepare(owner: Database, rate: float, seed: int) -> tuple[Pace, list[city.Desk]]:
-    """Seed the city, and set its clock into working hours: where it stood, or the next morning."""
+async def _live(
+    console: Console,
+    owner: Database,
+    url: str,
+    begins: datetime,
+    desks: list[city.Desk],
+    stop: asyncio.Event,
+    rate: float,
+    every_s: float,
+    seed: int,
+) -> None:
+    """Let care time run from the opening moment, with everybody in the city going about their day."""
+    async with owner.unit_of_work(SYSTEM) as connection:
+        residents, workers = await queries.residents(connection), await queries.workers(connection)
+        points = await queries.meal_points(connection)
+        await queries.set_clock(connection, begins, rate)
+    pace = Pace(begins, rate, ZoneInfo(city.TIME_ZONE))
+    _welcome(console, url, desks, residents[0].phone, workers[0].phone, pace)
+    people = Population(url, pace, random.Random(seed))
+    living = asyncio.create_task(people.live(residents, workers, points, desks, every_s))
+    nights = asyncio.create_task(skip_nights(console, owner, pace, rate, seed))
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({living, nights, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (living, nights):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            if task in done:
+                await task
+    console.print("\nstopping …")
+    async with owner.unit_of_work(SYSTEM) as connection:
+        await queries.set_clock(connection, pace.now(), 0.0)
+
+
+@contextlib.contextmanager
+def _telling(console: Console) -> Generator[Callable[[str | None], None]]:
+    """A way to say what is being done: in place on a terminal, a line each elsewhere; None when it is over."""
+    if not console.is_terminal:
+        yield lambda text: console.print(text) if text else None
+        return
+    with console.status("") as status:
+        yield lambda text: status.update(text) if text else status.stop()
+
+
+async def _prepare(owner: Database, seed: int) -> tuple[datetime, list[city.Desk]]:
+    """Give shifts and fresh passwords; returns where care time stands, or the next morning if that is a night."""
     zone_info = ZoneInfo(city.TIME_ZONE)
     async with owner.unit_of_work(SYSTEM) as connection:
-        stood = await queries.care_now(connection) if await queries.is_seeded(connection) else machine_now()
-        begins = _working_time(stood.astimezone(zone_info), zone_info)
-        await queries.set_clock(connection, begins, rate)
-        pace = Pace(begins, rate, zone_info)
+        begins = _working_time((await queries.care_now(connection)).astimezone(zone_info), zone_info)
+        await queries.set_clock(connection, begins, 0.0)
         await city.seed(connection, city_date(begins, zone_info), zone_info, random.Random(seed))
         desks = await city.desks(connection)
-    return pace, desks
+    return begins, desks
 
 
-async def _skip_nights(owner: Database, pace: Pace, rate: float, seed: int) -> None:
-    """Nobody watches a city sleep: the evening is followed by the next morning."""
+async def skip_nights(console: Console, owner: Database, pace: Pace, rate: float, seed: int) -> None:
+    """Nobody watches a city sleep: the evening is followed by the next morning, and everybody is told."""
     while True:
         now = pace.now().astimezone(pace.zone_info)
         await pace.until(datetime.combine(now.date(), _NIGHT_BEGINS, pace.zone_info))
@@ -111,6 +144,7 @@ async def _skip_nights(owner: Database, pace: Pace, rate: float, seed: int) -> N
             await queries.set_clock(connection, morning, rate)
             pace.jump(morning)
             await city.seed(connection, morning.date(), pace.zone_info, random.Random(seed))
+        console.print(f"The city sleeps; it goes on in the morning: {morning:%Y-%m-%d %H:%M}.")
 
 
 def _working_time(stood: datetime, zone_info: ZoneInfo) -> datetime:
@@ -120,7 +154,7 @@ def _working_time(stood: datetime, zone_info: ZoneInfo) -> datetime:
     return datetime.combine(on, _DAY_BEGINS, zone_info)
 
 
-def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, worker: str) -> None:
+def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, worker: str, pace: Pace) -> None:
     table = Table("who", "sign in with", Column("one-time password", overflow="fold"),
                   title=f"银龄 Yinling is running: {url}")  # fmt: skip
     for desk in desks:
@@ -133,5 +167,14 @@ def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, 
     for who, phone in (("resident 老人", resident), ("family 家属", family), ("worker 护理员", worker)):
         table.add_row(who, phone, "the code is shown when you ask for it")
     console.print(table)
+    console.print(
+        f"It is {pace.now().astimezone(pace.zone_info):%Y-%m-%d %H:%M} there, and a minute here is {pace.rate:g} minutes. Open:"
+    )
+    for path, what in (
+        ("/", "the dispatch board"),
+        ("/?lang=en", "the same in English"),
+        ("/v1/openapi.json", "the interface"),
+    ):
+        console.print(f"  {url}{path}  {what}", soft_wrap=True)
     console.print(f"Follow a day as the daughter:  .venv/bin/yinling watch --as {family} --url {url}", soft_wrap=True)
     console.print("A demo's database is open to other users of this machine. Ctrl-C stops everything.")
