@@ -19,8 +19,41 @@ _SET_PRINCIPAL = """
 """
 
 
+_UNSAFE = """
+    WITH mine AS (
+        SELECT r.oid, r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolreplication FROM pg_roles r
+        WHERE pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(current_user, r.oid, 'MEMBER')),
+    named AS (
+        SELECT 1 AS rank, rolname, 'a superuser' AS why FROM mine WHERE rolsuper
+        UNION ALL SELECT 2, rolname, 'not bound by row-level security (BYPASSRLS)' FROM mine WHERE rolbypassrls
+        UNION ALL SELECT 3, rolname, 'able to make roles' FROM mine WHERE rolcreaterole
+        UNION ALL SELECT 3, rolname, 'able to copy the whole server (REPLICATION)' FROM mine WHERE rolreplication
+        UNION ALL SELECT 3, rolname, 'a role that reads or writes past all grants' FROM mine
+            WHERE rolname IN ('pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+        UNION ALL SELECT 4, m.rolname, 'the owner of the database' FROM mine m JOIN pg_database d ON d.datdba = m.oid
+            WHERE d.datname = current_database()
+        UNION ALL SELECT 5, m.rolname, 'the owner of schema ' || n.nspname FROM mine m
+            JOIN pg_namespace n ON n.nspowner = m.oid WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        UNION ALL SELECT 6, m.rolname, 'the owner of ' || c.oid::regclass FROM mine m
+            JOIN pg_class c ON c.relowner = m.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        UNION ALL SELECT 7, m.rolname, 'the owner of function ' || f.proname FROM mine m
+            JOIN pg_proc f ON f.proowner = m.oid JOIN pg_namespace n ON n.oid = f.pronamespace
+            WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+    SELECT rolname = session_user AS itself, rolname, why FROM named ORDER BY rank, rolname = session_user DESC, rolname LIMIT 1
+"""
+
+
 class UnsafeRoleError(RuntimeError):
-    """The application was given a database role that row-level security does not bind."""
+    """The application was given a database role that row-level security does not bind, or that can become such a role."""
+
+
+async def _refuse_unsafe_role(connection: Connection) -> None:
+    """Whoever owns a table can switch its row-level security off, and whoever is a member of a role can become it."""
+    found = await connection.fetchrow(_UNSAFE)
+    if found is not None:
+        who = "is" if found["itself"] else f"belongs to {found['rolname']}, which is"
+        raise UnsafeRoleError(f"the application's role {who} {found['why']}; give it a role that only uses the tables")
 
 
 def _encode(value: Any) -> str:
@@ -30,6 +63,11 @@ def _encode(value: Any) -> str:
 async def _prepare(connection: asyncpg.Connection) -> None:
     decode: Callable[[str], Any] = msgspec.json.decode
     await connection.set_type_codec("jsonb", encoder=_encode, decoder=decode, schema="pg_catalog", format="text")
+
+
+async def new_pool(url: str, size: int) -> asyncpg.Pool:
+    """Connections that are ready for our statements; whose they are is not looked at."""
+    return await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare, reset=_hand_back)
 
 
 async def _hand_back(connection: Connection) -> None:
@@ -47,14 +85,14 @@ class Database:
 
     @classmethod
     async def open(cls, url: str, *, size: int = 10) -> "Database":
-        """Connect and refuse a role that could bypass row-level security. Raises UnsafeRoleError."""
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare, reset=_hand_back)
-        row = await pool.fetchrow(
-            "SELECT rolsuper OR rolbypassrls AS unsafe FROM pg_roles WHERE rolname = current_user"
-        )
-        if row is None or row["unsafe"]:
-            await pool.close()
-            raise UnsafeRoleError("the application must not connect as a superuser or with BYPASSRLS")
+        """Connect and refuse a role that is not bound by row-level security. Raises UnsafeRoleError."""
+        pool = await new_pool(url, size)
+        try:
+            async with pool.acquire() as connection:
+                await _refuse_unsafe_role(connection)
+        except BaseException:
+            pool.terminate()
+            raise
         return cls(pool, url)
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backend.core.principal import SYSTEM
+from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Urls
 from backend.simulation import hhcrsp, importer, launch, mdrp, queries, report
@@ -282,7 +283,7 @@ async def replay(instance: Instance, options: Options, progress: Progress) -> re
 
 @asynccontextmanager
 async def _opened(urls: Urls) -> AsyncGenerator[Database]:
-    database = await Database.open(urls.owner, size=4)
+    database = await open_as_owner(urls.owner, size=4)
     try:
         yield database
     finally:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from backend.core.clock import city_date, machine_now
 from backend.core.principal import SYSTEM
-from backend.database.pool import Database
+from backend.database.owner import open_as_owner
 from backend.processes.embedded import Urls
 from backend.simulation import launch, queries
 from backend.simulation.demo import city
@@ -33,14 +33,14 @@ async def measure(asked: argparse.Namespace) -> None:
     begins = machine_now().astimezone(zone_info).replace(hour=_HOUR, minute=0, second=0, microsecond=0)
 
     async def prepare(urls: Urls) -> None:
-        owner = await Database.open(urls.owner, size=1)
+        owner = await open_as_owner(urls.owner)
         async with owner.unit_of_work(SYSTEM) as connection:
             await people.set_clock(connection, begins, 0.0)
             await city.seed(connection, city_date(begins, zone_info), zone_info, random.Random(_SEED))
         await owner.close()
 
     async with launch.running({"YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}, prepare) as platform:
-        owner = await Database.open(platform.urls.owner, size=1)
+        owner = await open_as_owner(platform.urls.owner)
         async with owner.unit_of_work(SYSTEM) as connection:
             desks = await city.desks(connection)
             residents, workers = await people.residents(connection), await people.workers(connection)

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from rich.console import Console
 
+from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
 from backend.processes.web import create_app
@@ -104,7 +105,7 @@ class Screen(io.StringIO):
 
 async def test_the_evening_is_followed_by_the_next_morning_and_everybody_is_told(opened: tuple[Embedded, Urls, Path]):
     """A jump of twelve hours that nobody mentions looks like a fault."""
-    owner, screen = await Database.open(opened[1].owner, size=1), Screen()
+    owner, screen = await open_as_owner(opened[1].owner), Screen()
     pace = Pace(datetime(2030, 3, 12, 11, 29, 59, tzinfo=UTC), 1.0, ZONE)
     nights = asyncio.create_task(run.skip_nights(Console(file=screen), owner, pace, 1.0, 7))
     async with asyncio.timeout(60):

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from backend.core.principal import SYSTEM
 from tests.support.city import City, at
 
 BATH, REHAB, MEAL = "bath-home", "rehab-home", "meal-lunch"
@@ -366,4 +367,5 @@ async def test_the_audit_cannot_be_read_or_changed_around_its_table(city: City):
 
     for statement in ("SELECT * FROM events_default", "DELETE FROM audit_default", "DELETE FROM audit"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await city.sql(statement)
+            async with city.database.unit_of_work(SYSTEM) as connection:
+                await connection.execute(statement)

@@ -111,20 +111,3 @@ async def test_rows_keep_to_their_own_even_when_a_query_forgets(city: City):
     async with city.database.unit_of_work(Principal(Role.PROVIDER, provider_id=provider_id)) as connection:
         seen = await connection.fetch("SELECT DISTINCT provider_id FROM orders")
         assert {row["provider_id"] for row in seen} == {provider_id}
-
-
-async def test_every_table_with_somebody_in_it_is_secured(city: City):
-    """A new table with a resident, worker or account column must switch row-level security on."""
-    open_tables = await city.sql(
-        """SELECT DISTINCT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-           WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
-             AND NOT c.relrowsecurity AND a.attname IN ('resident_id', 'account_id', 'phone', 'order_id')
-           ORDER BY 1"""
-    )
-    assert {row["relname"] for row in open_tables} <= {"providers", "stop_orders"}
-
-
-async def test_the_application_role_owns_nothing_and_bypasses_nothing(city: City):
-    row = (await city.sql("SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = current_user"))[0]
-    assert not any(row.values())
-    assert await city.one("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole") == 0

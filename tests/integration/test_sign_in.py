@@ -15,7 +15,7 @@ from backend.core.principal import SYSTEM, Role
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
 from backend.processes.web import create_app
-from tests.support.people import asking, consent, one_database, person, settings
+from tests.support.people import asking, consent, one_database, person, prepared_by_the_owner, settings
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ async def test_a_code_fits_its_own_challenge_only_and_expires(client, database):
     if first["demo_code"] != second["demo_code"]:
         crossed = {"challenge_id": first["challenge_id"], "code": second["demo_code"]}
         assert (await client.post("/v1/sign-in/phone", json=crossed)).status_code == 401
-    async with database.unit_of_work(SYSTEM) as connection:
+    async with prepared_by_the_owner(database) as connection:
         await connection.execute("UPDATE sign_in_codes SET expires_at = now() - interval '1 second'")
     late = {"challenge_id": second["challenge_id"], "code": second["demo_code"]}
     assert (await client.post("/v1/sign-in/phone", json=late)).status_code == 401
@@ -150,7 +150,7 @@ async def test_signing_out_and_closing_an_account_end_the_session_at_once(client
     one, other = await person(database, "resident"), await person(database, "resident")
     assert (await client.delete("/v1/sign-in", headers=one.headers)).status_code == 204
     assert (await client.get("/v1/me", headers=one.headers)).status_code == 401
-    async with database.unit_of_work(SYSTEM) as connection:
+    async with prepared_by_the_owner(database) as connection:
         await connection.execute("UPDATE accounts SET active = false WHERE id = $1", other.account_id)
     assert (await client.get("/v1/me", headers=other.headers)).status_code == 401
 

@@ -14,6 +14,7 @@ import httpx
 from backend.accounts import proofs
 from backend.config import Settings
 from backend.core.principal import SYSTEM
+from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.dispatcher import Dispatcher
 from backend.processes.embedded import Urls
@@ -33,7 +34,7 @@ def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:
 
 async def build(owner_url: str) -> None:
     """Seed the city once, into the database every test gets a copy of."""
-    owner = await Database.open(owner_url, size=1)
+    owner = await open_as_owner(owner_url)
     async with owner.unit_of_work(SYSTEM) as connection:
         await queries.set_clock(connection, at(8), 0.0)
         await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
@@ -71,7 +72,7 @@ class City:
     @classmethod
     @asynccontextmanager
     async def open(cls, urls: Urls) -> AsyncIterator[Self]:
-        owner, database = await Database.open(urls.owner, size=1), await Database.open(urls.app, size=12)
+        owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12)
         config = settings(database)
         try:
             async with asking(create_app(config, database)) as http:
@@ -81,7 +82,8 @@ class City:
             await owner.close()
 
     async def sql(self, statement: str, *args: Any) -> list[dict[str, Any]]:
-        async with self.database.unit_of_work(SYSTEM) as connection:
+        """As the owner: a test's preparations write what no statement of the platform writes."""
+        async with self.owner.unit_of_work(SYSTEM) as connection:
             return [dict(row) for row in await connection.fetch(statement, *args)]
 
     async def one(self, statement: str, *args: Any) -> Any:

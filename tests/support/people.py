@@ -15,8 +15,9 @@ from msgspec import Struct
 from backend.accounts import proofs
 from backend.config import Settings
 from backend.core.principal import SYSTEM
-from backend.database.pool import Database
-from backend.processes.embedded import Embedded
+from backend.database.owner import open_as_owner
+from backend.database.pool import Connection, Database
+from backend.processes.embedded import APP, OWNER, Embedded
 from backend.processes.serving import listening, server
 
 SECRET = "an invented secret for tests, long enough"
@@ -48,6 +49,17 @@ async def one_database(server: Embedded, template: str) -> AsyncIterator[Databas
     finally:
         await database.close()
         await server.drop_database(name)
+
+
+@asynccontextmanager
+async def prepared_by_the_owner(database: Database) -> AsyncIterator[Connection]:
+    """A transaction for what a test needs and no statement of the platform writes, as the owner of the same database."""
+    owner = await open_as_owner(database.url.replace(f"//{APP}@", f"//{OWNER}@"))
+    try:
+        async with owner.unit_of_work(SYSTEM) as connection:
+            yield connection
+    finally:
+        await owner.close()
 
 
 async def person(database: Database, role: str, **columns: object) -> Person:

@@ -16,6 +16,7 @@ from pyotp.totp import TOTP
 
 from backend.core.principal import SYSTEM
 from backend.database.migrate import migrate
+from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
 from backend.simulation import launch
@@ -101,7 +102,7 @@ async def running(folder: Path, *, rate: float = 1.0) -> AsyncIterator[Running]:
     with Embedded(folder / "data") as server:
         urls = await server.bootstrap("story")
         await migrate(urls.owner)
-        owner = await Database.open(urls.owner, size=2)
+        owner = await open_as_owner(urls.owner, size=2)
         async with owner.unit_of_work(SYSTEM) as connection:
             await queries.set_clock(connection, at(8), rate)
             await city.seed(connection, DAY, TIME_ZONE, random.Random(7))

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
-from backend.database.pool import Connection, Database
+from backend.database.owner import open_as_owner
+from backend.database.pool import Connection
 from backend.simulation.demo import queries
 
 TIME_ZONE: Final = "Asia/Shanghai"
@@ -49,7 +50,7 @@ class Desk(Struct, frozen=True):
 
 async def build(owner_url: str) -> None:
     """Put the city into a migrated database of its own, beginning today; a second time only adds shifts."""
-    database = await Database.open(owner_url, size=1)
+    database = await open_as_owner(owner_url)
     zone_info = ZoneInfo(TIME_ZONE)
     async with database.unit_of_work(SYSTEM) as connection:
         on = city_date(await queries.care_now(connection), zone_info)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from backend.core.clock import city_date, machine_now
 from backend.core.principal import SYSTEM
 from backend.database.migrate import migrate, newest_revision
+from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
 from backend.simulation import launch
@@ -49,7 +50,7 @@ async def _prepare(server: Embedded, seed: int, logs: Path, progress: Callable[[
     await server.drop_database(_UNFINISHED)
     urls = await server.bootstrap(_UNFINISHED)
     await migrate(urls.owner)
-    owner = await Database.open(urls.owner, size=2)
+    owner = await open_as_owner(urls.owner, size=2)
     try:
         await _live(owner, urls, seed, logs, progress)
     finally:

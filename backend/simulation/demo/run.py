@@ -18,6 +18,7 @@ from rich.table import Column, Table
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
 from backend.database.migrate import migrate
+from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, default_folder
 from backend.simulation import launch
@@ -70,7 +71,7 @@ async def run(
                 await migrate(urls.owner)
             else:
                 urls = await opening.fresh(server, seed, logs, tell)
-            owner = await Database.open(urls.owner, size=2)
+            owner = await open_as_owner(urls.owner, size=2)
             begins, desks = await _prepare(owner, seed)
             tell("starting web, gateway, relay, dispatcher and jobs …")
             extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}
