@@ -33,6 +33,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     demo: bool = False
     board_public: bool = False
     trusted_proxies: str = ""  # networks whose X-Forwarded-For or Forwarded is believed, such as 10.0.0.0/8,::1
+    session_days: float = 90.0  # of residents and families, from their last use
+    session_days_workers: float = 30.0  # the same of care workers
+    session_hours_staff: float = 12.0  # of operators, supervisors and providers, from signing in
+    codes_an_hour: int = 3000  # what the city pays for: sign-in codes sent to places nobody has signed in from yet
     policy: str = "best"
     dispatcher_improve_seconds: float = 2.0
     log_level: str = "info"

@@ -1,120 +1,61 @@
-"""Signing in and out, and tickets for the live feed. Each opens its own short transactions as the system."""
+"""Sessions, and tickets for the live feed. Each action opens its own short transactions."""
 
-import asyncio
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from backend.accounts import proofs, queries
-from backend.accounts.model import (
-    CodeProof,
-    CodeSent,
-    CodeWanted,
-    Me,
-    PasswordProof,
-    Session,
-    SignedIn,
-    Staff,
-    Ticket,
-)
+from backend.accounts.hashing import Hashing
+from backend.accounts.limits import Limiter, Rule, Use, refused, whom
+from backend.accounts.model import Me, OpenSession, Session, SignedIn, Ticket
 from backend.config import Settings
-from backend.core.clock import machine_now
+from backend.core.addresses import Address
 from backend.core.errors import DomainError
-from backend.core.phone import e164
-from backend.core.principal import SYSTEM, Role
+from backend.core.principal import SYSTEM, Principal, Role
 from backend.database.pool import Connection, Database
 
-_CODE_LIFETIME_S: Final = 300
-_CODE_TRIES: Final = 5
-_CODES_AN_HOUR, _CODES_A_DAY = 5, 10
-_PASSWORD_FAILURES, _PASSWORD_LOCK_S = 10, 900
-_DESK_SESSION_S, _PERSONAL_SESSION_S = 8 * 3600, 180 * 24 * 3600
 _DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.PROVIDER})
-_TOTP_REQUIRED: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+_DESK_IDLE_S: Final = 4 * 3600
+_SESSIONS_EACH: Final = 20  # of one account; one more ends the one used longest ago
 _TICKET_LIFETIME_S: Final = 30
+_TICKETS: Final = Rule("tickets of a session", room=60, every_s=1, longest_s=10)
+_BOARD_TICKETS: Final = Rule("board tickets of an address", room=120, every_s=0.5, longest_s=10)
 
 
-async def send_code(database: Database, settings: Settings, wanted: CodeWanted) -> CodeSent:
-    """Start a sign-in by telephone number; known and unknown numbers get the same answer.
+class SigningIn:
+    """What sign-in works with in one web process."""
 
-    Raises invalid_phone, too_many_requests.
-    """
-    phone = e164(wanted.phone)
-    challenge_id, code = uuid4(), proofs.new_code()
-    async with database.unit_of_work(SYSTEM) as connection:
-        if not settings.demo:
-            await _within_limits(connection, phone)
-        stored = proofs.code_hash(settings.secret_key, challenge_id, code)
-        await queries.insert_code(connection, challenge_id, phone, stored, _CODE_LIFETIME_S)
-    return CodeSent(challenge_id, _CODE_LIFETIME_S, code if settings.demo else None)
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.limiter = Limiter(database, settings.secret_key, settings.redis_url)
+        self.hashing = Hashing()
 
-
-async def _within_limits(connection: Connection, phone: str) -> None:
-    await queries.lock_phone(connection, phone)
-    recent = await queries.recent_codes(connection, phone)
-    if recent.last_minute:
-        raise DomainError("too_many_requests", "A code was sent less than a minute ago.", retry_after_s=60)
-    if recent.last_hour >= _CODES_AN_HOUR or recent.last_day >= _CODES_A_DAY:
-        raise DomainError("too_many_requests", "This number has asked for too many codes.", retry_after_s=3600)
+    async def close(self) -> None:
+        """Let go of threads and Redis."""
+        self.hashing.close()
+        await self.limiter.close()
 
 
-async def sign_in_by_code(database: Database, settings: Settings, proof: CodeProof) -> Session:
-    """Turn a right code into a session. Raises sign_in_failed."""
-    async with database.unit_of_work(SYSTEM) as connection:
-        session = await _by_code(connection, settings, proof)
-    if session is None:  # raised outside, so that the try stays counted
-        raise DomainError("sign_in_failed")
-    return session
-
-
-async def _by_code(connection: Connection, settings: Settings, proof: CodeProof) -> Session | None:
-    tried = await queries.try_code(connection, proof.challenge_id, _CODE_TRIES)
-    if tried is None:
-        return None
-    if not proofs.same(tried.code_hash, proofs.code_hash(settings.secret_key, proof.challenge_id, proof.code)):
-        return None
-    await queries.use_code(connection, proof.challenge_id)
-    holder = await queries.holder_by_phone(connection, tried.phone)
-    return None if holder is None else await _open_session(connection, holder.id, holder.role)
-
-
-async def sign_in_by_password(database: Database, proof: PasswordProof) -> Session:
-    """Turn a right password and one-time password into a session. Raises sign_in_failed, too_many_requests."""
-    async with database.unit_of_work(SYSTEM) as connection:
-        staff = await queries.staff_by_login(connection, proof.login)
-    stored = None if staff is None or staff.locked else staff.password_hash
-    right = await asyncio.to_thread(proofs.password_fits, stored, proof.password)
-    async with database.unit_of_work(SYSTEM) as connection:
-        session = await _by_password(connection, staff, proof.totp, right=right)
-    if session is None:
-        raise DomainError("sign_in_failed")
-    return session
-
-
-async def _by_password(connection: Connection, staff: Staff | None, totp: str, *, right: bool) -> Session | None:
-    if staff is None or staff.locked:
-        return None
-    if not right or not await _second_factor(connection, staff, totp):
-        await queries.count_failure(connection, staff.id, _PASSWORD_FAILURES, _PASSWORD_LOCK_S)
-        return None
-    await queries.forget_failures(connection, staff.id)
-    return await _open_session(connection, staff.id, staff.role)
-
-
-async def _second_factor(connection: Connection, staff: Staff, totp: str) -> bool:
-    if staff.totp_secret is None:
-        return staff.role not in _TOTP_REQUIRED
-    step = proofs.totp_step(staff.totp_secret, totp, machine_now().timestamp())
-    return step is not None and await queries.use_totp_step(connection, staff.id, step)
-
-
-async def _open_session(connection: Connection, account_id: UUID, role: Role) -> Session:
+async def open_session(
+    connection: Connection, settings: Settings, account_id: UUID, role: Role, device: str | None
+) -> Session:
+    """A session for somebody who has just been proven; staff's ends by itself, others' with the last use of it."""
     token = proofs.new_token()
-    lifetime_s = _DESK_SESSION_S if role in _DESKS else _PERSONAL_SESSION_S
-    await queries.insert_session(connection, proofs.token_hash(token), account_id, lifetime_s)
+    idle_s = _DESK_IDLE_S if role in _DESKS else None
+    await queries.insert_session(
+        connection, proofs.token_hash(token), account_id, _lifetime_s(settings, role), idle_s, device
+    )
+    await queries.end_oldest_sessions(connection, account_id, _SESSIONS_EACH)
     signed_in = await queries.signed_in(connection, proofs.token_hash(token))
     if signed_in is None:  # the account was closed in this very moment
         raise DomainError("sign_in_failed")
     return _with_token(signed_in.me, token)
+
+
+def _lifetime_s(settings: Settings, role: Role) -> float:
+    if role in _DESKS:
+        return settings.session_hours_staff * 3600
+    return (settings.session_days_workers if role is Role.WORKER else settings.session_days) * 24 * 3600
 
 
 def _with_token(me: Me, token: str) -> Session:
@@ -130,20 +71,68 @@ def _with_token(me: Me, token: str) -> Session:
 
 
 async def who_is(database: Database, token: str) -> SignedIn | None:
-    """Who a token belongs to, at this moment: a session revoked a moment ago is nobody's."""
+    """Who a token belongs to, at this moment: a session revoked a moment ago is nobody's.
+
+    The first use in an hour is written down, and extends a session that slides.
+    """
     async with database.as_nobody() as connection:
-        return await queries.signed_in(connection, proofs.token_hash(token))
+        signed_in = await queries.signed_in(connection, proofs.token_hash(token))
+    if signed_in is not None and signed_in.unseen:
+        async with database.unit_of_work(SYSTEM) as connection:
+            await queries.see_session(connection, signed_in.session_id)
+    return signed_in
 
 
-async def sign_out(database: Database, session_id: UUID) -> None:
-    """Revoke a session at once; its sockets are closed within seconds."""
-    async with database.unit_of_work(SYSTEM) as connection:
-        await queries.revoke_session(connection, session_id)
+async def sessions(database: Database, principal: Principal) -> list[OpenSession]:
+    """Where somebody is signed in. Raises not_signed_in."""
+    account_id, session_id = _own(principal)
+    async with database.unit_of_work(principal) as connection:
+        return await queries.sessions_of(connection, account_id, session_id)
+
+
+async def end_session(database: Database, principal: Principal, session_id: UUID) -> None:
+    """End one of one's own sessions; its sockets close within seconds. Raises unknown_session."""
+    account_id, _ = _own(principal)
+    async with database.unit_of_work(principal) as connection:
+        ended = await queries.end_session(connection, account_id, session_id)
+    if not ended:
+        raise DomainError("unknown_session")
+
+
+async def end_other_sessions(database: Database, principal: Principal) -> None:
+    """Sign out everywhere but here: after a phone is lost, say."""
+    account_id, session_id = _own(principal)
+    async with database.unit_of_work(principal) as connection:
+        await queries.end_other_sessions(connection, account_id, session_id)
+
+
+def _own(principal: Principal) -> tuple[UUID, UUID]:
+    if principal.account_id is None or principal.session_id is None:
+        raise DomainError("not_signed_in")
+    return principal.account_id, principal.session_id
+
+
+async def ticket(signing: SigningIn, session_id: UUID) -> Ticket:
+    """A ticket for one websocket of a session. Raises too_many_requests."""
+    await _pace(signing, signing.limiter.use(_TICKETS, session_id.bytes))
+    return await issue_ticket(signing.database, signing.settings, session_id)
+
+
+async def board_ticket(signing: SigningIn, address: Address) -> Ticket:
+    """A ticket for the public board. Raises too_many_requests."""
+    await _pace(signing, signing.limiter.use(_BOARD_TICKETS, whom(address)))
+    return await issue_ticket(signing.database, signing.settings, None)
+
+
+async def _pace(signing: SigningIn, use: Use) -> None:
+    wait_s = await signing.limiter.take(use)
+    if wait_s:
+        raise refused(wait_s, "Too many tickets were asked for.")
 
 
 async def issue_ticket(database: Database, settings: Settings, session_id: UUID | None) -> Ticket:
     """A ticket for one websocket; without a session it opens the public board."""
-    ticket = proofs.new_token()
+    made = proofs.new_token()
     async with database.unit_of_work(SYSTEM) as connection:
-        await queries.insert_ticket(connection, proofs.token_hash(ticket), session_id, _TICKET_LIFETIME_S)
-    return Ticket(ticket, settings.gateway_url, _TICKET_LIFETIME_S)
+        await queries.insert_ticket(connection, proofs.token_hash(made), session_id, _TICKET_LIFETIME_S)
+    return Ticket(made, settings.gateway_url, _TICKET_LIFETIME_S)

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from backend.core.principal import Principal, Role
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Device = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
 class CodeWanted(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +31,7 @@ class CodeProof(Struct, frozen=True, forbid_unknown_fields=True):
 
     challenge_id: UUID
     code: Annotated[str, Meta(min_length=1, max_length=12)]
+    device: Device | None = None  # how its owner will recognise this session
 
 
 class PasswordProof(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +40,7 @@ class PasswordProof(Struct, frozen=True, forbid_unknown_fields=True):
     login: Text
     password: Text
     totp: Annotated[str, Meta(max_length=12)] = ""
+    device: Device | None = None
 
 
 class Me(Struct, frozen=True, kw_only=True):
@@ -55,6 +58,17 @@ class Session(Me, frozen=True, kw_only=True):
     """The same with the token that proves it; the token is shown once and never stored."""
 
     token: str
+
+
+class OpenSession(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One of the sessions somebody has open, as its owner reads it; where it came from is not kept."""
+
+    id: UUID
+    current: bool
+    device: str | None
+    created_at: datetime
+    last_seen_at: datetime  # to the hour
+    expires_at: datetime
 
 
 class Ticket(Struct, frozen=True):
@@ -77,6 +91,7 @@ class SignedIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resident_id: UUID | None
     booked_for: list[UUID]  # residents who let this family member book
     followed: list[UUID]  # residents who let this family member follow their visits
+    unseen: bool = False  # not used within the last hour until now
 
     @property
     def principal(self) -> Principal:
@@ -114,14 +129,6 @@ class OpenCode(Struct, frozen=True, forbid_unknown_fields=True):
     code_hash: bytes
 
 
-class Recent(Struct, frozen=True, forbid_unknown_fields=True):
-    """How many codes a number was sent lately."""
-
-    last_minute: int
-    last_hour: int
-    last_day: int
-
-
 class Holder(Struct, frozen=True, forbid_unknown_fields=True):
     """An account about to be signed in."""
 
@@ -136,7 +143,8 @@ class Staff(Struct, frozen=True, forbid_unknown_fields=True):
     role: Role
     password_hash: str
     totp_secret: str | None
-    locked: bool
+    totp_last_step: int
+    known_place: bool  # it has signed in from this address before
 
 
 class Kept(Struct, frozen=True, forbid_unknown_fields=True):

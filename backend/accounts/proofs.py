@@ -8,12 +8,15 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from pyotp import random_base32
 from pyotp.totp import TOTP
 
 _STEP_S: Final = 30
 _STEPS: Final = (0, -1, 1)  # a phone's clock may be half a minute off either way
 _HASHER: Final = PasswordHasher()
 _NOBODYS_HASH: Final = _HASHER.hash(secrets.token_urlsafe())  # makes an unknown login take as long as a known one
+
+_NOBODYS_SECRET: Final = random_base32()  # the same for a login without a second factor
 
 
 def new_code() -> str:
@@ -50,11 +53,20 @@ def password_fits(stored: str | None, password: str) -> bool:
         return False
 
 
-def totp_step(secret: str, typed: str, at_s: float) -> int | None:
-    """The half minute a one-time password belongs to, or None when it fits none around now."""
-    totp = TOTP(secret, interval=_STEP_S)
+def totp_step(secret: str | None, typed: str, at_s: float) -> int | None:
+    """The half minute a one-time password belongs to, or None when it fits none around now.
+
+    Takes as long without a secret, which nothing fits; a secret that cannot be read is none.
+    """
     now = int(at_s) // _STEP_S
-    for offset in _STEPS:
-        if hmac.compare_digest(totp.generate_otp(now + offset).encode(), typed.encode()):
-            return now + offset
-    return None
+    try:
+        passwords = _passwords(secret or _NOBODYS_SECRET, now)
+    except ValueError:
+        return None
+    fitting = [step for step, password in passwords if hmac.compare_digest(password.encode(), typed.encode())]
+    return fitting[0] if fitting and secret else None
+
+
+def _passwords(secret: str, now: int) -> list[tuple[int, str]]:
+    totp = TOTP(secret, interval=_STEP_S)
+    return [(now + offset, totp.generate_otp(now + offset)) for offset in _STEPS]

@@ -2,55 +2,64 @@
 
 from uuid import UUID
 
-from backend.accounts.model import Admitted, Holder, Kept, OpenCode, Recent, SignedIn, Staff
+from backend.accounts.model import Admitted, Holder, Kept, OpenCode, OpenSession, SignedIn, Staff
 from backend.database.pool import Connection
-from backend.database.rows import execute, many, maybe_one, one, value, values
+from backend.database.rows import execute, many, maybe_one, value, values
 
 
-async def lock_phone(connection: Connection, phone: str) -> None:
-    """Let one request at a time count and add codes of this number."""
-    await execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended('sign-in ' || $1, 0))", phone)
+async def count_uses(
+    connection: Connection, keys: list[bytes], uses: list[int], every_s: list[float], room_s: list[float],
+    cap_s: list[float], *, together: bool,
+) -> list[float]:  # fmt: skip
+    """Count what is limited, in one statement as nobody; the seconds each limit makes the caller wait."""
+    return await value(
+        connection, "SELECT count_uses($1, $2, $3, $4, $5, $6)", keys, uses, every_s, room_s, cap_s, together
+    )
 
 
-async def recent_codes(connection: Connection, phone: str) -> Recent:
-    """How often this number has asked for a code."""
-    return await one(
+async def known_place(connection: Connection, place: bytes) -> bool:
+    """Whether somebody has signed in from this place before."""
+    return await value(connection, "SELECT EXISTS (SELECT FROM sign_in_places WHERE key = $1)", place)
+
+
+async def remember_place(connection: Connection, place: bytes) -> None:
+    """Somebody has signed in from this place; written once a day at most."""
+    await execute(
         connection,
-        Recent,
-        """SELECT count(*) FILTER (WHERE created_at > now() - interval '60 seconds') AS last_minute,
-                  count(*) FILTER (WHERE created_at > now() - interval '1 hour') AS last_hour,
-                  count(*) AS last_day
-           FROM sign_in_codes WHERE phone = $1 AND created_at > now() - interval '1 day'""",
-        phone,
+        """INSERT INTO sign_in_places (key) VALUES ($1) ON CONFLICT (key) DO UPDATE SET seen_at = now()
+           WHERE sign_in_places.seen_at < now() - interval '1 day'""",
+        place,
     )
 
 
 async def insert_code(
-    connection: Connection, challenge_id: UUID, phone: str, code_hash: bytes, lifetime_s: int
+    connection: Connection, challenge_id: UUID, phone: str, code_hash: bytes, asked_from: bytes, lifetime_s: int
 ) -> None:
-    """Remember a code by its hash."""
+    """Remember a code by its hash, and which address asked for it by its key."""
     await execute(
         connection,
-        """INSERT INTO sign_in_codes (id, phone, code_hash, expires_at)
-           VALUES ($1, $2, $3, now() + make_interval(secs => $4))""",
-        challenge_id,
-        phone,
-        code_hash,
-        lifetime_s,
-    )
+        """INSERT INTO sign_in_codes (id, phone, code_hash, asked_from, expires_at)
+           VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))""",
+        challenge_id, phone, code_hash, asked_from, lifetime_s,
+    )  # fmt: skip
 
 
-async def try_code(connection: Connection, challenge_id: UUID, tries: int) -> OpenCode | None:
-    """Count one try and lock the code; None when it is used, expired, unknown or tried too often."""
+async def try_code(
+    connection: Connection, challenge_id: UUID, tries: int, only_from: bytes | None = None
+) -> OpenCode | None:
+    """Count one try and lock the code; None when it is used, expired, unknown or tried too often.
+
+    With `only_from`, a code that was asked for from elsewhere is not looked at either.
+    """
     return await maybe_one(
         connection,
         OpenCode,
         """UPDATE sign_in_codes SET tries = tries + 1
            WHERE id = $1 AND used_at IS NULL AND expires_at > now() AND tries < $2
+             AND ($3::bytea IS NULL OR asked_from = $3)
            RETURNING phone, code_hash""",
-        challenge_id,
-        tries,
-    )
+        challenge_id, tries, only_from,
+    )  # fmt: skip
 
 
 async def use_code(connection: Connection, challenge_id: UUID) -> None:
@@ -59,40 +68,40 @@ async def use_code(connection: Connection, challenge_id: UUID) -> None:
 
 
 async def holder_by_phone(connection: Connection, phone: str) -> Holder | None:
-    """The account that may sign in by a code alone: never one with a password, never the city's own desks."""
+    """The account that may sign in by a code alone: never one with a password, never a desk."""
     return await maybe_one(
         connection,
         Holder,
         """SELECT id, role FROM accounts
-           WHERE phone = $1 AND active AND password_hash IS NULL AND role NOT IN ('operator', 'supervisor')""",
+           WHERE phone = $1 AND active AND password_hash IS NULL
+             AND role NOT IN ('operator', 'supervisor', 'provider')""",
         phone,
     )
 
 
-async def staff_by_login(connection: Connection, login: str) -> Staff | None:
-    """The account that signs in by password under this login."""
+async def staff_by_login(connection: Connection, login: str, place: bytes) -> Staff | None:
+    """The account that signs in by password under this login, and whether it has done so from this place."""
     return await maybe_one(
         connection,
         Staff,
-        """SELECT id, role, password_hash, totp_secret, coalesce(locked_until > now(), false) AS locked
+        """SELECT id, role, password_hash, totp_secret, totp_last_step,
+                  EXISTS (SELECT FROM sign_in_places WHERE key = $2) AS known_place
            FROM accounts WHERE login = $1 AND active AND password_hash IS NOT NULL""",
-        login,
-    )
+        login, place,
+    )  # fmt: skip
 
 
-async def count_failure(connection: Connection, account_id: UUID, limit: int, locked_s: int) -> None:
-    """One more wrong password; at the limit the account is locked for a while and the count starts anew."""
-    await execute(
-        connection,
-        """UPDATE accounts SET
-               failed_sign_ins = CASE WHEN failed_sign_ins + 1 >= $2 THEN 0 ELSE failed_sign_ins + 1 END,
-               locked_until = CASE WHEN failed_sign_ins + 1 >= $2 THEN now() + make_interval(secs => $3)
-                                   ELSE locked_until END
-           WHERE id = $1""",
-        account_id,
-        limit,
-        locked_s,
-    )
+async def is_unchanged(connection: Connection, staff: Staff) -> bool:
+    """Whether the account is still what its password was compared with; it stays so until the transaction ends."""
+    return (
+        await value(
+            connection,
+            """SELECT true FROM accounts
+               WHERE id = $1 AND active AND role = $2 AND password_hash = $3 AND totp_secret = $4 FOR NO KEY UPDATE""",
+            staff.id, staff.role.value, staff.password_hash, staff.totp_secret,
+        )
+        is True
+    )  # fmt: skip
 
 
 async def exists(connection: Connection, account_id: UUID) -> bool:
@@ -131,28 +140,80 @@ async def use_totp_step(connection: Connection, account_id: UUID, step: int) -> 
     )
 
 
-async def forget_failures(connection: Connection, account_id: UUID) -> None:
-    """A right password clears what went wrong before."""
-    await execute(
-        connection, "UPDATE accounts SET failed_sign_ins = 0 WHERE id = $1 AND failed_sign_ins > 0", account_id
-    )
-
-
-async def insert_session(connection: Connection, token_hash: bytes, account_id: UUID, lifetime_s: int) -> None:
-    """Open a session."""
+async def insert_session(
+    connection: Connection,
+    token_hash: bytes,
+    account_id: UUID,
+    lifetime_s: float,
+    idle_s: int | None,
+    device: str | None,
+) -> None:
+    """Open a session: with `idle_s` it ends when its time is over or it lies unused, without it each use extends it."""
     await execute(
         connection,
-        """INSERT INTO sessions (token_hash, account_id, expires_at)
-           VALUES ($1, $2, now() + make_interval(secs => $3))""",
-        token_hash,
-        account_id,
-        lifetime_s,
+        """INSERT INTO sessions (token_hash, account_id, expires_at, slides_s, idle_s, device)
+           VALUES ($1, $2, now() + make_interval(secs => $3),
+                   CASE WHEN $4::integer IS NULL THEN $3::double precision END, $4, $5)""",
+        token_hash, account_id, lifetime_s, idle_s, device,
+    )  # fmt: skip
+
+
+async def end_oldest_sessions(connection: Connection, account_id: UUID, kept: int) -> None:
+    """Keep the sessions of an account that were used last, and end the others."""
+    await execute(
+        connection,
+        """UPDATE sessions SET revoked_at = now() WHERE id IN (
+               SELECT id FROM sessions WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > now()
+               ORDER BY last_seen_at DESC, id DESC OFFSET $2)""",
+        account_id, kept,
+    )  # fmt: skip
+
+
+async def see_session(connection: Connection, session_id: UUID) -> None:
+    """Note that a session is in use and extend one that slides; once an hour, however many requests come at once."""
+    await execute(
+        connection,
+        """UPDATE sessions SET last_seen_at = now(),
+                  expires_at = coalesce(now() + make_interval(secs => slides_s), expires_at)
+           WHERE id = $1 AND revoked_at IS NULL AND last_seen_at < now() - interval '1 hour'""",
+        session_id,
     )
 
 
-async def revoke_session(connection: Connection, session_id: UUID) -> None:
-    """Close a session; the next request with its token is refused."""
-    await execute(connection, "UPDATE sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL", session_id)
+async def sessions_of(connection: Connection, account_id: UUID, current: UUID) -> list[OpenSession]:
+    """The open sessions of an account, the one used last first."""
+    return await many(
+        connection,
+        OpenSession,
+        """SELECT id, id = $2 AS current, device, created_at, date_trunc('hour', last_seen_at) AS last_seen_at, expires_at
+           FROM sessions
+           WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > now()
+             AND (idle_s IS NULL OR last_seen_at > now() - make_interval(secs => idle_s))
+           ORDER BY sessions.last_seen_at DESC, id DESC""",
+        account_id, current,
+    )  # fmt: skip
+
+
+async def end_session(connection: Connection, account_id: UUID, session_id: UUID) -> bool:
+    """End one session of an account; False when it has no such open session."""
+    return (
+        await execute(
+            connection,
+            """UPDATE sessions SET revoked_at = now()
+               WHERE id = $2 AND account_id = $1 AND revoked_at IS NULL AND expires_at > now()""",
+            account_id, session_id,
+        )
+        == 1
+    )  # fmt: skip
+
+
+async def end_other_sessions(connection: Connection, account_id: UUID, kept: UUID) -> None:
+    """End every session of an account but this one."""
+    await execute(
+        connection,
+        "UPDATE sessions SET revoked_at = now() WHERE account_id = $1 AND id <> $2 AND revoked_at IS NULL",
+        account_id, kept,
+    )  # fmt: skip
 
 
 async def signed_in(connection: Connection, token_hash: bytes) -> SignedIn | None:
@@ -160,7 +221,8 @@ async def signed_in(connection: Connection, token_hash: bytes) -> SignedIn | Non
     return await maybe_one(
         connection,
         SignedIn,
-        """SELECT session_id, expires_at, account_id, role, provider_id, worker_id, resident_id, booked_for, followed
+        """SELECT session_id, expires_at, account_id, role, provider_id, worker_id, resident_id, booked_for, followed,
+                  unseen
            FROM session_by_token($1)""",
         token_hash,
     )
@@ -171,7 +233,8 @@ async def still_signed_in(connection: Connection, session_ids: list[UUID]) -> li
     return await many(
         connection,
         SignedIn,
-        """SELECT session_id, expires_at, account_id, role, provider_id, worker_id, resident_id, booked_for, followed
+        """SELECT session_id, expires_at, account_id, role, provider_id, worker_id, resident_id, booked_for, followed,
+                  unseen
            FROM signed_in WHERE session_id = ANY ($1)""",
         session_ids,
     )
@@ -245,10 +308,15 @@ async def keep_answer(
 
 
 async def tidy(connection: Connection) -> None:
-    """Throw away tickets and codes that nobody can use any more, and answers kept longer than 48 hours."""
+    """Throw away what nobody can use any more: tickets, codes, empty buckets, places and sessions of long ago."""
     await execute(
         connection,
         """WITH tickets AS (DELETE FROM live_tickets WHERE expires_at < now()),
-                codes AS (DELETE FROM sign_in_codes WHERE created_at < now() - interval '2 days')
+                codes AS (DELETE FROM sign_in_codes WHERE created_at < now() - interval '2 days'),
+                buckets AS (DELETE FROM limits WHERE full_until < now()),
+                places AS (DELETE FROM sign_in_places WHERE seen_at < now() - interval '180 days'),
+                ended AS (DELETE FROM sessions s
+                          WHERE (s.expires_at < now() - interval '30 days' OR s.revoked_at < now() - interval '30 days')
+                            AND NOT EXISTS (SELECT FROM live_tickets t WHERE t.session_id = s.id))
            DELETE FROM idempotency_keys WHERE created_at < now() - interval '48 hours'""",
     )

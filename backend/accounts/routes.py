@@ -1,14 +1,26 @@
-"""Signing in and out over HTTP, who I am, and tickets for the live feed."""
+"""Signing in and out over HTTP, who I am and where, and tickets for the live feed."""
 
 from typing import Any
+from uuid import UUID
 
 from litestar import Request, delete, get, post
 from litestar.datastructures import State
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 
-from backend.accounts import actions
+from backend.accounts import actions, codes, passwords
 from backend.accounts.guards import anybody_signed_in
-from backend.accounts.model import CodeProof, CodeSent, CodeWanted, Me, PasswordProof, Session, SignedIn, Ticket
+from backend.accounts.model import (
+    CodeProof,
+    CodeSent,
+    CodeWanted,
+    Me,
+    OpenSession,
+    PasswordProof,
+    Session,
+    SignedIn,
+    Ticket,
+)
+from backend.core.addresses import Address, client_address
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 
@@ -16,28 +28,34 @@ Asked = Request[Principal, SignedIn, State]
 Unknown = Request[Any, Any, State]
 
 
+def _address(request: Unknown) -> Address:
+    """Where the request comes from, as limits count it."""
+    peer = request.scope["client"]
+    return client_address(peer[0] if peer else None, request.scope["headers"], request.app.state.proxies)
+
+
 @post("/v1/sign-in/codes", opt={"public": True}, status_code=202)
 async def send_code(request: Unknown, data: JSONBody[CodeWanted]) -> CodeSent:
     """Send a sign-in code to a telephone number."""
-    return await actions.send_code(request.app.state.database, request.app.state.settings, data)
+    return await codes.send_code(request.app.state.signing_in, _address(request), data)
 
 
 @post("/v1/sign-in/phone", opt={"public": True}, status_code=201)
 async def sign_in_by_code(request: Unknown, data: JSONBody[CodeProof]) -> Session:
     """Sign in with the code."""
-    return await actions.sign_in_by_code(request.app.state.database, request.app.state.settings, data)
+    return await codes.sign_in_by_code(request.app.state.signing_in, _address(request), data)
 
 
 @post("/v1/sign-in/password", opt={"public": True}, status_code=201)
 async def sign_in_by_password(request: Unknown, data: JSONBody[PasswordProof]) -> Session:
     """Sign in with a password and a one-time password."""
-    return await actions.sign_in_by_password(request.app.state.database, data)
+    return await passwords.sign_in_by_password(request.app.state.signing_in, _address(request), data)
 
 
 @delete("/v1/sign-in", guards=[anybody_signed_in], status_code=204)
 async def sign_out(request: Asked) -> None:
     """Sign out; the token is refused from now on and its sockets close."""
-    await actions.sign_out(request.app.state.database, request.auth.session_id)
+    await actions.end_session(request.app.state.database, request.user, request.auth.session_id)
 
 
 @get("/v1/me", guards=[anybody_signed_in])
@@ -46,20 +64,39 @@ async def me(request: Asked) -> Me:
     return request.auth.me
 
 
+@get("/v1/me/sessions", guards=[anybody_signed_in])
+async def sessions(request: Asked) -> list[OpenSession]:
+    """Where I am signed in, the session used last first."""
+    return await actions.sessions(request.app.state.database, request.user)
+
+
+@delete("/v1/me/sessions/{session_id:uuid}", guards=[anybody_signed_in], status_code=204)
+async def end_session(request: Asked, session_id: FromPath[UUID]) -> None:
+    """End one of my sessions; its token is refused from now on and its sockets close."""
+    await actions.end_session(request.app.state.database, request.user, session_id)
+
+
+@delete("/v1/me/sessions", guards=[anybody_signed_in], status_code=204)
+async def end_other_sessions(request: Asked) -> None:
+    """End all my sessions but this one."""
+    await actions.end_other_sessions(request.app.state.database, request.user)
+
+
 @post("/v1/live/tickets", guards=[anybody_signed_in], status_code=201)
 async def ticket(request: Asked) -> Ticket:
     """A ticket that opens one websocket within half a minute."""
-    state = request.app.state
-    return await actions.issue_ticket(state.database, state.settings, request.auth.session_id)
+    return await actions.ticket(request.app.state.signing_in, request.auth.session_id)
 
 
 @post("/v1/live/board-tickets", opt={"public": True}, status_code=201)
 async def board_ticket(request: Unknown) -> Ticket:
     """The same for the public board, where the city has opened it; its socket hears that something changed, not what."""
-    state = request.app.state
-    if not state.settings.board_public:
+    if not request.app.state.settings.board_public:
         raise DomainError("not_found")
-    return await actions.issue_ticket(state.database, state.settings, None)
+    return await actions.board_ticket(request.app.state.signing_in, _address(request))
 
 
-route_handlers = [send_code, sign_in_by_code, sign_in_by_password, sign_out, me, ticket, board_ticket]
+route_handlers = [
+    send_code, sign_in_by_code, sign_in_by_password, sign_out, me, sessions, end_session, end_other_sessions, ticket,
+    board_ticket,
+]  # fmt: skip

@@ -19,6 +19,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "method_not_allowed": (405, "This address does not answer that method."),
     "unknown_resident": (404, "This resident is not known."),
     "unknown_zone": (404, "This zone is not known."),
+    "unknown_session": (404, "You have no such session, or it has ended."),
     "unknown_consent": (404, "There is no such consent, or it has ended."),
     "unknown_item": (404, "The catalogue has no such service."),
     "unknown_order": (404, "This order is not known."),

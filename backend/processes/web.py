@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from backend.accounts import routes as accounts
+from backend.accounts.actions import SigningIn
 from backend.accounts.authentication import Authentication
 from backend.accounts.guards import declares_its_roles
 from backend.bookings import routes as bookings
@@ -80,7 +81,9 @@ async def _json_only(request: Request[Any, Any, State]) -> None:
 
 def create_app(settings: Settings, database: Database, warm: asyncio.Event | None = None) -> Litestar:
     """The application; days are planned once `warm` is set. Raises OpenRouteError when a route forgot to say who may call it."""
+    signing_in = SigningIn(settings, database)
     app = Litestar(
+        on_shutdown=[signing_in.close],
         route_handlers=[live, ready, openapi.description, *(handler for handlers in _SLICES for handler in handlers)],
         middleware=[Authentication],
         exception_handlers=HANDLERS,
@@ -92,6 +95,8 @@ def create_app(settings: Settings, database: Database, warm: asyncio.Event | Non
             {
                 "settings": settings,
                 "database": database,
+                "signing_in": signing_in,
+                "proxies": settings.proxies,
                 "planner": Planner(settings.time_zone, settings.policy, warm),
             }
         ),

@@ -104,13 +104,6 @@ async def test_outside_the_demo_a_number_gets_one_code_a_minute_and_never_sees_i
         assert sorted(answer.status_code for answer in answers) == [202] + [429] * 5
         assert all("demo_code" not in answer.json() for answer in answers)
         assert next(a for a in answers if a.status_code == 429).headers["retry-after"] == "60"
-        async with database.unit_of_work(SYSTEM) as connection:
-            await connection.execute(
-                """INSERT INTO sign_in_codes (phone, code_hash, created_at, expires_at)
-                   SELECT '+8613900000002', '', now() - interval '10 minutes' * n, now() FROM generate_series(1, 5) n"""
-            )
-        answer = await client.post("/v1/sign-in/codes", json={"phone": "13900000002"})
-        assert answer.status_code == 429
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +129,6 @@ async def test_staff_need_password_and_a_fresh_one_time_password(client, databas
     sent = await _code(client, staff.phone)
     proof = {"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
     assert (await client.post("/v1/sign-in/phone", json=proof)).status_code == 401, "no way round the password"
-
-
-async def test_ten_wrong_passwords_lock_the_account(client, database, password_hash):
-    await person(database, "provider", login="institution", password_hash=password_hash)
-    for _ in range(10):
-        await client.post("/v1/sign-in/password", json={"login": "institution", "password": "wrong"})
-    answer = await client.post("/v1/sign-in/password", json={"login": "institution", "password": "correct horse"})
-    assert answer.status_code == 401
 
 
 async def test_signing_out_and_closing_an_account_end_the_session_at_once(client, database):
