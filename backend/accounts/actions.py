@@ -93,7 +93,7 @@ async def sessions(database: Database, principal: Principal) -> list[OpenSession
 async def end_session(database: Database, principal: Principal, session_id: UUID) -> None:
     """End one of one's own sessions; its sockets close within seconds. Raises unknown_session."""
     account_id, _ = _own(principal)
-    async with database.unit_of_work(principal) as connection:
+    async with database.unit_of_work(SYSTEM) as connection:
         ended = await queries.end_session(connection, account_id, session_id)
     if not ended:
         raise DomainError("unknown_session")
@@ -102,7 +102,7 @@ async def end_session(database: Database, principal: Principal, session_id: UUID
 async def end_other_sessions(database: Database, principal: Principal) -> None:
     """Sign out everywhere but here: after a phone is lost, say."""
     account_id, session_id = _own(principal)
-    async with database.unit_of_work(principal) as connection:
+    async with database.unit_of_work(SYSTEM) as connection:
         await queries.end_other_sessions(connection, account_id, session_id)
 
 

@@ -12,13 +12,16 @@ from backend.core.errors import DomainError
 COOKIE: Final = "yinling_session"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER: Final = "bearer "
+_PROOFS: Final = frozenset({"token", "access_token", "ticket", "session"})  # what never belongs into an address
 
 
 class Authentication(AbstractAuthenticationMiddleware):
     """Puts a Principal into `request.user`; a route is closed unless it opts out with `opt={"public": True}`."""
 
     async def authenticate_request(self, connection: ASGIConnection) -> AuthenticationResult:
-        """Resolve the token. Raises DomainError not_signed_in, not_allowed."""
+        """Resolve the token. Raises DomainError not_signed_in, not_allowed, invalid_request."""
+        if any(name.lower() in _PROOFS for name in connection.query_params):
+            raise DomainError("invalid_request", "Send tokens in a header: addresses are written into logs.")
         token = bearer(connection)
         if token is None:
             token = connection.cookies.get(COOKIE)

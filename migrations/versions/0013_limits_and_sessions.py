@@ -20,9 +20,8 @@ CREATE UNLOGGED TABLE limits (
 );
 ALTER TABLE limits ENABLE ROW LEVEL SECURITY;
 ALTER TABLE limits FORCE ROW LEVEL SECURITY;
-CREATE POLICY system_only ON limits USING (app_role() = 'system') WITH CHECK (app_role() = 'system');
-CREATE POLICY by_our_functions ON limits TO CURRENT_USER USING (true) WITH CHECK (true);   -- the owner, in count_uses
-REVOKE INSERT, UPDATE ON limits FROM yinling_app;
+CREATE POLICY by_the_platform ON limits USING (app_role() = 'system') WITH CHECK (app_role() = 'system');
+GRANT SELECT, DELETE ON limits TO yinling_app;   -- counted by count_uses only
 
 -- Count several things at once: all of them, or none where one is full. `uses`: 1 counts, 0 only looks, -1 gives back.
 -- A refused try makes the wait of what is full longer, up to `cap_s`. Returns how many seconds each makes the caller
@@ -37,7 +36,9 @@ DECLARE
     instant timestamptz;
     refused boolean := false;
     found record;
+    caller text := current_setting('app.role', true);
 BEGIN
+    PERFORM set_config('app.role', 'system', true);
     INSERT INTO limits (key, full_until)
         SELECT k, now() FROM unnest(keys, uses) AS u (k, n) WHERE n > 0 ORDER BY k ON CONFLICT DO NOTHING;
     FOR found IN
@@ -63,6 +64,7 @@ BEGIN
             UPDATE limits SET full_until = full_at[n] + make_interval(secs => every_s[n]) WHERE key = keys[n];
         END IF;
     END LOOP;
+    PERFORM set_config('app.role', coalesce(caller, ''), true);
     RETURN waits;
 END $$;
 REVOKE EXECUTE ON FUNCTION count_uses FROM PUBLIC;
@@ -77,7 +79,8 @@ CREATE TABLE sign_in_places (
 CREATE INDEX sign_in_places_by_age ON sign_in_places (seen_at);
 ALTER TABLE sign_in_places ENABLE ROW LEVEL SECURITY;
 ALTER TABLE sign_in_places FORCE ROW LEVEL SECURITY;
-CREATE POLICY system_only ON sign_in_places USING (app_role() = 'system') WITH CHECK (app_role() = 'system');
+CREATE POLICY by_the_platform ON sign_in_places USING (app_role() = 'system') WITH CHECK (app_role() = 'system');
+GRANT SELECT, INSERT, UPDATE (seen_at), DELETE ON sign_in_places TO yinling_app;
 
 -- Which place asked for a code: from a place that guesses at other people's codes, only its own are looked at.
 ALTER TABLE sign_in_codes ADD COLUMN asked_from bytea;
@@ -96,6 +99,7 @@ UPDATE sessions s SET
 FROM accounts a
 WHERE a.id = s.account_id AND a.role IN ('resident', 'family', 'worker') AND s.revoked_at IS NULL AND s.expires_at > now();
 CREATE INDEX sessions_by_end ON sessions (expires_at);
+GRANT UPDATE (last_seen_at, expires_at), DELETE ON sessions TO yinling_app;
 
 CREATE OR REPLACE VIEW signed_in WITH (security_invoker = true) AS
 SELECT s.id AS session_id, s.token_hash, s.expires_at, a.id AS account_id, a.role,
