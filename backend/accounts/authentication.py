@@ -49,5 +49,8 @@ def _from_our_pages(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
     origin = connection.headers.get("origin")
     if origin is None:
         return connection.headers.get("sec-fetch-site") in {"same-origin", "none"}
-    same_host = urlsplit(origin).netloc == connection.headers.get("host")
+    try:
+        same_host = urlsplit(origin).netloc == connection.headers.get("host")
+    except ValueError:  # brackets that do not close: no address at all
+        return False
     return same_host or origin in connection.app.state.settings.origins

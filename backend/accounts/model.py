@@ -6,16 +6,16 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from backend.core.bounds import Asked, PhoneText, Text
 from backend.core.principal import Principal, Role
 
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Device = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
-class CodeWanted(Struct, frozen=True, forbid_unknown_fields=True):
+class CodeWanted(Asked, frozen=True):
     """A person wants to sign in with this telephone number."""
 
-    phone: Annotated[str, Meta(min_length=1, max_length=40)]
+    phone: PhoneText
 
 
 class CodeSent(Struct, frozen=True, omit_defaults=True):
@@ -26,7 +26,7 @@ class CodeSent(Struct, frozen=True, omit_defaults=True):
     demo_code: str | None = None
 
 
-class CodeProof(Struct, frozen=True, forbid_unknown_fields=True):
+class CodeProof(Asked, frozen=True):
     """The code as typed in."""
 
     challenge_id: UUID
@@ -34,7 +34,7 @@ class CodeProof(Struct, frozen=True, forbid_unknown_fields=True):
     device: Device | None = None  # how its owner will recognise this session
 
 
-class PasswordProof(Struct, frozen=True, forbid_unknown_fields=True):
+class PasswordProof(Asked, frozen=True):
     """What staff sign in with: a password and the one-time password of their device."""
 
     login: Text

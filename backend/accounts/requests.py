@@ -27,7 +27,7 @@ async def write_once(
     nothing and is not stored. Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
     """
     key = request.headers.get("idempotency-key", "")
-    if len(key) not in _KEY_LENGTHS:
+    if len(key) not in _KEY_LENGTHS or not (key.isascii() and key.isprintable()):
         raise DomainError("idempotency_key_required", "Send an Idempotency-Key header of 8 to 255 characters.")
     caller, body = request.user, await request.body()
     if caller.account_id is None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-Instant = Annotated[datetime, Meta(tz=True)]
+from backend.core.bounds import Asked, DaySeconds, Instant, Note, Token, Word
 
 
 class Channel(StrEnum):
@@ -18,7 +18,7 @@ class Channel(StrEnum):
     WALK_IN = "walk_in"
 
 
-class Wish(Struct, frozen=True):
+class Wish(Asked, frozen=True):
     """The window asked for. A soft wish may be served late, but not after `latest_at`."""
 
     from_at: Instant
@@ -27,29 +27,29 @@ class Wish(Struct, frozen=True):
     latest_at: Instant | None = None
 
 
-class Pickup(Struct, frozen=True):
+class Pickup(Asked, frozen=True):
     """Where a meal is fetched and when it is ready; ride and pick-up times in seconds."""
 
     facility_id: UUID
     ready_at: Instant
-    max_ride_s: Annotated[int, Meta(ge=60)] | None = None
+    max_ride_s: Annotated[int, Meta(ge=60, le=86400)] | None = None
     pickup_s: Annotated[int, Meta(ge=0, le=3600)] = 120
 
 
-class After(Struct, frozen=True):
+class After(Asked, frozen=True):
     """The order must start between two gaps after another of the same day, in seconds."""
 
     order_id: UUID
-    min_gap_s: Annotated[int, Meta(ge=0, le=86400)]
-    max_gap_s: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    min_gap_s: DaySeconds
+    max_gap_s: DaySeconds | None = None
     gap_from: Literal["start", "end"] = "end"
 
 
-class QuoteRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class QuoteRequest(Asked, frozen=True):
     """A service for a resident: in a wished window, or any time over the coming days."""
 
     resident_id: UUID
-    item_code: str
+    item_code: Word
     wish: Wish | None = None
     from_on: date | None = None
     days: Annotated[int, Meta(ge=1, le=14)] = 3
@@ -84,11 +84,11 @@ class Quote(Struct, frozen=True):
     reasons: list[QuoteReason]
 
 
-class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class BookingRequest(Asked, frozen=True):
     """Take up a slot: hold and place in one step, or hold only and confirm later."""
 
-    slot: str
+    slot: Token
     channel: Channel
     asked_by: UUID | None = None
-    note: Annotated[str, Meta(max_length=1000)] = ""
+    note: Note = ""
     hold_only: bool = False

@@ -17,6 +17,7 @@ FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2200, 1, 1)  # nobody alive was bor
 Instant = Annotated[datetime, Meta(tz=True)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Coordinate = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]  # degrees, or metres where a zone is a plane
 Metres = Annotated[float, Meta(ge=0, le=1_000_000)]
 DaySeconds = Annotated[int, Meta(ge=0, le=86400)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -25,7 +26,7 @@ Reasoned = Annotated[str, Meta(min_length=1, max_length=500)]
 Remark = Annotated[str, Meta(max_length=500)]
 Note = Annotated[str, Meta(max_length=1000)]
 PhoneText = Annotated[str, Meta(min_length=1, max_length=40)]
-Token = Annotated[str, Meta(min_length=1, max_length=8192)]
+Token = Annotated[str, Meta(max_length=8192)]
 
 
 class Asked(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,10 +7,11 @@ import msgspec
 from litestar import WebSocket, websocket
 from litestar.datastructures import State
 from litestar.exceptions import WebSocketDisconnect
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from backend.accounts import proofs, queries
 from backend.accounts.model import SignedIn
+from backend.core.bounds import Asked
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.events.feed import Cursor, head
@@ -24,7 +25,7 @@ _STRANGERS: Final = 200  # sockets without a ticket yet
 Socket = WebSocket[Any, Any, State]
 
 
-class Opening(Struct, frozen=True, forbid_unknown_fields=True):
+class Opening(Asked, frozen=True):
     """The first message of a client."""
 
     ticket: Annotated[str, Meta(max_length=200)]

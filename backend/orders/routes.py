@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, structs
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
+from backend.core import bounds
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
@@ -61,26 +62,26 @@ class OrderPage(Struct, frozen=True):
     cursor: UUID | None
 
 
-class Reason(Struct, frozen=True, forbid_unknown_fields=True):
+class Reason(bounds.Asked, frozen=True):
     """Why, in the words of whoever decided."""
 
-    reason: Annotated[str, Meta(max_length=500)] = ""
+    reason: bounds.Remark = ""
 
 
-class Cancellation(Struct, frozen=True, forbid_unknown_fields=True):
+class Cancellation(bounds.Asked, frozen=True):
     """Why an order is called off, and from whose side."""
 
-    reason: Annotated[str, Meta(max_length=500)] = ""
+    reason: bounds.Remark = ""
     side: Side | None = None
     """Whose wish it was, said by an operator (the resident's, unless said); for everybody else their role says it."""
 
 
-class ManualAssignment(Struct, frozen=True, forbid_unknown_fields=True):
+class ManualAssignment(bounds.Asked, frozen=True):
     """An operator's own choice of crew, by seat, and the start; the override needs a reason."""
 
-    worker_ids: list[UUID]
-    start_at: Annotated[datetime, Meta(tz=True)]
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    worker_ids: Annotated[list[UUID], Meta(min_length=1, max_length=4)]
+    start_at: bounds.Instant
+    reason: bounds.Reasoned
 
 
 _KNOW_WHY = frozenset({Role.OPERATOR, Role.SUPERVISOR})

@@ -7,21 +7,22 @@ from typing import Any, Final
 from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from litestar import MediaType, Request, Response, get
+from litestar import HttpMethod, MediaType, Request, Response, get, route
 from litestar.datastructures import State
-from litestar.params import FromQuery
-from litestar.static_files import create_static_files_router
+from litestar.params import FromPath, FromQuery
 from msgspec import Struct
 
 from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM, Role
 from backend.pages import queries
+from backend.pages.fixed import answer, files_below
 from backend.pages.words import KINDS, REASONS, STATES, WEEKDAYS, WORDS
 from backend.pages.words import State as Shown
 
 _FOLDER: Final = Path(__file__).parent
 _TEMPLATES: Final = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape())
+_STATIC: Final = files_below(_FOLDER / "static")
 _SUMMARY: Final = ("waiting", "accepted", "under_way", "done", "trouble")
 _TICKER = 10
 
@@ -200,5 +201,18 @@ async def live(request: Request[Any, Any, State], lang: FromQuery[str] = "zh") -
     return await _page(request, "board/live.html", lang)
 
 
-static = create_static_files_router("/static", [_FOLDER / "static"], opt={"public": True}, include_in_schema=False)
+@route(
+    "/static/{name:path}",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    opt={"public": True},
+    include_in_schema=False,
+)
+async def static(request: Request[Any, Any, State], name: FromPath[str]) -> Response[bytes]:
+    """A style sheet, a script or a picture of the pages."""
+    found = _STATIC.get(name.removeprefix("/"))
+    if found is None:
+        raise DomainError("not_found")
+    return answer(request, found)
+
+
 route_handlers = [page, live, static]

@@ -3,12 +3,16 @@
 from typing import Any, Final
 
 from litestar import Litestar, Request, Response, Router, get
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.serialization import encode_json
 
-from backend.core.errors import CODES
+from backend.core.errors import CODES, DomainError
+from backend.pages.fixed import answer, fixed
 
 _ABOUT: Final = (
     "Sign in, then send the token as `Authorization: Bearer`. A POST that changes care data takes an `Idempotency-Key` "
@@ -37,7 +41,7 @@ _PROBLEM: Final = {
 
 def config() -> OpenAPIConfig:
     """What Litestar should derive; its own pages are kept out of the way of ours."""
-    aside = Router("/v1/openapi", route_handlers=[], opt={"public": True}, include_in_schema=False)
+    aside = Router("/v1/openapi", route_handlers=[], opt={"public": True}, guards=[_nobody], include_in_schema=False)
     return OpenAPIConfig(
         title="Yinling 银龄",
         version="1",
@@ -62,6 +66,14 @@ def described(app: Litestar) -> dict[str, Any]:
 
 
 @get("/v1/openapi.json", opt={"public": True}, include_in_schema=False)
-async def description(request: Request[Any, Any, State]) -> Response[dict[str, Any]]:
-    """The description, for everybody."""
-    return Response(described(request.app))
+async def description(request: Request[Any, Any, State]) -> Response[bytes]:
+    """The description, for everybody; written out once, when somebody first asks for it."""
+    state = request.app.state
+    if "description" not in state:
+        state["description"] = fixed(encode_json(described(request.app)), "application/json")
+    return answer(request, state["description"])
+
+
+def _nobody(_connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Litestar's own pages write the description out anew for each caller. Raises DomainError not_found."""
+    raise DomainError("not_found")

@@ -17,13 +17,13 @@ from backend.accounts.guards import declares_its_roles
 from backend.bookings import routes as bookings
 from backend.catalogue import routes as catalogue
 from backend.config import Settings
-from backend.core.errors import DomainError
 from backend.database.pool import Database
 from backend.orders import routes as orders
 from backend.pages import board
 from backend.processes import description as openapi
 from backend.processes.headers import before_send_with
 from backend.processes.problems import HANDLERS, UNAVAILABLE
+from backend.processes.reading import StrictRequest, read_strictly
 from backend.processes.serving import MESSAGE_LIMIT, serve
 from backend.processes.warming import warm_kernels
 from backend.providers import routes as providers
@@ -70,15 +70,6 @@ async def ready(request: Request[Any, Any, State]) -> Response[Health]:
     return Response(Health("ok"))
 
 
-async def _json_only(request: Request[Any, Any, State]) -> None:
-    """A browser's form cannot reach the interface: what it sends is not JSON."""
-    kind = request.headers.get("content-type")
-    if kind and request.method != "GET" and request.url.path.startswith("/v1/"):
-        media_type = kind.partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise DomainError("unsupported_media_type")
-
-
 def create_app(settings: Settings, database: Database, warm: asyncio.Event | None = None) -> Litestar:
     """The application; days are planned once `warm` is set. Raises OpenRouteError when a route forgot to say who may call it."""
     signing_in = SigningIn(settings, database)
@@ -87,7 +78,8 @@ def create_app(settings: Settings, database: Database, warm: asyncio.Event | Non
         route_handlers=[live, ready, openapi.description, *(handler for handlers in _SLICES for handler in handlers)],
         middleware=[Authentication],
         exception_handlers=HANDLERS,
-        before_request=_json_only,
+        before_request=read_strictly,
+        request_class=StrictRequest,
         before_send=[before_send_with(settings)],
         request_max_body_size=MESSAGE_LIMIT,
         openapi_config=openapi.config(),

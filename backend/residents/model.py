@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
-Code = Annotated[str, Meta(pattern="^[0-9]{6,12}$")]
+from backend.core.bounds import Asked, Latitude, Longitude, PhoneText, Text
+
+Code = Annotated[str, Meta(pattern="^[0-9]{6,12}(?!\n)$", max_length=12)]
 Gender = Literal["female", "male"]
 
 
@@ -21,41 +22,41 @@ class Purpose(StrEnum):
     BOOK = "book"
 
 
-class NewHome(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class NewHome(Asked, frozen=True, kw_only=True):
     """Where the resident lives: WGS-84 degrees, and the codes of the administrative areas (GB/T 2260, GB/T 10114)."""
 
     zone_id: UUID
-    longitude: Annotated[float, Meta(ge=-180, le=180)]
-    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Longitude
+    latitude: Latitude
     address: Text
     district_code: Code
     street_code: Code
     community_code: Code
 
 
-class NewContact(Struct, frozen=True, forbid_unknown_fields=True):
+class NewContact(Asked, frozen=True):
     """Somebody to ring."""
 
     name: Text
-    phone: str
+    phone: PhoneText
     relation: Text
     emergency: bool = False
 
 
-class NewResident(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class NewResident(Asked, frozen=True, kw_only=True):
     """A resident to be registered; the ability level is 0 (able) to 4, by the scheme named."""
 
     name: Text
-    phone: str
+    phone: PhoneText
     gender: Gender
     born_on: date | None = None
     ability_level: Annotated[int, Meta(ge=0, le=4)] = 0
     ability_scheme: Text = "GB/T 42195-2022"
     ability_assessed_on: date | None = None
     gender_wish: Literal["any", "female", "male"] = "any"
-    diet: list[Text] = []
+    diet: Annotated[list[Text], Meta(max_length=20)] = field(default_factory=list)
     home: NewHome
-    contacts: list[NewContact] = []
+    contacts: Annotated[list[NewContact], Meta(max_length=20)] = field(default_factory=list)
 
 
 class ResidentCard(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,10 +74,10 @@ class ResidentCard(Struct, frozen=True, forbid_unknown_fields=True):
     suspended: bool
 
 
-class ConsentGiven(Struct, frozen=True, forbid_unknown_fields=True):
+class ConsentGiven(Asked, frozen=True):
     """A consent to be recorded: for whom, by telephone number, what for, and how it was given."""
 
-    phone: str
+    phone: PhoneText
     name: Text
     purpose: Purpose
     evidence: Text

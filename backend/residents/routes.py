@@ -6,10 +6,10 @@ from uuid import UUID
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
+from backend.core import bounds
 from backend.core.errors import DomainError
 from backend.core.phone import e164
 from backend.core.principal import Principal, Role
@@ -23,10 +23,10 @@ _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
 _GIVERS = requires(Role.RESIDENT, Role.OPERATOR)
 
 
-class PhoneSearch(Struct, frozen=True, forbid_unknown_fields=True):
+class PhoneSearch(bounds.Asked, frozen=True):
     """The caller's number; in the body, so that it stays out of logs."""
 
-    phone: str
+    phone: bounds.PhoneText
 
 
 @post("/v1/residents/search", guards=[_DESK], status_code=200)

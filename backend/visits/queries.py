@@ -1,22 +1,23 @@
 """All SQL of visit records."""
 
-from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, field
 
+from backend.core.bounds import Asked, Coordinate, Instant, Metres, Text
 from backend.database.pool import Connection
 from backend.database.rows import execute, value
 
 
-class Report(Struct, frozen=True):
+class Report(Asked, frozen=True):
     """What the worker's phone says at one moment; its clock is evidence, never order."""
 
-    device_at: datetime | None = None
-    x: float | None = None
-    y: float | None = None
-    accuracy_m: float | None = None
-    tasks: list[str] = []
+    device_at: Instant | None = None
+    x: Coordinate | None = None
+    y: Coordinate | None = None
+    accuracy_m: Metres | None = None
+    tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)
 
 
 async def insert_record(
