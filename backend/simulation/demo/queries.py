@@ -196,7 +196,7 @@ async def set_clock(connection: Connection, care_at: datetime, rate: float) -> N
     """Care time runs from here at this rate, with no ceiling."""
     await execute(
         connection,
-        """INSERT INTO care_clock (care_at, machine_at, rate, ceiling_at) VALUES ($1, now(), $2, 'infinity')
+        """INSERT INTO care_clock (care_at, machine_at, rate, ceiling_at) VALUES ($1, now(), $2, '2300-01-01 00:00+00')
            ON CONFLICT (single) DO UPDATE SET care_at = excluded.care_at, machine_at = excluded.machine_at,
                rate = excluded.rate, ceiling_at = excluded.ceiling_at""",
         care_at, rate,
