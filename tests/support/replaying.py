@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[2]
 DAYS = ROOT / "tests" / "support" / "instances"
 
@@ -47,6 +49,4 @@ def finish(replay: subprocess.Popen[str], figures: Path, within_s: float) -> dic
 
 def children(parent: int, words: str) -> list[int]:
     """Processes somebody started whose command line contains some words."""
-    listing = subprocess.run(["ps", "-axo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listing.splitlines()]
-    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and words in args]
+    return [child.pid for child in psutil.Process(parent).children() if words in " ".join(child.cmdline())]
