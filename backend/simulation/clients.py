@@ -157,7 +157,7 @@ class Watcher:
 
     async def _once(self) -> None:
         ticket = await self._api.post("/v1/live/tickets", {})
-        async with connect(self._url, max_queue=None, compression=None, open_timeout=10) as socket:
+        async with connect(self._url, max_queue=None, compression=None, open_timeout=10, proxy=None) as socket:
             cursor = ".".join(str(part) for part in self.last) if self.last else None
             await socket.send(msgspec.json.encode({"ticket": ticket["ticket"], "cursor": cursor}).decode())
             await self._listen(socket)

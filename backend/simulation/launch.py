@@ -3,13 +3,11 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -18,12 +16,14 @@ import httpx
 from msgspec import Struct
 
 from backend.database.migrate import migrate
-from backend.processes.embedded import Embedded, Urls, fresh_secret
+from backend.processes.embedded import Embedded, Urls, fresh_secret, temporary_folder
+from backend.processes.guard import GROUP, guard
 
 PROCESSES: Final = ("web", "gateway", "relay", "dispatcher", "jobs")
 _READY_S: Final = 60.0
 _STOP_S: Final = 8.0
 _RESTART_PAUSE_S: Final = 0.2
+_ANSWER_S: Final = 1.0
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -52,24 +52,25 @@ def free_ports(number: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there on loopback now."""
+    """Whether a server could listen there on loopback now, and a browser that asks for `localhost` would meet it.
+
+    Somebody who listens on another family of addresses counts too: a browser may ask there first. Raises
+    PermissionError for ports that only root may take.
+    """
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with contextlib.suppress(OSError), socket.socket(family) as one:  # nobody there, or no such family here
+            one.settimeout(_ANSWER_S)
+            one.connect((host, port))
+            return False
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             one.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise
         except OSError:
             return False
     return True
-
-
-@contextlib.contextmanager
-def _folder(keep: bool) -> Generator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="yinling-replay-"))
-    try:
-        yield folder
-    finally:
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager
@@ -77,7 +78,7 @@ async def running(
     extra: Mapping[str, str], prepare: Callable[[Urls], Awaitable[None]], *, keep: bool = False
 ) -> AsyncGenerator[Platform]:
     """Start everything with a database of its own, filled before, and stop everything it started at the end."""
-    with _folder(keep) as folder, Embedded(folder / "data") as server:
+    with temporary_folder("yinling-replay-", keep=keep) as folder, Embedded(folder / "data") as server:
         urls = await server.bootstrap("replay")
         await migrate(urls.owner)
         await prepare(urls)
@@ -95,6 +96,7 @@ async def supervised(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("YINLING_")}
     environment |= {
         "PYTHONPATH": str(_ROOT),
+        "PYTHONUTF8": "1",  # logs are read as UTF-8 whatever the desktop speaks
         "YINLING_DATABASE_URL": urls.app,
         "YINLING_HOST": "127.0.0.1",
         "YINLING_WEB_PORT": str(web_port),
@@ -125,6 +127,7 @@ async def _keep(name: str, platform: Platform, environment: Mapping[str, str]) -
                 sys.executable, "-m", "backend", name, cwd=_ROOT, env=dict(environment), stdin=asyncio.subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
+        guard.hold(GROUP, process.pid)
         platform.pids[name] = process.pid
         try:
             await process.wait()
@@ -143,6 +146,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             await asyncio.wait_for(process.wait(), _STOP_S)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    guard.release(GROUP, process.pid)
     if process.returncode is None:
         await process.wait()
 
@@ -150,7 +154,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 async def _ready(platform: Platform, keepers: list[asyncio.Task[None]]) -> None:
     give_up_at = time.monotonic() + _READY_S
     gateway = platform.gateway_url.replace("ws://", "http://").removesuffix("/v1/live")
-    async with httpx.AsyncClient(timeout=2) as http:
+    async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
         for address in (f"{platform.web_url}/health/ready", f"{gateway}/health/live"):
             while not await _answers(http, address):
                 broken = [name for name, times in platform.restarts.items() if times > 3]
@@ -172,5 +176,7 @@ def _last_words(platform: Platform) -> str:
     for name in PROCESSES:
         log = platform.folder / f"{name}.log"
         if log.exists() and log.stat().st_size:
-            words.append(f"{name}: " + " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:]))
+            words.append(
+                f"{name}: " + " / ".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:])
+            )
     return "; ".join(words) or "no process has said anything"

@@ -21,6 +21,7 @@ from backend.core.principal import SYSTEM
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Urls
+from backend.processes.places import ServerError
 from backend.simulation import hhcrsp, importer, launch, mdrp, queries, report
 from backend.simulation.clients import Api, Traffic, Watcher
 from backend.simulation.clock import Sleeper, StepClock
@@ -28,6 +29,7 @@ from backend.simulation.importer import Desk, Imported
 from backend.simulation.instances import HOUR_S, Demand, Instance, InstanceError
 from backend.simulation.pace import Pace
 from backend.simulation.people import Resident, Worker
+from backend.simulation.stopping import until_told
 from backend.simulation.world import World
 from dispatch import quotes_kept, warm, warm_quotes
 
@@ -100,7 +102,9 @@ class Day:
         async with self._database.unit_of_work(SYSTEM) as connection:
             await queries.start_clock(connection, self._day.instant(start_s))
         limits = httpx.Limits(max_connections=48, max_keepalive_connections=48)
-        async with httpx.AsyncClient(base_url=self._platform.web_url, limits=limits, timeout=30) as http:
+        async with httpx.AsyncClient(
+            base_url=self._platform.web_url, limits=limits, timeout=30, trust_env=False
+        ) as http:
             clock = StepClock(start_s, self._options.speed, self._move, self._pace.stand)
             self._pace.clock = clock
             async with asyncio.TaskGroup() as tasks:
@@ -337,10 +341,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     console = Console()
     try:
-        reports = asyncio.run(replay_all(instances(asked.path, options), options, console))
-    except (InstanceError, launch.PlatformError) as error:
+        reports = asyncio.run(until_told(replay_all(instances(asked.path, options), options, console)))
+    except (InstanceError, launch.PlatformError, ServerError) as error:
         Console(stderr=True).print(str(error), highlight=False, markup=False)
         return 2
+    if reports is None:
+        return 130
     if asked.json:
         figures = [msgspec.to_builtins(one) for one in reports]
         content = figures[0] if len(figures) == 1 else {"replays": figures}

@@ -11,6 +11,7 @@ import random
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -31,6 +32,11 @@ class GaveUpError(Exception):
 def place(cursor: str) -> Place:
     """A cursor as something that can be compared: epoch, transaction, number."""
     return tuple(int(part) for part in cursor.split("."))
+
+
+def proxied(url: str) -> bool:
+    """Whether a desktop's proxy may stand between: not before a platform on this machine, which it cannot see."""
+    return urlsplit(url).hostname not in {"127.0.0.1", "::1", "localhost"}
 
 
 class Watch:
@@ -71,7 +77,8 @@ class Watch:
 
     async def _one_line(self, show: "Show") -> None:
         ticket = await self._ticket()
-        async with connect(ticket["url"], compression=None) as socket:
+        proxy = True if proxied(ticket["url"]) else None
+        async with connect(ticket["url"], compression=None, proxy=proxy) as socket:
             await socket.send(msgspec.json.encode({"ticket": ticket["ticket"], "cursor": self.cursor}).decode())
             while True:
                 async with asyncio.timeout(_SILENCE_S):
@@ -146,7 +153,7 @@ def _answer(answer: httpx.Response) -> Any:
 
 
 async def _watch(phone: str, url: str, cursor: str | None, show: Show) -> None:
-    async with httpx.AsyncClient(base_url=url, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=10, trust_env=proxied(url)) as http:
         watch = Watch(http, phone, cursor)
         try:
             await watch.run(show)

@@ -45,7 +45,7 @@ class Population:
 
     def __init__(self, url: str, pace: Pace, chooser: random.Random) -> None:
         limits = httpx.Limits(max_connections=24, max_keepalive_connections=24)
-        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=20)
+        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=20, trust_env=False)
         self._pace = pace
         self._chooser = chooser
         self.traffic = Traffic()

@@ -4,52 +4,72 @@ import argparse
 import asyncio
 import contextlib
 import random
-import signal
 import sys
 from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import asyncpg
 from pyotp.totp import TOTP
 from rich.console import Console
 from rich.table import Column, Table
 
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
-from backend.database.migrate import migrate
+from backend.database.migrate import SchemaError, migrate
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
-from backend.processes.embedded import Embedded, default_folder
+from backend.processes.embedded import Embedded
+from backend.processes.places import ServerError, default_folder
 from backend.simulation import launch
 from backend.simulation.demo import city, opening, queries
 from backend.simulation.demo.morning import SlowMorningError
 from backend.simulation.demo.population import Pace, Population
+from backend.simulation.stopping import until_told
 
 _PORT: Final = 8000
+_LAST_PORT: Final = 65535
+_LOOK_S: Final = 0.5
 _RATE: Final = 20.0  # twenty times as fast: a working day in half an hour
 _DAY_BEGINS, _DAY_ENDS, _NIGHT_BEGINS = time(7, 40), time(19), time(19, 30)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command; 0 after Ctrl-C, 2 when it cannot start."""
+    """The command; 0 after Ctrl-C, 2 when it cannot start or go on, after one line that says why."""
     parser = argparse.ArgumentParser(prog="yinling demo", description="A whole invented city, in fast motion.")
-    parser.add_argument("--port", type=int, default=_PORT, help="of the web; the gateway takes the next (%(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=_PORT, help="of the web; the gateway takes the next (%(default)s)"
+    )
     parser.add_argument("--speed", type=float, default=_RATE, help="care seconds per real second (%(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the city's chances (%(default)s)")
     parser.add_argument("--resume", action="store_true", help="go on where the last demo stopped, instead of a new day")
     asked = parser.parse_args(arguments)
     ports = (asked.port, asked.port + 1)
-    busy = [port for port in ports if not launch.is_free(port)]
-    if busy:
-        sys.stderr.write(f"port {busy[0]} is in use; stop what listens there, or choose another with --port\n")
-        return 2
     try:
-        asyncio.run(run(rate=asked.speed, seed=asked.seed, ports=ports, resume=asked.resume))
-    except (launch.PlatformError, SlowMorningError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+        busy = [port for port in ports if not launch.is_free(port)]
+        if busy:
+            return _cannot(f"port {busy[0]} is in use; stop what listens there, or choose another with --port")
+        asyncio.run(until_told(run(rate=asked.speed, seed=asked.seed, ports=ports, resume=asked.resume)))
+    except (launch.PlatformError, SlowMorningError, ServerError) as error:
+        return _cannot(str(error))
+    except SchemaError as error:
+        return _cannot(f"{error}, or start without --resume")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return _cannot(f"the demo cannot go on: {str(error) or type(error).__name__}")
     return 0
+
+
+def _port(text: str) -> int:
+    """A port whose next one exists too. Raises ValueError."""
+    if not 1 <= int(text) < _LAST_PORT:
+        raise ValueError(text)
+    return int(text)
+
+
+def _cannot(why: str) -> int:
+    sys.stderr.write(f"{why}\n")
+    return 2
 
 
 async def run(
@@ -57,9 +77,6 @@ async def run(
 ) -> None:
     """Start everything, print where to look, and live until interrupted."""
     console = Console()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     logs = default_folder("logs")
     logs.mkdir(parents=True, exist_ok=True)
     with _telling(console) as tell:
@@ -72,22 +89,24 @@ async def run(
             else:
                 urls = await opening.fresh(server, seed, logs, tell)
             owner = await open_as_owner(urls.owner, size=2)
-            begins, desks = await _prepare(owner, seed)
-            tell("starting web, gateway, relay, dispatcher and jobs …")
-            extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}
-            async with launch.supervised(urls, logs, ports, extra) as platform:
-                tell(None)
-                await _live(console, owner, platform.web_url, begins, desks, stop, rate, every_s, seed)
-            await owner.close()
+            try:
+                begins, desks = await _prepare(owner, seed)
+                tell("starting web, gateway, relay, dispatcher and jobs …")
+                extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}
+                async with launch.supervised(urls, logs, ports, extra) as platform:
+                    tell(None)
+                    await _live(console, owner, server, platform.web_url, begins, desks, rate, every_s, seed)
+            finally:
+                await owner.close()
 
 
 async def _live(
     console: Console,
     owner: Database,
+    server: Embedded,
     url: str,
     begins: datetime,
     desks: list[city.Desk],
-    stop: asyncio.Event,
     rate: float,
     every_s: float,
     seed: int,
@@ -102,16 +121,28 @@ async def _live(
     people = Population(url, pace, random.Random(seed))
     living = asyncio.create_task(people.live(residents, workers, points, desks, every_s))
     nights = asyncio.create_task(skip_nights(console, owner, pace, rate, seed))
-    waiting = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait({living, nights, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (living, nights):
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            if task in done:
-                await task
-    console.print("\nstopping …")
-    async with owner.unit_of_work(SYSTEM) as connection:
-        await queries.set_clock(connection, pace.now(), 0.0)
+    tasks = (living, nights, asyncio.create_task(_while_served(server)))
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            console.print("\nstopping …")
+        if server.runs:
+            async with owner.unit_of_work(SYSTEM) as connection:
+                await queries.set_clock(connection, pace.now(), 0.0)
+
+
+async def _while_served(server: Embedded) -> None:
+    """Return never, but raise ServerError when somebody has killed the database."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        if not server.runs:
+            raise ServerError("PostgreSQL was ended by somebody else: start the demo again")
 
 
 @contextlib.contextmanager
@@ -178,4 +209,4 @@ def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, 
     ):
         console.print(f"  {url}{path}  {what}", soft_wrap=True)
     console.print(f"Follow a day as the daughter:  .venv/bin/yinling watch --as {family} --url {url}", soft_wrap=True)
-    console.print("A demo's database is open to other users of this machine. Ctrl-C stops everything.")
+    console.print("Ctrl-C stops everything.")
