@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from backend.accounts import queries as accounts
-from backend.bookings import queries
+from backend.bookings import caps, queries
 from backend.bookings.model import (
     After,
     BookingRequest,
@@ -48,37 +48,46 @@ async def ask(
         raise DomainError("unknown_resident")
     async with as_the_platform(connection):
         now = await order_queries.care_now(connection)
-        link = request.after and await _link(connection, request.after, request.resident_id)
+        today = city_date(now, planner.zone_info)
+        await caps.may_ask(connection, principal, request.resident_id, today)
+        before = request.after and await _before(connection, request.after, request.resident_id)
         resident = await resident_for_booking(connection, request.resident_id)
         pickup = request.pickup and PickupPoint(
             request.pickup.facility_id, request.pickup.ready_at, request.pickup.pickup_s, request.pickup.max_ride_s
         )
-        wanted = await _wanted(connection, planner, resident, request.item_code, pickup, link, now)
+        wanted = await _wanted(connection, planner, resident, request.item_code, pickup, before and before[0], now)
+        only_on = before[1] if before else None
         if request.wish is not None and request.wish.soft:
-            slots, refused = await _soft(connection, planner, wanted, now, request.wish)
+            slots, refused = await _soft(connection, planner, wanted, now, request.wish, only_on)
         else:
-            slots, refused = await _coming_days(connection, planner, wanted, now, request)
+            slots, refused = await _coming_days(connection, planner, wanted, now, request, only_on)
+        await caps.note_asked(connection, principal, request.resident_id, today)
     return Quote(
         [_shown(slot, secret, len(wanted.seats)) for slot in slots],
         [QuoteReason(reason.on, reason.rule) for reason in refused],
     )
 
 
-async def _link(connection: Connection, after: After, resident_id: UUID) -> WantedLink:
+async def _before(connection: Connection, after: After, resident_id: UUID) -> tuple[WantedLink, date]:
+    """The gap to the order that comes before, and its day: on another day, nothing ties the two."""
     if after.max_gap_s is not None and after.max_gap_s < after.min_gap_s:
         raise DomainError("invalid_window", "The longest gap is shorter than the shortest.")
     other = await order_queries.order(connection, after.order_id)
     if other.resident_id != resident_id:
         raise DomainError("unknown_order")
-    return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from)
+    if other.status in order_queries.NOT_THERE:
+        raise DomainError("invalid_request", "The order it should follow does not take place.")
+    return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from), other.plan_on
 
 
 async def _soft(
-    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish
+    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish, only_on: date | None
 ) -> tuple[list[Slot], list[Refused]]:
     latest_at = wish.latest_at or wish.to_at
     _check_wish(wish.from_at, wish.to_at, latest_at, now)
     on = await _within_horizon(connection, planner, wish.from_at, now)
+    if only_on is not None and only_on != on:
+        raise DomainError("invalid_window", "The order it should follow is on another day.")
     if latest_at > day_origin(on, planner.zone_info) + timedelta(days=1):
         raise DomainError("invalid_window", "The latest start lies beyond the day of the wish.")
     days = await _with_neighbours(connection, wanted, on, on)
@@ -95,7 +104,12 @@ def _check_wish(from_at: datetime, to_at: datetime, latest_at: datetime, now: da
 
 
 async def _coming_days(
-    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, request: QuoteRequest
+    connection: Connection,
+    planner: Planner,
+    wanted: Wanted,
+    now: datetime,
+    request: QuoteRequest,
+    only_on: date | None,
 ) -> tuple[list[Slot], list[Refused]]:
     wish = request.wish
     if wish is not None:
@@ -113,6 +127,9 @@ async def _coming_days(
     refused: list[Refused] = []
     for step in range(days):
         day = on + timedelta(days=step)
+        if only_on not in {None, day}:
+            refused.append(Refused(day, "window"))
+            continue
         found, reason = await quotes.quote_slots(connection, planner, neighbours.get(day, wanted), now, on=day)
         slots += found
         refused += [reason] if reason else []
@@ -187,7 +204,9 @@ async def _with_neighbours(connection: Connection, wanted: Wanted, from_on: date
     for other in others:
         before = rest_s if own and other.kind == MEAL else 0
         after = rest_s if other.rests_after_meals and wanted.kind == MEAL else 0
-        days.setdefault(other.plan_on, []).append(Neighbour(other.id, other.from_at, other.to_at, before, after))
+        days.setdefault(other.plan_on, []).append(
+            Neighbour(other.id, other.from_at, other.to_at, other.over_at, other.starts_at, before, after)
+        )
     return {on: msgspec.structs.replace(wanted, neighbours=found) for on, found in days.items()}
 
 
@@ -225,7 +244,9 @@ async def _hold(
     plan = await scheduling.plan_for_update(connection, wanted.zone_id, slot.plan_on)
     places = [place for place in (wanted.place_id, wanted.pickup_place_id) if place]
     day = await planner.day(connection, wanted.zone_id, slot.plan_on, now, plan=plan, places=places)
-    await _still_apart(connection, wanted, slot)
+    since = day_origin(city_date(now, planner.zone_info), planner.zone_info)
+    await caps.may_book(connection, wanted.resident_id, slot.plan_on, since)
+    slot = await _still_apart(connection, wanted, slot)
     asked_by = await _asker(connection, principal, request)
     booking_id = await queries.insert_booking(
         connection, wanted.resident_id, wanted.item_code, request.channel.value, asked_by, principal.account_id,
@@ -276,12 +297,21 @@ async def _asker(connection: Connection, principal: Principal, request: BookingR
     return request.asked_by
 
 
-async def _still_apart(connection: Connection, wanted: Wanted, slot: Slot) -> None:
-    """Another order of the same resident since the quote leaves the slot's links incomplete. Raises slot_taken."""
+async def _still_apart(connection: Connection, wanted: Wanted, slot: Slot) -> Slot:
+    """The slot beside what the resident's day holds now. Raises slot_taken.
+
+    Another order since the quote leaves its links incomplete. One that will not take place any more ties nothing,
+    unless the slot was to follow it within some time.
+    """
     known = set(slot.beside)
     others = await order_queries.orders_of_day(connection, wanted.resident_id, slot.plan_on, slot.plan_on)
     if any(other.id not in known for other in others):
         raise DomainError("slot_taken", "Something else was booked for this resident meanwhile; ask for new slots.")
+    there = {other.id for other in others}
+    gone = [link for link in slot.links if link.order_id not in there]
+    if any(link.max_gap_s is not None for link in gone):
+        raise DomainError("slot_taken", "The order it was to follow was called off meanwhile; ask for new slots.")
+    return msgspec.structs.replace(slot, links=[link for link in slot.links if link.order_id in there])
 
 
 async def extend(connection: Connection, principal: Principal, order_id: UUID) -> Order:

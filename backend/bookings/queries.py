@@ -1,12 +1,14 @@
 """All SQL of bookings, and what a quote reads of facilities."""
 
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import maybe_one, value
+from backend.database.rows import execute, maybe_one, one, value
+from backend.scheduling.queries import LIVE_STATUSES
 
 
 async def insert_booking(
@@ -25,6 +27,61 @@ async def insert_booking(
            SELECT $1, id, $3, $4, $5, $6 FROM catalogue_items WHERE code = $2 RETURNING id""",
         resident_id, item_code, channel, asked_by, entered_by, note,
     )  # fmt: skip
+
+
+class Load(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many orders a resident has: held, open on one plan day, open in all, and made since an instant."""
+
+    holds: int
+    open_on_day: int
+    open: int
+    made: int
+
+
+async def load_of(connection: Connection, resident_id: UUID, plan_on: date, since: datetime) -> Load:
+    """What a resident has now; a hold that ran out no longer counts as open."""
+    return await one(
+        connection,
+        Load,
+        """SELECT count(*) FILTER (WHERE live AND status = 'held') AS holds,
+                  count(*) FILTER (WHERE live AND plan_on = $2) AS open_on_day,
+                  count(*) FILTER (WHERE live) AS open,
+                  count(*) FILTER (WHERE created_at >= $3) AS made
+           FROM (SELECT status, plan_on, created_at, status = ANY ($4)
+                        AND (status <> 'held' OR hold_expires_at > yinling_now()) AS live
+                 FROM orders WHERE resident_id = $1) own""",
+        resident_id, plan_on, since, list(LIVE_STATUSES),
+    )  # fmt: skip
+
+
+async def lock_resident(connection: Connection, resident_id: UUID) -> None:
+    """One booking of a resident after the other, also on different days; taken after the plan's lock."""
+    await value(connection, "SELECT id FROM residents WHERE id = $1 FOR NO KEY UPDATE", resident_id)
+
+
+async def quotes_asked(connection: Connection, resident_id: UUID, asked_on: date, *, by_desk: bool) -> int:
+    """How often slots were looked for in a resident's name on a day."""
+    asked = await value(
+        connection,
+        "SELECT asked FROM quotes_asked WHERE resident_id = $1 AND asked_on = $2 AND by_desk = $3",
+        resident_id, asked_on, by_desk,
+    )  # fmt: skip
+    return asked or 0
+
+
+async def count_quote(connection: Connection, resident_id: UUID, asked_on: date, *, by_desk: bool) -> None:
+    """Count one more look for slots."""
+    await execute(
+        connection,
+        """INSERT INTO quotes_asked AS q (resident_id, asked_on, by_desk) VALUES ($1, $2, $3)
+           ON CONFLICT (resident_id, asked_on, by_desk) DO UPDATE SET asked = q.asked + 1""",
+        resident_id, asked_on, by_desk,
+    )  # fmt: skip
+
+
+async def tidy(connection: Connection) -> None:
+    """Forget how often slots were looked for on days that are over."""
+    await execute(connection, "DELETE FROM quotes_asked WHERE asked_on < yinling_now()::date - 1")
 
 
 class MealPoint(Struct, frozen=True, forbid_unknown_fields=True):

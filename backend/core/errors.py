@@ -37,6 +37,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "slot_in_past": (422, "The slot lies in the past."),
     "too_far_ahead": (422, "Bookings for that day are not taken yet."),
     "slot_invalid": (422, "The slot is not one of ours or is older than ten minutes."),
+    "too_many_orders": (422, "This resident has as many open orders as one may have."),
     "no_shift": (422, "Nobody is on shift for this service at that time."),
     "consent_missing": (403, "The resident has not agreed to this."),
     "not_entitled": (422, "The resident may not book this service."),

@@ -173,13 +173,18 @@ class NewOrder(Struct, frozen=True, kw_only=True):
 
 
 class OwnOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """Another order in a resident's day, with when it keeps the resident busy."""
+    """Another order in a resident's day: when it keeps the resident busy, as planned, else anywhere in its window.
+
+    `over_at` and `starts_at` are the earliest it can be over and the latest it can begin.
+    """
 
     id: UUID
     plan_on: date
     kind: str
     from_at: datetime
     to_at: datetime
+    over_at: datetime
+    starts_at: datetime
     rests_after_meals: bool
 
 

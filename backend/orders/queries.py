@@ -30,7 +30,7 @@ ORDER_COLUMNS: Final[
     price_lines, provider_id, acceptance, declined_by, expired_by, reason, reasons, created_at, placed_at"""
 
 
-_NOT_THERE: Final = ("lapsed", "cancelled", "unserved", "missed", "aborted", "rejected")
+NOT_THERE: Final = ("lapsed", "cancelled", "unserved", "missed", "aborted", "rejected")
 
 
 async def order(connection: Connection, order_id: UUID) -> Order:
@@ -234,13 +234,16 @@ async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date
         OwnOrder,
         """SELECT o.id, o.plan_on, o.kind, coalesce(s.from_at, o.window_from) AS from_at,
                   coalesce(s.to_at, o.latest_at + make_interval(secs => d.duration_s)) AS to_at,
+                  coalesce(s.to_at, o.window_from + make_interval(secs => d.duration_s)) AS over_at,
+                  coalesce(s.from_at, o.latest_at) AS starts_at,
                   'meal_to_bath_gap_s' = ANY (v.rules) AS rests_after_meals
            FROM orders o JOIN catalogue_versions v ON v.id = o.catalogue_version_id
            JOIN LATERAL (SELECT max(duration_s) AS duration_s FROM order_seats WHERE order_id = o.id) d ON true
            LEFT JOIN LATERAL (SELECT min(lower(during)) AS from_at, max(upper(during)) AS to_at FROM stops
                               WHERE order_id = o.id AND kind <> 'pickup') s ON true
-           WHERE o.resident_id = $1 AND o.plan_on BETWEEN $2 AND $3 AND o.status <> ALL ($4)""",
-        resident_id, from_on, to_on, list(_NOT_THERE),
+           WHERE o.resident_id = $1 AND o.plan_on BETWEEN $2 AND $3 AND o.status <> ALL ($4)
+             AND (o.status <> 'held' OR o.hold_expires_at > yinling_now())""",
+        resident_id, from_on, to_on, list(NOT_THERE),
     )  # fmt: skip
 
 
@@ -415,6 +418,16 @@ async def due(connection: Connection, tries: int) -> list[Timer]:
         """SELECT id, kind, subject_id FROM timers
            WHERE fired_at IS NULL AND due_at <= yinling_now() AND tries < $1 ORDER BY due_at LIMIT 100""",
         tries,
+    )
+
+
+async def lock_for(connection: Connection, timer: Timer) -> None:
+    """Lock the plan of the order a timer is about before the timer itself: whoever moves a timer holds that lock."""
+    await execute(
+        connection,
+        """SELECT p.id FROM plans p JOIN orders o ON o.zone_id = p.zone_id AND o.plan_on = p.plan_on
+           WHERE o.id = coalesce((SELECT order_id FROM offers WHERE id = $1), $1) FOR NO KEY UPDATE OF p""",
+        timer.subject_id,
     )
 
 

@@ -11,7 +11,7 @@ from backend.orders.actions import accept_for_resident, free_stops, give_up, lap
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus
 from backend.orders.offering import close_and_return, to_the_desk
-from backend.orders.queries import Timer, claim, due, failed, tidy
+from backend.orders.queries import Timer, claim, due, failed, lock_for, tidy
 from backend.orders.visiting import end_unreported
 
 S = OrderStatus
@@ -85,4 +85,4 @@ HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {
     "acceptance_due": _acceptance_due,
 }
 
-__all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "tidy"]
+__all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "lock_for", "tidy"]

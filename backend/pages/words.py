@@ -54,6 +54,7 @@ REASONS: Final = {
     "no_gap": {"zh": "时段已满", "en": "no free time"},
     "no_skill": {"zh": "无相应技能", "en": "nobody has the skill"},
     "no_shift": {"zh": "无人当班", "en": "nobody on shift"},
+    "resident_busy": {"zh": "与本人其他服务冲突", "en": "the resident has another service then"},
     "crew_together": {"zh": "两人无法同时到", "en": "no two at once"},
     "nobody_accepted": {"zh": "无机构接单", "en": "nobody accepted"},
     "provider_excluded": {"zh": "机构均已拒单", "en": "all declined"},

@@ -6,6 +6,7 @@ import asyncpg
 import structlog
 
 from backend.accounts import queries as accounts
+from backend.bookings import queries as bookings
 from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.pool import Connection, Database
@@ -38,6 +39,7 @@ async def fire_due(database: Database) -> int:
 
 
 async def _fire(connection: Connection, timer: Timer) -> None:
+    await timers.lock_for(connection, timer)
     if await timers.claim(connection, timer.id):
         await timers.HANDLERS[timer.kind](connection, timer.subject_id)
 
@@ -62,6 +64,7 @@ async def _keep_house(database: Database) -> None:
             async with database.unit_of_work(SYSTEM) as connection:
                 await timers.tidy(connection)
                 await accounts.tidy(connection)
+                await bookings.tidy(connection)
         except asyncpg.PostgresError as error:
             log.exception("jobs.housekeeping_failed", error=type(error).__name__)
         await asyncio.sleep(_HOUSEKEEPING_S)

@@ -83,16 +83,23 @@ class Turn(Struct, frozen=True):
     links: list[WantedLink]
 
 
-def turns(day: Day, wanted: Wanted) -> list[Turn]:
-    """Before, between and after the resident's other orders of the day; nobody is bathed while being fed."""
+def turns(day: Day, wanted: Wanted, *, tied: bool = False) -> list[Turn]:
+    """Before, between and after the resident's other orders of the day; nobody is bathed while being fed.
+
+    What nobody is planned for yet may come at any time of its window: a firm window stays clear of all of it, while a
+    soft one, whose time follows from its links (`tied`), only needs room for the one behind the other.
+    """
     asked = [wanted.link] if wanted.link else []
     others = sorted((n for n in wanted.neighbours if wanted.link is None or n.order_id != wanted.link.order_id),
                     key=lambda n: n.from_at)  # fmt: skip
     length = max(seat.duration_s for seat in wanted.seats)
     found: list[Turn] = []
     for turn in range(len(others) + 1):
-        lo = max((day.seconds(n.to_at) + n.gap_before_s for n in others[:turn]), default=0)
-        hi = min((day.seconds(n.from_at) - n.gap_after_s - length for n in others[turn:]), default=_FAR_S)
+        lo = max((day.seconds(n.over_at if tied else n.to_at) + n.gap_before_s for n in others[:turn]), default=0)
+        hi = min(
+            (day.seconds(n.starts_at if tied else n.from_at) - n.gap_after_s - length for n in others[turn:]),
+            default=_FAR_S,
+        )
         links = [WantedLink(n.order_id, n.gap_before_s) for n in others[:turn]]
         links += [WantedLink(n.order_id, n.gap_after_s, follows=False) for n in others[turn:]]
         if lo <= hi:
@@ -133,6 +140,7 @@ async def quote_wish(
     """One slot for a soft wish: as near to the wished window as anybody can come, late if it must be.
 
     When nobody is free the slot says so by an empty `expected_at`, with the reason; taken up, the order waits for a crew.
+    When the resident is busy then, there is no slot: nobody receives two services at once, and waiting changes nothing.
     """
     on = city_date(wish[0], planner.zone_info)
     day = await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
@@ -147,7 +155,7 @@ async def quote_wish(
     best: tuple[int, Slot] | None = None
     possible: list[Slot] = []
     refused: list[Refused] = []
-    for turn in turns(day, wanted):
+    for turn in turns(day, wanted, tied=True):
         slot = msgspec.structs.replace(waiting, links=turn.links)
         visit = visit_of(day, wanted, slot, NEW)
         if max(visit.earliest_s, turn.lo) > min(visit.latest_s, turn.hi):
@@ -166,7 +174,7 @@ async def quote_wish(
             best = (start, msgspec.structs.replace(slot, expected_at=day.instant(start), late_s=late))
     if best is not None:
         return [best[1]], []
-    return [possible[0] if possible else waiting], refused or [Refused(on, "window")]
+    return possible[:1], refused or [Refused(on, "resident_busy")]
 
 
 def place_into(planner: Planner, day: Day, wanted: Wanted, slot: Slot, identity: str) -> Plan | None:

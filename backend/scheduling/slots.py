@@ -43,6 +43,8 @@ class Neighbour(Struct, frozen=True, forbid_unknown_fields=True):
     order_id: UUID
     from_at: datetime
     to_at: datetime
+    over_at: datetime  # the earliest it can be over: as planned, or while nobody is planned, done as early as may be
+    starts_at: datetime  # the latest it can begin: as planned, or as late as may be
     gap_before_s: int
     gap_after_s: int
 

@@ -1,0 +1,49 @@
+"""How much one resident's name may ask of the city: no day has room for thirty visits to one home."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from backend.bookings import queries
+from backend.core.errors import DomainError
+from backend.core.principal import Principal, Role
+from backend.database.pool import Connection
+from backend.rules.queries import figures
+
+_MOST = "most_"  # what the codes of such rules begin with
+
+
+async def may_ask(connection: Connection, principal: Principal, resident_id: UUID, today: date) -> None:
+    """Refuse to look for slots once more often than a day of asking needs. Raises too_many_requests (429).
+
+    The desk counts apart: whoever has asked too often in an app is still helped on the telephone.
+    """
+    asked = await queries.quotes_asked(connection, resident_id, today, by_desk=_by_desk(principal))
+    if asked >= (await figures(connection, _MOST))["quotes_a_day"]:
+        raise DomainError("too_many_requests", "Too many questions for this resident today; please ring the desk.")
+
+
+async def note_asked(connection: Connection, principal: Principal, resident_id: UUID, today: date) -> None:
+    """Count one question; the last thing a quote does, so that nobody waits for a row that is being counted."""
+    await queries.count_quote(connection, resident_id, today, by_desk=_by_desk(principal))
+
+
+def _by_desk(principal: Principal) -> bool:
+    return principal.role is Role.OPERATOR
+
+
+async def may_book(connection: Connection, resident_id: UUID, plan_on: date, since: datetime) -> None:
+    """Refuse one more order where the resident has as many as one may; held until the transaction ends.
+
+    `since` is when the present day began. Raises too_many_orders (422).
+    """
+    await queries.lock_resident(connection, resident_id)
+    have = await queries.load_of(connection, resident_id, plan_on, since)
+    most = await figures(connection, _MOST)
+    for what, number, rule in (
+        ("holds", have.holds, "holds"),
+        ("open orders on that day", have.open_on_day, "orders_a_day"),
+        ("open orders", have.open, "open_orders"),
+        ("bookings made today", have.made, "bookings_a_day"),
+    ):
+        if number >= most[rule]:
+            raise DomainError("too_many_orders", f"This resident has {number} {what}, and may have no more.")
