@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command in COMMANDS:
         return COMMANDS[command](rest)
     if command in PROCESSES:
-        return _process(command)
+        return _process(command, rest)
     sys.stdout.write(USAGE)
     return 0 if command in {"-h", "--help", "help"} else 2
 
@@ -66,7 +67,12 @@ def _settings() -> Any:
         return None
 
 
-def _process(name: str) -> int:
+def _process(name: str, rest: Sequence[str]) -> int:
+    """Run one process. `--child-of PID` has it stop when that process, which started it, is gone."""
+    stop = _room("processes.stopping").Stop()
+    stop.listen()
+    if rest[:1] == ["--child-of"]:
+        _room("processes.children").end_with_parent(int(rest[1]), signal.SIGTERM)
     settings = _settings()
     if settings is None:
         return 2
@@ -75,10 +81,7 @@ def _process(name: str) -> int:
     room = _room(f"processes.{name}")
     gc.freeze()  # what was imported never goes
     gc.set_threshold(_YOUNG)
-    try:
-        loop.run(room.run(settings))
-    except KeyboardInterrupt:
-        return 130
+    loop.run(stop.run(lambda told: room.run(settings, told)))
     return 0
 
 

@@ -1,5 +1,6 @@
 """The connection pool and the one door to it: a transaction that runs as somebody."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ from backend.core.principal import Principal
 
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
+_CLOSE_WITHIN_S = 1.0  # a database that does not answer must not keep a process from ending
 _SET_PRINCIPAL = """
     SELECT set_config('app.role', $1, true), set_config('app.account', $2, true),
            set_config('app.provider', $3, true), set_config('app.worker', $4, true),
@@ -96,8 +98,12 @@ class Database:
         return cls(pool, url)
 
     async def close(self) -> None:
-        """Give every connection back and close it."""
-        await self._pool.close()
+        """Give every connection back and close it; those that do not come back within a moment are cut."""
+        try:
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
 
     @asynccontextmanager
     async def unit_of_work(self, principal: Principal) -> AsyncGenerator[Connection]:

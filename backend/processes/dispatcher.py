@@ -20,6 +20,7 @@ from backend.orders.model import Actor, Command, Order, OrderStatus
 from backend.orders.offering import offer_order, to_the_desk
 from backend.processes.logging import where
 from backend.processes.solving import SolverPool
+from backend.processes.stopping import pause
 from backend.processes.warming import warm_kernels
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
@@ -57,6 +58,7 @@ class Dispatcher:
         self._tried: dict[UUID, datetime] = {}
         self._kept_true: dict[tuple[UUID, date], tuple[int, datetime]] = {}
         self._improving: dict[tuple[UUID, date], asyncio.Task[None]] = {}
+        self._leaving = False
         self.wake = asyncio.Event()
 
     async def renew(self) -> None:
@@ -69,6 +71,19 @@ class Dispatcher:
                 else:
                     self._epochs[zone_id] = epoch
 
+    def leave(self) -> None:
+        """Begin nothing new from now on; searches are cut short, what is being committed is finished."""
+        self._leaving = True
+        self._solver.stop()
+        self.wake.set()
+
+    async def give_back(self) -> None:
+        """Finish what is being committed, then end our leases so that another dispatcher takes over at once."""
+        await asyncio.gather(*self._improving.values(), return_exceptions=True)
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            await scheduling.give_leases_back(connection, self._owner)
+        self._epochs.clear()
+
     async def cycle(self) -> None:
         """Place what waits, keep the running days true, and start improvements that are due."""
         if not self._epochs:
@@ -80,9 +95,13 @@ class Dispatcher:
             today = city_date(now, self._planner.zone_info)
             days = await scheduling.plan_days(connection, list(self._epochs), today)
         for order in waiting:
+            if self._leaving:
+                return
             self._tried[order.id] = now
             await self._guarded("place", self._place(order.id, order.zone_id))
         for day in days:
+            if self._leaving:
+                return
             key = (day.zone_id, day.plan_on)
             if day.plan_on == today:
                 seen = self._kept_true.get(key)
@@ -183,6 +202,8 @@ class Dispatcher:
         if movable > 1:
             seconds = self._settings.dispatcher_improve_seconds
             better = await self._solver.improve(problem, start, seconds, then.rows.plan.version)
+            if self._leaving:
+                return  # the search was cut short: whoever takes the zone over begins it again
         for _ in range(_CARRIES):
             if await self._carry(then, problem, start, better):
                 return
@@ -232,29 +253,37 @@ def _drifted(before: Plan, after: Plan) -> bool:
     )
 
 
-async def run(settings: Settings) -> None:
-    """Run until stopped; a broken database connection ends the process and its supervisor starts it again."""
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until told to stop; a broken database connection ends the process and its supervisor starts it again."""
     database = await Database.open(settings.database_url, size=4)
-    with SolverPool() as solver:
-        warm = asyncio.Event()
-        dispatcher = Dispatcher(settings, database, solver, warm)
-        ears = await database.listen()
-        await ears.add_listener("feed", lambda *_: dispatcher.wake.set())
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(warm_kernels(warm))
-            tasks.create_task(_renew_forever(dispatcher))
-            tasks.create_task(_cycle_forever(dispatcher))
+    try:
+        with SolverPool() as solver:
+            warm = asyncio.Event()
+            dispatcher = Dispatcher(settings, database, solver, warm)
+            ears = await database.listen()
+            await ears.add_listener("feed", lambda *_: dispatcher.wake.set())
+            async with asyncio.TaskGroup() as tasks:
+                warming = tasks.create_task(warm_kernels(warm))
+                tasks.create_task(_renew_until(stop, dispatcher))
+                tasks.create_task(_cycle_until(stop, dispatcher))
+                await stop.wait()
+                dispatcher.leave()
+                warming.cancel()
+            await dispatcher.give_back()
+            ears.terminate()
+    finally:
+        await database.close()
 
 
-async def _renew_forever(dispatcher: Dispatcher) -> None:
-    while True:
+async def _renew_until(stop: asyncio.Event, dispatcher: Dispatcher) -> None:
+    while not stop.is_set():
         await dispatcher.renew()
         dispatcher.wake.set()
-        await asyncio.sleep(_RENEW_S)
+        await pause(stop, _RENEW_S)
 
 
-async def _cycle_forever(dispatcher: Dispatcher) -> None:
-    while True:
+async def _cycle_until(stop: asyncio.Event, dispatcher: Dispatcher) -> None:
+    while not stop.is_set():
         dispatcher.wake.clear()
         await dispatcher.cycle()
         try:

@@ -63,10 +63,11 @@ def _die_with_it(task: "asyncio.Task[None]") -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
-async def run(settings: Settings) -> None:
-    """Serve until stopped."""
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until told to stop."""
     database = await Database.open(settings.database_url, size=_POOL_SIZE)
     try:
-        await serve(create_gateway(settings, database), settings.host, settings.gateway_port, send_buffer=_SEND_BUFFER)
+        app = create_gateway(settings, database)
+        await serve(app, settings.host, settings.gateway_port, stop, send_buffer=_SEND_BUFFER)
     finally:
         await database.close()

@@ -13,6 +13,7 @@ from backend.database.pool import Connection, Database
 from backend.orders import timers
 from backend.orders.timers import Timer
 from backend.processes.logging import where
+from backend.processes.stopping import pause
 
 _POLL_S = 0.25
 _HOUSEKEEPING_S = 3600.0
@@ -21,11 +22,16 @@ _LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)  # th
 log = structlog.get_logger()
 
 
-async def fire_due(database: Database) -> int:
-    """Fire what is due, each timer in its own transaction; a timer that fails is tried again and kept for a person."""
+async def fire_due(database: Database, stop: asyncio.Event | None = None) -> int:
+    """Fire what is due, each timer in its own transaction; a timer that fails is tried again and kept for a person.
+
+    Told to stop, it finishes the timer in hand: the others are rows, and wait.
+    """
     async with database.unit_of_work(SYSTEM) as connection:
         due = await timers.due(connection, _TRIES)
     for timer in due:
+        if stop is not None and stop.is_set():
+            break
         try:
             async with database.unit_of_work(SYSTEM) as connection:
                 await _fire(connection, timer)
@@ -44,22 +50,25 @@ async def _fire(connection: Connection, timer: Timer) -> None:
         await timers.HANDLERS[timer.kind](connection, timer.subject_id)
 
 
-async def run(settings: Settings) -> None:
-    """Run until stopped."""
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until told to stop."""
     database = await Database.open(settings.database_url, size=3)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_fire_forever(database))
-        tasks.create_task(_keep_house(database))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_fire_forever(database, stop))
+            tasks.create_task(_keep_house(database, stop))
+    finally:
+        await database.close()
 
 
-async def _fire_forever(database: Database) -> None:
-    while True:
-        if await fire_due(database) == 0:
-            await asyncio.sleep(_POLL_S)
+async def _fire_forever(database: Database, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        if await fire_due(database, stop) == 0:
+            await pause(stop, _POLL_S)
 
 
-async def _keep_house(database: Database) -> None:
-    while True:
+async def _keep_house(database: Database, stop: asyncio.Event) -> None:
+    while not stop.is_set():
         try:
             async with database.unit_of_work(SYSTEM) as connection:
                 await timers.tidy(connection)
@@ -67,4 +76,4 @@ async def _keep_house(database: Database) -> None:
                 await bookings.tidy(connection)
         except asyncpg.PostgresError as error:
             log.exception("jobs.housekeeping_failed", error=type(error).__name__)
-        await asyncio.sleep(_HOUSEKEEPING_S)
+        await pause(stop, _HOUSEKEEPING_S)

@@ -16,6 +16,7 @@ from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.events.feed import REDIS_CHANNEL, Cursor, newest_cursor, wake_readers
+from backend.processes.stopping import pause
 
 _ACTIVE_S, _IDLE_S, _QUIET_AFTER_S, _RETRY_S = 0.012, 0.25, 2.0, 1.0
 log = structlog.get_logger()
@@ -46,26 +47,26 @@ class Relay:
                 await self._redis.publish(REDIS_CHANNEL, str(newest))
         return True
 
-    async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until told to stop."""
+        while not stop.is_set():
             try:
                 await self.look()
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 log.warning("relay.lost_the_database", error=type(error).__name__)
-                await asyncio.sleep(_RETRY_S)
+                await pause(stop, _RETRY_S)
             quiet = time.monotonic() - self._grew_at > _QUIET_AFTER_S
-            await asyncio.sleep(_IDLE_S if quiet else _ACTIVE_S)
+            await pause(stop, _IDLE_S if quiet else _ACTIVE_S)
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Relay until stopped."""
     database = await Database.open(settings.database_url, size=1)
     redis = None
     if settings.redis_url:
         redis = Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
     try:
-        await Relay(database, redis).run()
+        await Relay(database, redis).run(stop)
     finally:
         await database.close()
         if redis is not None:

@@ -7,12 +7,11 @@ in a process of its own: compiling holds the interpreter's lock for a minute.
 import asyncio
 import fcntl
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import structlog
 
+from backend.processes.children import kill_helpers, one_helper
 from backend.processes.logging import where
 from dispatch import quotes_kept, warm_quotes
 
@@ -27,13 +26,23 @@ def _compile() -> None:
         warm_quotes()
 
 
+async def _compiled(loop: asyncio.AbstractEventLoop) -> None:
+    compiler = one_helper()
+    try:
+        await loop.run_in_executor(compiler, _compile)
+    except asyncio.CancelledError:
+        kill_helpers()  # told to stop: nobody waits for the minute it would take
+        raise
+    finally:
+        compiler.shutdown(wait=False, cancel_futures=True)
+
+
 async def warm_kernels(warm: asyncio.Event) -> None:
     """Make the kernels ready, then say so."""
     loop = asyncio.get_running_loop()
     try:
         if not quotes_kept():
-            with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as compiler:
-                await loop.run_in_executor(compiler, _compile)
+            await _compiled(loop)
         await loop.run_in_executor(None, warm_quotes)
     except Exception as error:
         # the first question compiles them then, and is slow

@@ -107,13 +107,13 @@ def _closed_by_default(app: Litestar) -> None:
                 raise OpenRouteError(f"{route.path} names no role; give it `guards=[requires(...)]`")
 
 
-async def run(settings: Settings) -> None:
-    """Serve until stopped."""
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until told to stop."""
     database = await Database.open(settings.database_url, size=_POOL_SIZE)
     warm = asyncio.Event()
     warming = asyncio.create_task(warm_kernels(warm))
     try:
-        await serve(create_app(settings, database, warm), settings.host, settings.web_port)
+        await serve(create_app(settings, database, warm), settings.host, settings.web_port, stop)
     finally:
         warming.cancel()
         await database.close()

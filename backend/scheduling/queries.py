@@ -337,6 +337,15 @@ async def take_lease(connection: Connection, zone_id: UUID, owner: str, seconds:
     )  # fmt: skip
 
 
+async def give_leases_back(connection: Connection, owner: str) -> int:
+    """End a dispatcher's leases now, so that another need not wait for them to run out. Epochs stay: they only ever rise."""
+    return await execute(
+        connection,
+        "UPDATE zone_leases SET expires_at = clock_timestamp() WHERE owner = $1 AND expires_at > clock_timestamp()",
+        owner,
+    )
+
+
 async def lease_epoch(connection: Connection, zone_id: UUID) -> int | None:
     """The zone's present epoch, locked, so that a commit and a change of owner exclude each other."""
     return await value(connection, "SELECT epoch FROM zone_leases WHERE zone_id = $1 FOR SHARE", zone_id)

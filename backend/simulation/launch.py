@@ -124,8 +124,8 @@ async def _keep(name: str, platform: Platform, environment: Mapping[str, str]) -
     while True:
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "backend", name, cwd=_ROOT, env=dict(environment), stdin=asyncio.subprocess.DEVNULL,
-                stdout=output, stderr=output, start_new_session=True,
+                sys.executable, "-m", "backend", name, "--child-of", str(os.getpid()), cwd=_ROOT, env=dict(environment),
+                stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         guard.hold(GROUP, process.pid)
         platform.pids[name] = process.pid

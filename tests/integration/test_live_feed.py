@@ -33,7 +33,7 @@ async def feed() -> AsyncIterator[Database]:
 @pytest.fixture(scope="module")
 async def gateway(feed: Database) -> AsyncIterator[str]:
     """A gateway with a relay that wakes it; it remembers few events, so that forgetting can be tested."""
-    relay = asyncio.create_task(Relay(feed).run())
+    relay = asyncio.create_task(Relay(feed).run(asyncio.Event()))
     async with served(create_gateway(settings(feed), feed, Hub(kept=600)), send_buffer=64 * 1024) as address:
         yield address
     relay.cancel()

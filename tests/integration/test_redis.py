@@ -71,7 +71,7 @@ async def _listening(program: str, feed: Database, folder: Path) -> AsyncIterato
         _redis(program, port, folder) as process,
         Redis(port=port, socket_timeout=1, socket_connect_timeout=1) as client,
     ):
-        relay = asyncio.create_task(Relay(feed, client).run())
+        relay = asyncio.create_task(Relay(feed, client).run(asyncio.Event()))
         try:
             gateway = create_gateway(settings(feed, redis_url=f"redis://127.0.0.1:{port}"), feed)
             async with served(gateway) as address:
