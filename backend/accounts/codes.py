@@ -101,6 +101,9 @@ async def _by_code(
     await queries.use_code(connection, proof.challenge_id)
     holder = await queries.holder_by_phone(connection, tried.phone)
     if holder is None:
+        holder = await queries.admit_family(connection, tried.phone)
+    if holder is None:
         return None
+    await queries.take_up_consents(connection, tried.phone, holder.id)
     await queries.remember_place(connection, _place(signing.limiter, tried.phone, address))
     return await open_session(connection, signing.settings, holder.id, holder.role, proof.device)

@@ -116,15 +116,25 @@ async def insert_person(connection: Connection, role: str, name: str, phone: str
     )
 
 
-async def family_account(connection: Connection, phone: str, name: str) -> UUID | None:
-    """The family member with this number, made when there is none; None when the number is somebody else's."""
-    return await value(
+async def admit_family(connection: Connection, phone: str) -> Holder | None:
+    """An account for the owner of a number whom a resident has let know or book; None without a consent that waits.
+
+    None, too, when the number has an account that may not sign in.
+    """
+    return await maybe_one(
         connection,
-        """WITH made AS (INSERT INTO accounts (role, name, phone) VALUES ('family', $2, $1)
-                         ON CONFLICT ON CONSTRAINT accounts_phone_once DO NOTHING RETURNING id)
-           SELECT id FROM made UNION ALL SELECT id FROM accounts WHERE phone = $1 AND role = 'family' LIMIT 1""",
-        phone, name,
-    )  # fmt: skip
+        Holder,
+        """INSERT INTO accounts (role, name, phone)
+           SELECT 'family', person, phone FROM consents
+           WHERE phone = $1 AND account_id IS NULL AND valid_to IS NULL ORDER BY valid_from LIMIT 1
+           ON CONFLICT ON CONSTRAINT accounts_phone_once DO NOTHING RETURNING id, role""",
+        phone,
+    )
+
+
+async def take_up_consents(connection: Connection, phone: str, account_id: UUID) -> None:
+    """Bind the consents given to a number to its owner, who has just proven to be that."""
+    await execute(connection, "SELECT take_up_consents($1, $2)", phone, account_id)
 
 
 async def use_totp_step(connection: Connection, account_id: UUID, step: int) -> bool:

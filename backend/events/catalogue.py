@@ -107,11 +107,14 @@ class RouteChanged(Struct, frozen=True, kw_only=True):
         yield f"zone:{self.zone_id}"
 
 
-class ConsentChanged(Struct, frozen=True, kw_only=True):
-    """A resident gave or withdrew consent; sockets of that account look up their audience again."""
+class ConsentChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A resident gave or withdrew consent. With an account it tells that one, whose sockets look up their audience again.
+
+    Without one it tells the resident, who knows the number only and not whose it is.
+    """
 
     resident_id: UUID
-    account_id: UUID
+    account_id: UUID | None = None
     purpose: str
     given: bool
 
@@ -121,9 +124,8 @@ class ConsentChanged(Struct, frozen=True, kw_only=True):
         return "consent.changed"
 
     def audience(self) -> Iterable[str]:
-        """The resident and the account concerned."""
-        yield f"resident:{self.resident_id}"
-        yield f"account:{self.account_id}"
+        """The resident, or the account concerned."""
+        yield f"resident:{self.resident_id}" if self.account_id is None else f"account:{self.account_id}"
 
 
 Event: TypeAlias = OrderChanged | OfferChanged | AssignmentChanged | RouteChanged | ConsentChanged

@@ -87,7 +87,8 @@ class Tail:
 
     async def _consents(self, rows: Iterable[FeedRow]) -> None:
         """A consent that has changed counts from the event that tells of it."""
-        accounts = {UUID(row.data["account_id"]) for row in rows if row.type == "consent.changed"}
+        changed = [row.data for row in rows if row.type == "consent.changed"]
+        accounts = {UUID(data["account_id"]) for data in changed if "account_id" in data}
         if accounts:
             await self._recheck([c for c in self._hub.connections if c.holder and c.holder.account_id in accounts])
 

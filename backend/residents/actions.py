@@ -1,8 +1,10 @@
 """Registering residents, and consent given and withdrawn."""
 
+from typing import Final
 from uuid import UUID
 
 import asyncpg
+from msgspec.structs import replace
 
 from backend.accounts import queries as accounts
 from backend.core.errors import DomainError
@@ -13,6 +15,10 @@ from backend.events.catalogue import ConsentChanged
 from backend.events.outbox import emit
 from backend.residents import queries
 from backend.residents.model import Consent, ConsentGiven, NewResident, ResidentCard
+from backend.residents.queries import Given
+from backend.rules.queries import limit
+
+_CONSENTS_AGAIN_S: Final = 3600
 
 
 async def register(connection: Connection, new: NewResident) -> ResidentCard:
@@ -38,18 +44,23 @@ def _own(principal: Principal, resident_id: UUID) -> None:
 
 
 async def give_consent(connection: Connection, principal: Principal, resident_id: UUID, given: ConsentGiven) -> Consent:
-    """Let somebody know or book; a person without an account gets one for their number. Raises unknown_resident."""
+    """Let somebody know or book, by telephone number; it is theirs once they sign in with it.
+
+    The answer repeats what was given, and is the same whoever has the number or nobody. Raises unknown_resident,
+    invalid_phone, too_many_requests.
+    """
     _own(principal, resident_id)
     phone = e164(given.phone)
     channel = "phone" if principal.role is Role.OPERATOR else "app"
     async with as_the_platform(connection):
         await queries.resident_card(connection, resident_id)
-        account_id = await accounts.family_account(connection, phone, given.name)
-        if account_id is None:
-            raise DomainError("already_registered", "This number belongs to somebody who is not family.")
-        consent_id = await queries.open_consent(connection, resident_id, account_id, given, channel)
-        await emit(connection, _changed(resident_id, account_id, given.purpose.value, given=True))
-        return await queries.consent(connection, consent_id)
+        await queries.lock_consents(connection, resident_id)
+        if await queries.consents_of_a_day(connection, resident_id) >= await limit(connection, "consents_a_day"):
+            detail = "No more consents can be given today."
+            raise DomainError("too_many_requests", detail, retry_after_s=_CONSENTS_AGAIN_S)
+        opened = await queries.open_consent(connection, resident_id, phone, given, channel)
+        await _tell(connection, resident_id, opened, given.purpose.value, given=True)
+        return await queries.consent(connection, opened.id)
 
 
 async def end_consent(connection: Connection, principal: Principal, resident_id: UUID, consent_id: UUID) -> Consent:
@@ -59,9 +70,14 @@ async def end_consent(connection: Connection, principal: Principal, resident_id:
         ended = await queries.close_consent(connection, resident_id, consent_id)
         if ended is None:
             raise DomainError("unknown_consent")
-        await emit(connection, _changed(resident_id, ended.account_id, ended.purpose.value, given=False))
-        return ended
+        closed = await queries.consent(connection, ended.id)
+        await _tell(connection, resident_id, ended, closed.purpose.value, given=False)
+        return closed
 
 
-def _changed(resident_id: UUID, account_id: UUID, purpose: str, *, given: bool) -> ConsentChanged:
-    return ConsentChanged(resident_id=resident_id, account_id=account_id, purpose=purpose, given=given)
+async def _tell(connection: Connection, resident_id: UUID, changed: Given, purpose: str, *, given: bool) -> None:
+    """Tell the resident and, in an event of their own, whoever it is for: the resident is not told who that is."""
+    told = ConsentChanged(resident_id=resident_id, purpose=purpose, given=given)
+    await emit(connection, told)
+    if changed.account_id is not None:
+        await emit(connection, replace(told, account_id=changed.account_id))

@@ -85,12 +85,12 @@ class ConsentGiven(Asked, frozen=True):
 
 
 class Consent(Struct, frozen=True, forbid_unknown_fields=True):
-    """A consent as it stands; an open one has no `valid_to`."""
+    """A consent as it stands, with the name and number it was given for; an open one has no `valid_to`."""
 
     id: UUID
     resident_id: UUID
-    account_id: UUID
     person: str
+    phone: str
     purpose: Purpose
     valid_from: datetime
     valid_to: datetime | None

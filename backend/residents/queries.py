@@ -12,6 +12,13 @@ from backend.database.rows import execute, execute_many, many, maybe_one, one, v
 from backend.residents.model import Consent, ConsentGiven, NewHome, NewResident, ResidentCard
 
 
+class Given(Struct, frozen=True, forbid_unknown_fields=True):
+    """A consent, and the account it is bound to; nobody who gives one is told which, or whether there is any."""
+
+    id: UUID
+    account_id: UUID | None
+
+
 class ResidentForBooking(Struct, frozen=True, forbid_unknown_fields=True):
     """What a booking must know of a resident and the home."""
 
@@ -99,33 +106,57 @@ async def insert_contacts(
     )
 
 
-async def open_consent(
-    connection: Connection, resident_id: UUID, account_id: UUID, given: ConsentGiven, channel: str
-) -> UUID:
-    """Record a consent; one that stands already stays as it is."""
+async def lock_consents(connection: Connection, resident_id: UUID) -> None:
+    """Let one request at a time count and add consents of this resident."""
+    await execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 2))", str(resident_id))
+
+
+async def consents_of_a_day(connection: Connection, resident_id: UUID) -> int:
+    """How many consents a resident has given within the last 24 hours, those that have ended included."""
     return await value(
         connection,
-        """WITH made AS (INSERT INTO consents (resident_id, account_id, purpose, given_by, channel, evidence, text_version)
-                         VALUES ($1, $2, $3, 'resident', $4, $5, $6)
-                         ON CONFLICT (resident_id, account_id, purpose) WHERE valid_to IS NULL DO NOTHING RETURNING id)
-           SELECT id FROM made UNION ALL SELECT id FROM consents
-           WHERE resident_id = $1 AND account_id = $2 AND purpose = $3 AND valid_to IS NULL LIMIT 1""",
-        resident_id, account_id, given.purpose.value, channel, given.evidence, given.text_version,
+        "SELECT count(*) FROM consents WHERE resident_id = $1 AND valid_from > now() - interval '1 day'",
+        resident_id,
+    )
+
+
+async def open_consent(
+    connection: Connection, resident_id: UUID, phone: str, given: ConsentGiven, channel: str
+) -> Given:
+    """Record a consent for a number; one that stands already stays as it is.
+
+    One statement, whoever has the number or nobody: it is bound at once to the account that signs in with it.
+    """
+    return await one(
+        connection,
+        Given,
+        """WITH owner AS (SELECT (SELECT id FROM accounts
+                                  WHERE phone = $2 AND active AND role IN ('family', 'resident', 'worker')) AS id),
+                made AS (INSERT INTO consents (resident_id, account_id, phone, person, purpose, given_by, channel, evidence,
+                                               text_version)
+                         SELECT $1, owner.id, $2, $3, $4, 'resident', $5, $6, $7 FROM owner
+                         ON CONFLICT DO NOTHING RETURNING id, account_id)
+           SELECT id, account_id FROM made
+           UNION ALL SELECT c.id, c.account_id FROM consents c, owner
+           WHERE c.resident_id = $1 AND (c.phone = $2 OR c.account_id = owner.id) AND c.purpose = $4 AND c.valid_to IS NULL
+           LIMIT 1""",
+        resident_id, phone, given.name, given.purpose.value, channel, given.evidence, given.text_version,
     )  # fmt: skip
 
 
-async def close_consent(connection: Connection, resident_id: UUID, consent_id: UUID) -> Consent | None:
+async def close_consent(connection: Connection, resident_id: UUID, consent_id: UUID) -> Given | None:
     """End an open consent now; None when there is none."""
-    closed = await value(
+    return await maybe_one(
         connection,
-        "UPDATE consents SET valid_to = now() WHERE id = $1 AND resident_id = $2 AND valid_to IS NULL RETURNING id",
+        Given,
+        """UPDATE consents SET valid_to = now() WHERE id = $1 AND resident_id = $2 AND valid_to IS NULL
+           RETURNING id, account_id""",
         consent_id, resident_id,
     )  # fmt: skip
-    return None if closed is None else await consent(connection, closed)
 
 
-_CONSENT: Final[LiteralString] = """SELECT c.id, c.resident_id, c.account_id, a.name AS person, c.purpose, c.valid_from,
-       c.valid_to, c.given_by, c.channel FROM consents c JOIN accounts a ON a.id = c.account_id """
+_CONSENT: Final[LiteralString] = """SELECT c.id, c.resident_id, c.person, coalesce(c.phone, '') AS phone, c.purpose,
+       c.valid_from, c.valid_to, c.given_by, c.channel FROM consents c """
 
 
 async def consent(connection: Connection, consent_id: UUID) -> Consent:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from backend.core.principal import NOBODY, Principal, Role
-from tests.support.city import City, at
+from tests.support.city import Caller, City, at
 
 REHAB = "rehab-home"
 
@@ -47,6 +47,14 @@ async def test_a_wrong_form_registers_nobody(city: City, spoil: dict[str, Any], 
     assert await city.one("SELECT count(*) FROM accounts") == before
 
 
+async def _by_phone(city: City, phone: str) -> Caller:
+    sent = (await city.http.post("/v1/sign-in/codes", json={"phone": phone})).json()
+    proof = {"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
+    answer = await city.http.post("/v1/sign-in/phone", json=proof)
+    assert answer.status_code == 201, answer.text
+    return Caller(city.http, answer.json()["token"])
+
+
 async def test_consent_opens_exactly_what_it_is_for_and_ends_at_once(city: City):
     me = await city.resident()
     mine = await city.signed_in(me["account_id"])
@@ -54,7 +62,7 @@ async def test_consent_opens_exactly_what_it_is_for_and_ends_at_once(city: City)
     given = await mine.post(f"/v1/residents/{me['id']}/consents", {
         "phone": "13700008888", "name": "某侄女", "purpose": "status", "evidence": "in the app"})  # fmt: skip
     assert given.status_code == 201, given.text
-    niece = await city.signed_in(UUID(given.json()["account_id"]))
+    niece = await _by_phone(city, "13700008888")
     assert (await niece.get(f"/v1/orders/{order['id']}")).status_code == 200
     assert (await niece.post("/v1/quotes", {"resident_id": str(me["id"]), "item_code": REHAB})).status_code == 404
     changed = await city.sql("SELECT data FROM events WHERE type = 'consent.changed'")

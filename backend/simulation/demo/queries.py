@@ -186,8 +186,8 @@ async def insert_consents(connection: Connection, rows: Rows) -> None:
     """(resident, account, purpose)."""
     await execute_many(
         connection,
-        """INSERT INTO consents (resident_id, account_id, purpose, given_by, channel, evidence, text_version)
-           VALUES ($1, $2, $3, 'resident', 'app', 'demo', '1')""",
+        """INSERT INTO consents (resident_id, account_id, phone, person, purpose, given_by, channel, evidence, text_version)
+           SELECT $1, id, phone, name, $3, 'resident', 'app', 'demo', '1' FROM accounts WHERE id = $2""",
         list(rows),
     )
 
