@@ -157,7 +157,9 @@ _HELD: Final = frozenset({S.HELD})
 _ASKED: Final = frozenset({S.OFFERED})
 _ON_THE_WAY: Final = frozenset({S.ACCEPTED, S.EN_ROUTE})
 _DONE: Final = frozenset({S.AWAITING_ACCEPTANCE})
-_COMPLETION: Final = (S.AWAITING_ACCEPTANCE, S.COMPLETED)
+_WORD: Final = frozenset({(S.AWAITING_ACCEPTANCE, S.COMPLETED), (S.AWAITING_ACCEPTANCE, S.EXCEPTION)})
+"""A visit nobody objects to is completed, or is an exception where a flag stands."""
+_DECIDED: Final = frozenset({S.DISPUTED, S.EXCEPTION})
 _AUTO_ACCEPT: Final = (S.OFFERED, S.ACCEPTED)
 _EXPECTED: Final = frozenset({W.ACCEPTED, W.EN_ROUTE})
 
@@ -193,8 +195,8 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
     ),
     C.PICK_UP: Rule(frozenset({A.WORKER}), frozenset({S.EN_ROUTE}), seat=frozenset({W.EN_ROUTE}), meal=True),
     C.HAND_OVER: Rule(
-        frozenset({A.WORKER}), frozenset({S.EN_ROUTE, S.ARRIVED}),
-        _from(frozenset({S.EN_ROUTE, S.ARRIVED}), S.COMPLETED), _EXPECTED, meal=True,
+        frozenset({A.WORKER, A.SYSTEM}), frozenset({S.EN_ROUTE, S.ARRIVED}),
+        _from(frozenset({S.EN_ROUTE, S.ARRIVED}), S.COMPLETED) | {(S.COMPLETED, S.EXCEPTION)}, _EXPECTED, meal=True,
     ),
     C.CHECK_IN: Rule(
         frozenset({A.WORKER}), _ON_THE_WAY | {S.ARRIVED},
@@ -202,18 +204,22 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
     ),
     C.CHECK_OUT: Rule(
         frozenset({A.WORKER, A.SYSTEM}), frozenset({S.IN_SERVICE}),
-        frozenset({(S.IN_SERVICE, S.AWAITING_ACCEPTANCE), _COMPLETION}), frozenset({W.CHECKED_IN}), meal=False,
+        _WORD | {(S.IN_SERVICE, S.AWAITING_ACCEPTANCE)}, frozenset({W.CHECKED_IN}), meal=False,
     ),
     C.MISS: Rule(
         _SYSTEM, _ON_THE_WAY | {S.ARRIVED},
         _from(_ON_THE_WAY, S.MISSED) | _from(_ON_THE_WAY, S.ABORTED) | {(S.ARRIVED, S.MANUAL)},
     ),
     C.END_UNREPORTED: Rule(
-        _SYSTEM, frozenset({S.IN_SERVICE}), frozenset({(S.IN_SERVICE, S.AWAITING_ACCEPTANCE), _COMPLETION})
+        _SYSTEM, frozenset({S.IN_SERVICE}), _WORD | {(S.IN_SERVICE, S.AWAITING_ACCEPTANCE)}
     ),
-    C.ACCEPT_SERVICE: Rule(_CLIENT, _DONE, frozenset({_COMPLETION})),
+    C.ACCEPT_SERVICE: Rule(_CLIENT | _SYSTEM, _DONE, _WORD),
     C.DISPUTE: Rule(_CLIENT, _DONE, frozenset({(S.AWAITING_ACCEPTANCE, S.DISPUTED)})),
-    C.AGREE_BY_SILENCE: Rule(_SYSTEM, _DONE, frozenset({_COMPLETION})),
+    C.RESOLVE: Rule(
+        _DESK, _DECIDED,
+        _from(_DECIDED, S.COMPLETED) | _from(_DECIDED, S.REJECTED) | {(S.DISPUTED, S.EXCEPTION)},
+    ),
+    C.AGREE_BY_SILENCE: Rule(_SYSTEM, _DONE, _WORD),
 }  # fmt: skip
 
 TIMERS: Final[Mapping[str, frozenset[OrderStatus]]] = {

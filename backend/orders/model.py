@@ -78,6 +78,7 @@ class Command(StrEnum):
     END_UNREPORTED = "end_unreported"
     ACCEPT_SERVICE = "accept_service"
     DISPUTE = "dispute"
+    RESOLVE = "resolve"  # an operator decides what a doubted or disputed visit was
     AGREE_BY_SILENCE = "agree_by_silence"
 
 

@@ -70,6 +70,21 @@ async def orders_page(
     )
 
 
+async def orders_to_review(
+    connection: Connection, statuses: Sequence[str], after: UUID | None, limit: int
+) -> list[Order]:
+    """Orders in these states, the oldest first: whoever has waited longest comes next."""
+    return await many(
+        connection,
+        Order,
+        "SELECT "
+        + ORDER_COLUMNS
+        + """ FROM orders WHERE status = ANY ($1) AND status IN ('exception', 'disputed')
+           AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3""",
+        list(statuses), after, limit,
+    )  # fmt: skip
+
+
 async def insert_order(connection: Connection, new: NewOrder) -> UUID:
     """Store a held order; its code is ten digits' worth of the id, short enough to read aloud."""
     return await value(
@@ -143,6 +158,19 @@ async def advance(
 async def untie(connection: Connection, order_id: UUID) -> None:
     """Nothing is kept apart from, or close to, an order that will not take place."""
     await execute(connection, "DELETE FROM order_links WHERE before_id = $1 OR after_id = $1", order_id)
+
+
+async def add_flags(connection: Connection, current: Order, flags: Sequence[str]) -> Order:
+    """Let flags stand on an order beside those that do already; its state stays, and so its version."""
+    fresh = [flag for flag in flags if flag not in current.flags]
+    if not fresh:
+        return current
+    return await one(
+        connection,
+        Order,
+        "UPDATE orders SET flags = flags || $2::text[] WHERE id = $1 RETURNING " + ORDER_COLUMNS,
+        current.id, fresh,
+    )  # fmt: skip
 
 
 async def note_reasons(connection: Connection, order_id: UUID, reasons: list[dict[str, Any]]) -> None:
@@ -390,7 +418,7 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[
         """SELECT s.order_id, o.code AS order_code, o.version AS order_version, o.status AS order_status,
                   a.status AS assignment_status, s.seat, s.kind, s.place_id, p.x, p.y, lower(s.during) AS from_at,
                   upper(s.during) AS to_at, s.started,
-                  EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id
+                  EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
                           AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
                                        ELSE 'hand_over' END) AS done
            FROM stops s JOIN plans d ON d.id = s.plan_id JOIN places p ON p.id = s.place_id

@@ -16,9 +16,9 @@ from backend.core import bounds
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import actions, desk, offering, queries, visiting
+from backend.orders import actions, desk, offering, queries, reviewing, visiting
 from backend.orders.model import Offer, Order, OrderStatus, Side
-from backend.visits.queries import Report
+from backend.visits.model import Flag, Kind, Report
 
 Asked = Request[Principal, Any, State]
 _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
@@ -53,6 +53,19 @@ class OrderView(Struct, frozen=True, kw_only=True):
     reason: str | None
     reasons: list[dict[str, Any]]
     placed_at: datetime | None
+
+
+class Taken(Struct, frozen=True):
+    """What became of a report: it is stored; whether the order followed it, and what is odd about it."""
+
+    counts: bool
+    flags: list[Flag]
+
+
+class ReportedOrder(OrderView, frozen=True, kw_only=True):
+    """The order after a worker's report, and what became of the report."""
+
+    report: Taken
 
 
 class OrderPage(Struct, frozen=True):
@@ -100,6 +113,16 @@ async def _write(
         return shown(await act(connection), request.user.role)
 
     return await write_once(request, status, action)
+
+
+async def _take(request: Asked, order_id: UUID, kind: Kind, report: Report) -> Response[ReportedOrder]:
+    async def action(connection: Connection) -> ReportedOrder:
+        zone_info = request.app.state.planner.zone_info
+        taken = await visiting.take(connection, request.user, order_id, kind, report, zone_info)
+        view = structs.asdict(shown(taken.order, request.user.role))
+        return ReportedOrder(**view, report=Taken(taken.counts, taken.flags))
+
+    return await write_once(request, 200, action)
 
 
 @get("/v1/orders", guards=[_ANYBODY])
@@ -150,45 +173,45 @@ async def cancel(request: Asked, order_id: FromPath[UUID], data: JSONBody[Cancel
 
 
 @post("/v1/orders/{order_id:uuid}/en-route", guards=[_WORKERS], status_code=200)
-async def en_route(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
+async def en_route(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The worker sets out."""
-    return await _write(request, lambda c: visiting.en_route(c, request.user, order_id, data))
+    return await _take(request, order_id, Kind.EN_ROUTE, data)
 
 
 @post("/v1/orders/{order_id:uuid}/check-in", guards=[_WORKERS], status_code=200)
-async def check_in(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
+async def check_in(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The worker is at the door."""
-    return await _write(request, lambda c: visiting.check_in(c, request.user, order_id, data))
+    return await _take(request, order_id, Kind.CHECK_IN, data)
 
 
 @post("/v1/orders/{order_id:uuid}/check-out", guards=[_WORKERS], status_code=200)
-async def check_out(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
+async def check_out(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The worker is done."""
-    return await _write(request, lambda c: visiting.check_out(c, request.user, order_id, data))
+    return await _take(request, order_id, Kind.CHECK_OUT, data)
 
 
 @post("/v1/orders/{order_id:uuid}/pick-up", guards=[_WORKERS], status_code=200)
-async def pick_up(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
+async def pick_up(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The meal is in the box."""
-    return await _write(request, lambda c: visiting.pick_up(c, request.user, order_id, data))
+    return await _take(request, order_id, Kind.PICK_UP, data)
 
 
 @post("/v1/orders/{order_id:uuid}/hand-over", guards=[_WORKERS], status_code=200)
-async def hand_over(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[OrderView]:
+async def hand_over(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The meal is at the door."""
-    return await _write(request, lambda c: visiting.hand_over(c, request.user, order_id, data))
+    return await _take(request, order_id, Kind.HAND_OVER, data)
 
 
 @post("/v1/orders/{order_id:uuid}/accept-service", guards=[_CLIENTS], status_code=200)
 async def accept_service(request: Asked, order_id: FromPath[UUID]) -> Response[OrderView]:
     """The resident confirms what was done."""
-    return await _write(request, lambda c: actions.accept_service(c, request.user, order_id))
+    return await _write(request, lambda c: reviewing.accept_service(c, request.user, order_id))
 
 
 @post("/v1/orders/{order_id:uuid}/dispute", guards=[_CLIENTS], status_code=200)
 async def dispute(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[OrderView]:
     """The resident does not agree."""
-    return await _write(request, lambda c: actions.dispute(c, request.user, order_id, data.reason))
+    return await _write(request, lambda c: reviewing.dispute(c, request.user, order_id, data.reason))
 
 
 @post("/v1/orders/{order_id:uuid}/assign", guards=[_DESK], status_code=200)

@@ -1,4 +1,4 @@
-"""What happens by itself when its time comes: holds lapse, offers expire, searches end, silence becomes agreement."""
+"""What happens by itself when its time comes: holds lapse, offers expire, searches end, silence is agreement or a task at the desk."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -7,11 +7,12 @@ from uuid import UUID
 from backend.catalogue.model import MEAL
 from backend.database.pool import Connection
 from backend.orders import queries
-from backend.orders.actions import accept_for_resident, free_stops, give_up, lapse, move, move_seats_in
+from backend.orders.actions import free_stops, give_up, lapse, move, move_seats_in
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus
 from backend.orders.offering import close_and_return, to_the_desk
 from backend.orders.queries import Timer, claim, due, failed, lock_for, tidy
+from backend.orders.reviewing import end_without_word
 from backend.orders.visiting import end_unreported
 
 S = OrderStatus
@@ -72,7 +73,7 @@ async def _missing_out(connection: Connection, order_id: UUID) -> None:
 
 async def _acceptance_due(connection: Connection, order_id: UUID) -> None:
     if order := await _begun(connection, order_id, C.AGREE_BY_SILENCE):
-        await accept_for_resident(connection, order)
+        await end_without_word(connection, order, C.AGREE_BY_SILENCE)
 
 
 HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {

@@ -1,74 +1,196 @@
-"""The visit as the crew reports it: on the way, at the door, done; meals picked up and handed over."""
+"""The visit as the crew reports it: on the way, at the door, done; meals picked up and handed over.
 
-from collections.abc import Sequence
-from datetime import timedelta
+Every report of somebody who is or was in the crew is stored, in the transaction in which the order follows it, and also
+when the order does not follow: out of order, repeated, by somebody replaced. Nothing here refuses evidence.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from backend.catalogue.model import MEAL
+from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries
 from backend.orders.actions import move, move_seats
-from backend.orders.lifecycle import begin
+from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
+from backend.orders.reviewing import end_without_word
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
-from backend.visits.queries import Report, distance_to_place_m, insert_record
+from backend.visits import plausibility
+from backend.visits import queries as visits
+from backend.visits.model import Earlier, Flag, Kind, Moment, Report
 
 S = OrderStatus
 W = AssignmentStatus
 C = Command
+_OPEN_TO_DOUBT: Final = frozenset(
+    {S.ACCEPTED, S.EN_ROUTE, S.ARRIVED, S.IN_SERVICE, S.NO_ACCESS, S.AWAITING_ACCEPTANCE, S.DISPUTED, S.EXCEPTION}
+)
 
 
-async def en_route(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
-    """The worker sets out; the first of a crew moves the order, each moves its own seat."""
-    order, mine, crew = await _mine(connection, principal, order_id)
-    command = C.SET_OUT_AGAIN if order.kind == MEAL and mine.status is W.EN_ROUTE else C.SET_OUT
-    _begin(command, order, mine)
+class Taken(Struct, frozen=True):
+    """What became of a report: the order as it stands, whether it followed, and what is odd."""
+
+    order: Order
+    counts: bool
+    flags: list[Flag]
+
+
+class Scene(Struct, frozen=True):
+    """What a report meets: the order, the reporting worker's own seat, and what counted before."""
+
+    order: Order
+    mine: Assignment
+    crew: Sequence[Assignment]
+    earlier: Sequence[Earlier]
+
+    def came_at(self) -> datetime | None:
+        """When this worker was received at the door."""
+        mine = [e for e in self.earlier if e.assignment_id == self.mine.id and e.kind is Kind.CHECK_IN]
+        return mine[-1].moment.received_at if mine else None
+
+    def said(self, kind: Kind) -> int:
+        """How often this worker has reported that from this seat, and it counted."""
+        return sum(e.assignment_id == self.mine.id and e.kind is kind for e in self.earlier)
+
+
+async def take(
+    connection: Connection, principal: Principal, order_id: UUID, kind: Kind, report: Report, zone_info: ZoneInfo
+) -> Taken:
+    """Store a worker's report and let the order follow where its state allows.
+
+    Raises unknown_order (404) where the worker never was in the crew, invalid_request (400) for what no phone can mean.
+    """
+    if principal.worker_id is None:
+        raise DomainError("not_allowed")
     async with as_the_platform(connection):
-        await insert_record(connection, order_id, mine.worker_id, "en_route", report, [])
-        if command is C.SET_OUT_AGAIN:
-            await _start(connection, order, mine, ["drop"])
-            return order
-        await _seat(connection, order, mine, W.EN_ROUTE)
-        await _start(connection, order, mine, ["pickup"] if order.pickup_place_id else ["visit"])
-        return await _step(connection, order, command, S.EN_ROUTE, crew) if order.status is S.ACCEPTED else order
-
-
-async def check_in(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
-    """The worker is at the door; out of range is flagged, never blocked. Service starts when all the crew is there."""
-    order, mine, crew = await _mine(connection, principal, order_id)
-    _begin(C.CHECK_IN, order, mine)
-    async with as_the_platform(connection):
-        flags = await _range_flags(connection, order, report)
-        await insert_record(connection, order_id, mine.worker_id, "check_in", report, flags)
-        if order.status is not S.ARRIVED:
-            order = await _step(connection, order, C.CHECK_IN, S.ARRIVED, crew, flag=flags[0] if flags else None)
-        await _seat(connection, order, mine, W.CHECKED_IN)
-        await _start(connection, order, mine, ["visit"])
+        if not await visits.had_seat(connection, order_id, principal.worker_id):
+            raise DomainError("unknown_order")
+        order = await queries.order_for_update(connection, order_id)
+        await scheduling.lock_workers(connection, [principal.worker_id])  # two doors at once see each other
         crew = await queries.assignments_of(connection, order_id)
-        if all(a.status is W.CHECKED_IN for a in crew):
-            order = await _step(connection, order, C.CHECK_IN, S.IN_SERVICE, crew)
-            planned = await scheduling.start_of(connection, order_id)
-            if planned is not None:
-                patience = timedelta(seconds=await limit(connection, "missing_out_after_s"))
-                await queries.set_timer(connection, "missing_out", order_id, planned[1] + patience)
+        mine = next((a for a in crew if a.worker_id == principal.worker_id), None)
+        scene = Scene(order, mine, crew, await visits.earlier(connection, [a.id for a in crew])) if mine else None
+        now = await queries.care_now(connection)
+        begun = city_date(now, zone_info) >= order.plan_on
+        command = _command(scene, kind) if scene and begun else None
+        moment = Moment(now, report.device_at, report.offline)
+        facts = await _facts(
+            connection, order, kind, principal.worker_id, report, moment, scene, begun, command is not None
+        )
+        figures = await visits.limits(connection)
+        flags = plausibility.judge(facts, figures)
+        await visits.insert_record(
+            connection, order_id, principal.worker_id, mine.id if mine else None, kind, report,
+            distance_m=plausibility.distance_m(facts), flags=[flag.value for flag in flags], counts=command is not None,
+        )  # fmt: skip
+        if mine and mine.status is not W.PROPOSED and order.status in _OPEN_TO_DOUBT:
+            order = await queries.add_flags(connection, order, plausibility.doubts(flags, figures))
+        if scene is not None and command is not None:
+            order = await _FOLLOW[command](connection, Scene(order, scene.mine, crew, scene.earlier))
+        return Taken(order, command is not None, flags)
+
+
+async def _facts(
+    connection: Connection,
+    order: Order,
+    kind: Kind,
+    worker_id: UUID,
+    report: Report,
+    moment: Moment,
+    scene: Scene | None,
+    begun: bool,
+    fits: bool,
+) -> plausibility.Facts:
+    """Everything the report is held against. Raises invalid_request (400) for a position on no scale."""
+    where = order.pickup_place_id if kind is Kind.PICK_UP else None
+    place = await visits.place(connection, where or order.place_id)
+    plausibility.check_readable(report, place.geometry)
+    planned = await scheduling.start_of(connection, order.id)
+    earlier = scene.earlier if scene else []
+    since = scene.came_at() if scene and kind is Kind.CHECK_OUT else None
+    at_a_place = kind in plausibility.AT_A_PLACE
+    return plausibility.Facts(
+        kind=kind,
+        report=report,
+        moment=moment,
+        place=place,
+        earliest_at=min(order.window_from, planned[0]) if planned else order.window_from,
+        ready_at=order.ready_at,
+        planned_s=await visits.seat_duration(connection, order.id, scene.mine.seat) if scene else 0,
+        earlier=earlier,
+        last=await visits.last_seen(connection, worker_id) if at_a_place else None,
+        elsewhere=at_a_place and await visits.elsewhere(connection, worker_id, order.id, since),
+        pick_up_due=order.pickup_place_id is not None and (scene is None or not scene.said(Kind.PICK_UP)),
+        seat=scene.mine.id if scene else None,
+        day_begun=begun,
+        fits=fits,
+    )
+
+
+def _command(scene: Scene, kind: Kind) -> Command | None:
+    """What a report asks of the order; None where the order or the worker's seat is in no state for it.
+
+    A meal is set out for twice, to where it is fetched and to the door; everything else is done once.
+    """
+    order, mine = scene.order, scene.mine
+    again = kind is Kind.EN_ROUTE and order.kind == MEAL and mine.status is W.EN_ROUTE
+    command = C.SET_OUT_AGAIN if again else _COMMANDS[kind]
+    once = kind is Kind.PICK_UP and (order.pickup_place_id is None or scene.said(kind) > 0)
+    if once or (again and scene.said(kind) > 1):
+        return None
+    return command if may_begin(command, Actor.WORKER, order.status, order.kind, mine.status) else None
+
+
+async def _set_out(connection: Connection, scene: Scene) -> Order:
+    """The first of a crew moves the order, each moves their own seat."""
+    order, mine = scene.order, scene.mine
+    await _seat(connection, order, mine, W.EN_ROUTE)
+    await _start(connection, order, mine, ["pickup"] if order.pickup_place_id else ["visit"])
+    return await _step(connection, order, C.SET_OUT, S.EN_ROUTE, scene.crew) if order.status is S.ACCEPTED else order
+
+
+async def _set_out_again(connection: Connection, scene: Scene) -> Order:
+    """The meal is on its way to the door."""
+    await _start(connection, scene.order, scene.mine, ["drop"])
+    return scene.order
+
+
+async def _check_in(connection: Connection, scene: Scene) -> Order:
+    """Service starts when all the crew is there."""
+    order, mine = scene.order, scene.mine
+    if order.status is not S.ARRIVED:
+        order = await _step(connection, order, C.CHECK_IN, S.ARRIVED, scene.crew)
+    await _seat(connection, order, mine, W.CHECKED_IN)
+    await _start(connection, order, mine, ["visit"])
+    crew = await queries.assignments_of(connection, order.id)
+    if any(a.status is not W.CHECKED_IN for a in crew):
         return order
+    order = await _step(connection, order, C.CHECK_IN, S.IN_SERVICE, crew)
+    planned = await scheduling.start_of(connection, order.id)
+    if planned is not None:
+        patience = timedelta(seconds=await limit(connection, "missing_out_after_s"))
+        await queries.set_timer(connection, "missing_out", order.id, planned[1] + patience)
+    return order
 
 
-async def check_out(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
-    """The worker is done; when the last of the crew is, the resident is asked to confirm."""
-    order, mine, _ = await _mine(connection, principal, order_id)
-    _begin(C.CHECK_OUT, order, mine)
-    async with as_the_platform(connection):
-        await insert_record(connection, order_id, mine.worker_id, "check_out", report, [])
-        await _seat(connection, order, mine, W.CHECKED_OUT)
-        await _finish(connection, order, mine, ["visit"])
-        crew = await queries.assignments_of(connection, order_id)
-        if any(a.status is not W.CHECKED_OUT for a in crew):
-            return order
-        return await end_of_care(connection, order, C.CHECK_OUT, Actor.WORKER, crew)
+async def _check_out(connection: Connection, scene: Scene) -> Order:
+    """When the last of the crew is done, the resident is asked to confirm."""
+    order = scene.order
+    await _seat(connection, order, scene.mine, W.CHECKED_OUT)
+    await _finish(connection, order, scene.mine, ["visit"])
+    crew = await queries.assignments_of(connection, order.id)
+    if any(a.status is not W.CHECKED_OUT for a in crew):
+        return order
+    return await end_of_care(connection, order, C.CHECK_OUT, Actor.WORKER, crew)
 
 
 async def end_of_care(
@@ -79,16 +201,20 @@ async def end_of_care(
     crew: Sequence[Assignment],
     flag: str | None = None,
 ) -> Order:
-    """The care is over: the resident is asked to confirm, where the item asks for that; silence becomes agreement."""
+    """The care is over: the resident is asked to confirm, where the item asks for that; silence is looked at later."""
     workers = [a.worker_id for a in crew]
     over = await move(
-        connection, order, command, S.AWAITING_ACCEPTANCE, actor, provider_id=order.provider_id, workers=workers,
+        connection,
+        order,
+        command,
+        S.AWAITING_ACCEPTANCE,
+        actor,
+        provider_id=order.provider_id,
+        workers=workers,
         flag=flag,
-    )  # fmt: skip
+    )
     if not over.acceptance:
-        return await move(
-            connection, over, command, S.COMPLETED, Actor.SYSTEM, provider_id=over.provider_id, workers=workers
-        )
+        return await end_without_word(connection, over, command)
     silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s"))
     await queries.set_timer(connection, "acceptance_due", over.id, await queries.care_now(connection) + silence)
     return over
@@ -99,62 +225,47 @@ async def end_unreported(connection: Connection, order: Order) -> Order:
     crew = await queries.assignments_of(connection, order.id)
     for mine in crew:
         await _finish(connection, order, mine, ["visit"])
-    return await end_of_care(connection, order, C.END_UNREPORTED, Actor.SYSTEM, crew, "MISSING_OUT")
+    return await end_of_care(connection, order, C.END_UNREPORTED, Actor.SYSTEM, crew, Flag.MISSING_OUT.value)
 
 
-async def pick_up(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
+async def _pick_up(connection: Connection, scene: Scene) -> Order:
     """The meal is in the box."""
-    order, mine, _ = await _mine(connection, principal, order_id)
-    _begin(C.PICK_UP, order, mine)
-    async with as_the_platform(connection):
-        await insert_record(connection, order_id, mine.worker_id, "pick_up", report, [])
-        await _finish(connection, order, mine, ["pickup"])
-        return order
+    await _finish(connection, scene.order, scene.mine, ["pickup"])
+    return scene.order
 
 
-async def hand_over(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> Order:
-    """The meal is at the door: one tap completes the order."""
-    order, mine, crew = await _mine(connection, principal, order_id)
-    _begin(C.HAND_OVER, order, mine)
-    async with as_the_platform(connection):
-        await insert_record(connection, order_id, mine.worker_id, "hand_over", report, [])
-        order = await _step(connection, order, C.HAND_OVER, S.COMPLETED, crew)
-        mine = await _seat(connection, order, mine, W.CHECKED_IN)
-        await _seat(connection, order, mine, W.CHECKED_OUT)
-        await _finish(connection, order, mine, ["pickup", "drop"])
-        return order
+async def _hand_over(connection: Connection, scene: Scene) -> Order:
+    """The meal is at the door: one tap completes the order, unless something about it is doubted."""
+    order = await _step(connection, scene.order, C.HAND_OVER, S.COMPLETED, scene.crew)
+    mine = await _seat(connection, order, scene.mine, W.CHECKED_IN)
+    await _seat(connection, order, mine, W.CHECKED_OUT)
+    await _finish(connection, order, mine, ["pickup", "drop"])
+    return await end_without_word(connection, order, C.HAND_OVER) if plausibility.doubted(order.flags) else order
 
 
-def _begin(command: Command, order: Order, mine: Assignment) -> None:
-    begin(command, Actor.WORKER, order.status, order.kind, mine.status)
-
-
-async def _mine(
-    connection: Connection, principal: Principal, order_id: UUID
-) -> tuple[Order, Assignment, list[Assignment]]:
-    """The order, the asking worker's seat and the whole crew; somebody else's order is unknown to them."""
-    if principal.worker_id is None:
-        raise DomainError("not_allowed")
-    async with as_the_platform(connection):
-        order = await queries.order_for_update(connection, order_id)
-        crew = await queries.assignments_of(connection, order_id)
-    mine = next((a for a in crew if a.worker_id == principal.worker_id), None)
-    if mine is None:
-        raise DomainError("unknown_order")
-    return order, mine, crew
+_COMMANDS: Final[Mapping[Kind, Command]] = {
+    Kind.EN_ROUTE: C.SET_OUT,
+    Kind.CHECK_IN: C.CHECK_IN,
+    Kind.CHECK_OUT: C.CHECK_OUT,
+    Kind.PICK_UP: C.PICK_UP,
+    Kind.HAND_OVER: C.HAND_OVER,
+}
+_FOLLOW: Final[Mapping[Command, Callable[[Connection, Scene], Awaitable[Order]]]] = {
+    C.SET_OUT: _set_out,
+    C.SET_OUT_AGAIN: _set_out_again,
+    C.CHECK_IN: _check_in,
+    C.CHECK_OUT: _check_out,
+    C.PICK_UP: _pick_up,
+    C.HAND_OVER: _hand_over,
+}
 
 
 async def _step(
-    connection: Connection,
-    order: Order,
-    command: Command,
-    after: OrderStatus,
-    crew: Sequence[Assignment],
-    flag: str | None = None,
+    connection: Connection, order: Order, command: Command, after: OrderStatus, crew: Sequence[Assignment]
 ) -> Order:
+    workers = [a.worker_id for a in crew]
     return await move(
-        connection, order, command, after, Actor.WORKER, provider_id=order.provider_id,
-        workers=[a.worker_id for a in crew], flag=flag,
+        connection, order, command, after, Actor.WORKER, provider_id=order.provider_id, workers=workers
     )  # fmt: skip
 
 
@@ -171,11 +282,3 @@ async def _start(connection: Connection, order: Order, mine: Assignment, kinds: 
 async def _finish(connection: Connection, order: Order, mine: Assignment, kinds: Sequence[str]) -> None:
     await scheduling.finish_stops(connection, order.id, mine.worker_id, kinds)
     await scheduling.touch(connection, order.zone_id, order.plan_on)
-
-
-async def _range_flags(connection: Connection, order: Order, report: Report) -> list[str]:
-    if report.x is None or report.y is None:
-        return ["NO_POSITION"]
-    distance = await distance_to_place_m(connection, order.place_id, report.x, report.y)
-    radius = await limit(connection, "check_in_radius_m")
-    return ["OUT_OF_RANGE"] if distance is not None and distance > radius else []

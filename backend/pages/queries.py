@@ -123,7 +123,7 @@ async def figures(connection: Connection, on: date) -> Figures:
                GROUP BY 1),
            waits AS (SELECT extract(epoch FROM offered - placed)::float8 AS s FROM told WHERE offered >= placed),
            starts AS (SELECT o.window_to, min(r.received_at) AS began FROM orders o JOIN visit_records r ON r.order_id = o.id
-                      WHERE o.plan_on = $1 AND r.kind IN ('check_in', 'hand_over') GROUP BY o.id, o.window_to)
+                      WHERE o.plan_on = $1 AND r.counts AND r.kind IN ('check_in', 'hand_over') GROUP BY o.id, o.window_to)
            SELECT (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY s) FROM waits) AS median_s,
                   (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY s) FROM waits) AS p99_s,
                   (SELECT avg((began <= window_to)::int)::float8 FROM starts) AS on_time""",

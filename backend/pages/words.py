@@ -66,6 +66,20 @@ WEEKDAYS: Final = {
     "zh": ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"),
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 }
+FLAGS: Final = {
+    "TOO_EARLY": {"zh": "签到过早", "en": "too early"},
+    "TOO_SHORT": {"zh": "时长过短", "en": "too short"},
+    "TWO_PLACES": {"zh": "同时在两处", "en": "in two places at once"},
+    "OUT_OF_RANGE": {"zh": "不在现场范围", "en": "not at the place"},
+    "REPEATED": {"zh": "重复上报", "en": "reported twice"},
+    "NO_PICK_UP": {"zh": "未取餐", "en": "meal not picked up"},
+    "MISSING_OUT": {"zh": "未签退", "en": "no check-out"},
+    "NO_POSITION": {"zh": "无定位", "en": "no position"},
+    "OFFLINE": {"zh": "离线补传", "en": "sent later"},
+    "DEVICE_CLOCK": {"zh": "手机时间不符", "en": "phone's clock differs"},
+    "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
+    "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
+}
 WORDS: Final = {
     "title": {"zh": "调度总览", "en": "Dispatch board"},
     "tagline": {"zh": "互联网 + 养老服务", "en": "Internet + elderly care"},

@@ -18,6 +18,7 @@ from backend.bookings import routes as bookings
 from backend.catalogue import routes as catalogue
 from backend.config import Settings
 from backend.database.pool import Database
+from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
 from backend.pages import board
 from backend.processes import description as openapi
@@ -38,6 +39,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     providers.route_handlers,
     catalogue.route_handlers,
     orders.route_handlers,
+    reviews.route_handlers,
     bookings.route_handlers,
     board.route_handlers,
 )

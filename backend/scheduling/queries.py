@@ -182,7 +182,7 @@ async def live_stops(
            FROM stops s
            LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
                 WHERE s.started AND s.kind = 'visit' AND r.order_id = s.order_id AND r.worker_id = s.worker_id
-                  AND r.kind = 'check_in') came ON true
+                  AND r.kind = 'check_in' AND r.counts) came ON true
            WHERE s.plan_id = $1 AND s.active AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now())
            UNION ALL
            SELECT d.id, d.worker_id, d.kind, d.place_id, d.order_id, d.seat, lower(d.during), upper(d.during), true,
@@ -235,7 +235,7 @@ async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orde
                SELECT max(done.at + make_interval(secs => l.min_gap_s)) AS not_before,
                       min(done.at + make_interval(secs => l.max_gap_s)) AS not_after
                FROM order_links l CROSS JOIN LATERAL (
-                   SELECT max(v.received_at) AS at FROM visit_records v WHERE v.order_id = l.before_id
+                   SELECT max(v.received_at) AS at FROM visit_records v WHERE v.order_id = l.before_id AND v.counts
                      AND v.kind IN (CASE l.gap_from WHEN 'start' THEN 'check_in' ELSE 'check_out' END, 'hand_over')
                    ) done
                WHERE l.after_id = w.id
@@ -311,7 +311,7 @@ async def finish_stops(connection: Connection, order_id: UUID, worker_id: UUID, 
         connection,
         """UPDATE stops s SET active = false, started = true, during = tstzrange(
                least(coalesce((SELECT min(r.received_at) FROM visit_records r WHERE r.order_id = s.order_id
-                               AND r.worker_id = s.worker_id AND r.kind = 'check_in'), lower(s.during)),
+                               AND r.worker_id = s.worker_id AND r.kind = 'check_in' AND r.counts), lower(s.during)),
                      yinling_now() - interval '1 second'), yinling_now())
            WHERE s.order_id = $1 AND s.worker_id = $2 AND s.kind = ANY ($3) AND s.active""",
         order_id, worker_id, list(kinds),

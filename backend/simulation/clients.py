@@ -79,6 +79,13 @@ class Api:
         """Change something, once, however often the connection breaks. Raises RefusedError."""
         return await self._ask("POST", path, body, {})
 
+    async def report(self, order_id: str, step: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Tell what was done at an order; it is stored in any case. Raises RefusedError when the order did not follow."""
+        order: dict[str, Any] = await self.post(f"/v1/orders/{order_id}/{step}", body)
+        if not order["report"]["counts"]:
+            raise RefusedError(200, "not_followed", ", ".join(order["report"]["flags"]))
+        return order
+
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None, query: dict[str, str]) -> Any:
         headers = {"Authorization": f"Bearer {self.session.token}"} if self.session else {}
         if method == "POST":

@@ -183,7 +183,7 @@ class Worker:
             "y": point.y,
             "accuracy_m": 10.0,
         }
-        return await self._api.post(f"/v1/orders/{stop.order_id}/{step}", body)
+        return await self._api.report(stop.order_id, step, body)
 
     async def _carry_out(self, stop: Stop, sleeper: Sleeper) -> None:
         if (stop.kind == "drop" or stop.assignment_status == "accepted") and not await self._set_out(stop):

@@ -251,7 +251,7 @@ async def outcomes(connection: Connection) -> list[OrderOutcome]:
                SELECT count(*) FILTER (WHERE kind = 'check_in') AS came,
                       max(received_at) FILTER (WHERE kind = 'check_in') AS started_at,
                       max(received_at) FILTER (WHERE kind = 'hand_over') AS handed_at
-               FROM visit_records r WHERE r.order_id = o.id) v ON true
+               FROM visit_records r WHERE r.order_id = o.id AND r.counts) v ON true
            LEFT JOIN (SELECT (data ->> 'order_id')::uuid AS order_id, bool_or(type = 'order.offered') AS offered,
                              bool_or(type = 'order.accepted') AS accepted
                       FROM events WHERE type IN ('order.offered', 'order.accepted') GROUP BY 1) t
@@ -275,17 +275,17 @@ class Handling(Struct, frozen=True, forbid_unknown_fields=True):
 HANDLING = """
     SELECT i.worker_id, i.order_id, 'visit' AS kind, o.place_id, i.received_at AS from_at, u.received_at AS to_at
     FROM visit_records i JOIN orders o ON o.id = i.order_id
-    JOIN visit_records u ON u.order_id = i.order_id AND u.worker_id = i.worker_id AND u.kind = 'check_out'
-    WHERE i.kind = 'check_in'
+    JOIN visit_records u ON u.order_id = i.order_id AND u.worker_id = i.worker_id AND u.kind = 'check_out' AND u.counts
+    WHERE i.kind = 'check_in' AND i.counts
     UNION ALL
     SELECT r.worker_id, r.order_id, 'pickup', o.pickup_place_id, r.received_at - make_interval(secs => o.pickup_s),
            r.received_at
-    FROM visit_records r JOIN orders o ON o.id = r.order_id WHERE r.kind = 'pick_up'
+    FROM visit_records r JOIN orders o ON o.id = r.order_id WHERE r.kind = 'pick_up' AND r.counts
     UNION ALL
     SELECT r.worker_id, r.order_id, 'drop', o.place_id, r.received_at - make_interval(secs => s.duration_s),
            r.received_at
     FROM visit_records r JOIN orders o ON o.id = r.order_id
-    JOIN order_seats s ON s.order_id = r.order_id AND s.number = 1 WHERE r.kind = 'hand_over'
+    JOIN order_seats s ON s.order_id = r.order_id AND s.number = 1 WHERE r.kind = 'hand_over' AND r.counts
 """
 
 

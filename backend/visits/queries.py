@@ -1,45 +1,179 @@
-"""All SQL of visit records."""
+"""All SQL of visit records, and of what was said about a visit."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from msgspec import Meta, field
+import msgspec
 
-from backend.core.bounds import Asked, Coordinate, Instant, Metres, Text
 from backend.database.pool import Connection
-from backend.database.rows import execute, value
+from backend.database.rows import execute, one, value
+from backend.rules.queries import RuleMissingError, figures, limit
+from backend.visits.model import Earlier, Kind, Limits, Moment, Place, Record, Report, Side, Sighting, Statement
+
+_FIGURES: Final = "visit_"
+T = TypeVar("T")
 
 
-class Report(Asked, frozen=True):
-    """What the worker's phone says at one moment; its clock is evidence, never order."""
-
-    device_at: Instant | None = None
-    x: Coordinate | None = None
-    y: Coordinate | None = None
-    accuracy_m: Metres | None = None
-    tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)
+async def limits(connection: Connection) -> Limits:
+    """The figures in force that say what is odd about a report. Raises RuleMissingError."""
+    found = await figures(connection, _FIGURES)
+    wanted = [name for name in Limits.__struct_fields__ if name != "radius_m"]
+    for name in wanted:
+        if name not in found:
+            raise RuleMissingError(_FIGURES + name)
+    radius = await limit(connection, "check_in_radius_m")
+    return Limits(radius_m=radius, **{name: found[name] for name in wanted})
 
 
 async def insert_record(
-    connection: Connection, order_id: UUID, worker_id: UUID, kind: str, report: Report, flags: list[str]
+    connection: Connection,
+    order_id: UUID,
+    worker_id: UUID,
+    assignment_id: UUID | None,
+    kind: Kind,
+    report: Report,
+    *,
+    distance_m: float | None,
+    flags: Sequence[str],
+    counts: bool,
 ) -> None:
-    """Store the evidence beside the time it was received."""
+    """Store the evidence beside the time it was received; `counts` says whether the order followed it."""
     await execute(
         connection,
-        """INSERT INTO visit_records (order_id, worker_id, kind, device_at, x, y, accuracy_m, flags, tasks)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
-        order_id, worker_id, kind, report.device_at, report.x, report.y, report.accuracy_m, flags, report.tasks,
+        """INSERT INTO visit_records (order_id, worker_id, kind, device_at, x, y, accuracy_m, distance_m, flags, tasks,
+                  offline, counts, assignment_id)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+        order_id, worker_id, kind.value, report.device_at, report.x, report.y, report.accuracy_m, distance_m,
+        list(flags), report.tasks, report.offline, counts, assignment_id,
     )  # fmt: skip
 
 
-async def distance_to_place_m(connection: Connection, place_id: UUID, x: float, y: float) -> float | None:
-    """Metres between the reported point and the place, by its own geometry; None where the place has none."""
+async def had_seat(connection: Connection, order_id: UUID, worker_id: UUID) -> bool:
+    """Whether a worker is in an order's crew, or was before somebody else took the seat."""
     return await value(
         connection,
-        """SELECT CASE geometry
-               WHEN 'plane' THEN sqrt((x - $2) ^ 2 + (y - $3) ^ 2)
-               WHEN 'wgs84' THEN 2 * 6371008.8 * asin(sqrt(least(1, sin(radians(y - $3) / 2) ^ 2
-                   + cos(radians(y)) * cos(radians($3)) * sin(radians(x - $2) / 2) ^ 2))) END
-           FROM places WHERE id = $1""",
-        place_id, x, y,
+        """SELECT EXISTS (SELECT FROM assignments
+                          WHERE order_id = $1 AND worker_id = $2 AND status <> 'declined')""",
+        order_id, worker_id,
+    )  # fmt: skip
+
+
+async def seat_duration(connection: Connection, order_id: UUID, seat: int) -> int:
+    """How long a seat's work was planned to take, in seconds."""
+    return await value(
+        connection, "SELECT duration_s FROM order_seats WHERE order_id = $1 AND number = $2", order_id, seat
+    )
+
+
+async def place(connection: Connection, place_id: UUID) -> Place:
+    """Where a report ought to be made."""
+    return await one(connection, Place, "SELECT geometry, x, y FROM places WHERE id = $1", place_id)
+
+
+async def earlier(connection: Connection, assignment_ids: Sequence[UUID]) -> list[Earlier]:
+    """What counted of these seats so far, in the order of receipt; who left the crew and came back begins anew."""
+    rows = await connection.fetch(
+        """SELECT assignment_id, kind, received_at, device_at, offline FROM visit_records
+           WHERE counts AND order_id IN (SELECT order_id FROM assignments WHERE id = ANY ($1))
+             AND assignment_id = ANY ($1) ORDER BY received_at, id""",
+        list(assignment_ids),
+    )
+    return [
+        Earlier(row["assignment_id"], Kind(row["kind"]), Moment(row["received_at"], row["device_at"], row["offline"]))
+        for row in rows
+    ]
+
+
+async def last_seen(connection: Connection, worker_id: UUID) -> Sighting | None:
+    """Where a worker last was at a place, whatever the order; on the way does not tell a place."""
+    row = await connection.fetchrow(
+        """SELECT p.geometry, r.x, r.y, r.accuracy_m, r.received_at, r.device_at, r.offline
+           FROM visit_records r JOIN orders o ON o.id = r.order_id JOIN places p ON p.id = o.place_id
+           WHERE r.worker_id = $1 AND r.kind <> 'en_route' AND r.x IS NOT NULL
+           ORDER BY r.received_at DESC, r.id DESC LIMIT 1""",
+        worker_id,
+    )
+    if row is None:
+        return None
+    at = Place(row["geometry"], row["x"], row["y"])
+    return Sighting(at, row["accuracy_m"], Moment(row["received_at"], row["device_at"], row["offline"]))
+
+
+async def elsewhere(connection: Connection, worker_id: UUID, order_id: UUID, since: datetime | None) -> bool:
+    """Whether a worker is in another visit now, or was at another order's place since an instant."""
+    return await value(
+        connection,
+        """SELECT EXISTS (SELECT FROM visit_records r JOIN orders o ON o.id = r.order_id
+                          JOIN assignments a ON a.id = r.assignment_id
+                          WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts AND r.kind = 'check_in'
+                            AND a.status = 'checked_in' AND o.status IN ('arrived', 'in_service'))
+               OR EXISTS (SELECT FROM visit_records r
+                          WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts
+                            AND r.kind IN ('check_in', 'pick_up', 'hand_over') AND r.received_at >= $3)""",
+        worker_id, order_id, since,
+    )  # fmt: skip
+
+
+async def records(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, list[Record]]:
+    """Everything reported on these orders, the newest hundred of each, oldest first."""
+    rows = await connection.fetch(
+        """SELECT o.id AS order_id, r.* FROM unnest($1::uuid[]) AS o (id) CROSS JOIN LATERAL (
+               SELECT id, worker_id, kind, received_at, device_at, offline, distance_m, accuracy_m, counts, flags,
+                      entered_by
+               FROM visit_records WHERE visit_records.order_id = o.id ORDER BY id DESC LIMIT 100) r
+           ORDER BY r.id""",
+        list(order_ids),
+    )
+    return _by_order(rows, Record)
+
+
+def _by_order(rows: Sequence[Any], kind: type[T]) -> dict[UUID, list[T]]:
+    found: dict[UUID, list[T]] = {}
+    for row in rows:
+        columns = dict(row)
+        found.setdefault(columns.pop("order_id"), []).append(msgspec.convert(columns, kind, from_attributes=False))
+    return found
+
+
+async def insert_statement(
+    connection: Connection, order_id: UUID, side: Side, kind: str, words: str, said_by: UUID
+) -> Statement:
+    """Keep what a side said about a visit; nobody can change it afterwards."""
+    return await one(
+        connection,
+        Statement,
+        """INSERT INTO visit_statements (order_id, side, kind, words, said_by) VALUES ($1, $2, $3, $4, $5)
+           RETURNING id, side, kind, words, said_by, said_at""",
+        order_id, side.value, kind, words, said_by,
+    )  # fmt: skip
+
+
+async def statements(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, list[Statement]]:
+    """What was said about these orders, the newest hundred of each, oldest first."""
+    rows = await connection.fetch(
+        """SELECT o.id AS order_id, s.* FROM unnest($1::uuid[]) AS o (id) CROSS JOIN LATERAL (
+               SELECT id, side, kind, words, said_by, said_at FROM visit_statements
+               WHERE visit_statements.order_id = o.id ORDER BY id DESC LIMIT 100) s
+           ORDER BY s.id""",
+        list(order_ids),
+    )
+    return _by_order(rows, Statement)
+
+
+async def sides_heard(connection: Connection, order_id: UUID) -> set[Side]:
+    """The sides that have said something about an order."""
+    rows = await connection.fetch("SELECT DISTINCT side FROM visit_statements WHERE order_id = $1", order_id)
+    return {Side(row["side"]) for row in rows}
+
+
+async def keyed_by(connection: Connection, order_id: UUID, account_id: UUID) -> bool:
+    """Whether an account entered evidence of this order: a record, or the resident's agreement or objection."""
+    return await value(
+        connection,
+        """SELECT EXISTS (SELECT FROM visit_records WHERE order_id = $1 AND entered_by = $2)
+               OR EXISTS (SELECT FROM visit_statements
+                          WHERE order_id = $1 AND said_by = $2 AND kind IN ('accepted', 'disputed'))""",
+        order_id, account_id,
     )  # fmt: skip

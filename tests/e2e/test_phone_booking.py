@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -66,10 +67,14 @@ async def test_a_bath_promised_on_the_telephone_happens_before_the_daughters_eye
         path = f"/v1/orders/{order['id']}"
         await first.post(f"{path}/en-route", HERE)
         await second.post(f"{path}/en-route", HERE)
-        await first.post(f"{path}/check-in", HERE)
-        assert (await second.post(f"{path}/check-in", HERE))["status"] == "in_service"
-        await first.post(f"{path}/check-out", HERE)
-        await second.post(f"{path}/check-out", HERE)
+        door = await _door(city, order["id"])
+        start = datetime.fromisoformat(order["window_from"])
+        await city.clock(start)
+        await first.post(f"{path}/check-in", door)
+        assert (await second.post(f"{path}/check-in", door))["status"] == "in_service"
+        await city.clock(start + timedelta(minutes=50))
+        await first.post(f"{path}/check-out", door)
+        await second.post(f"{path}/check-out", door)
         resident = await city.phone(someone["phone"])
         assert (await resident.post(f"{path}/accept-service", {}))["status"] == "completed"
         await daughter.until("order.completed")
@@ -80,6 +85,14 @@ async def test_a_bath_promised_on_the_telephone_happens_before_the_daughters_eye
         cursors = [event["cursor"] for event in daughter.events]
         assert len(cursors) == len(set(cursors))
         assert not other.events
+
+
+async def _door(city: Running, order_id: str) -> dict[str, Any]:
+    """What a phone at the door says of where it is."""
+    rows = await city.sql(
+        "SELECT p.x, p.y FROM orders o JOIN places p ON p.id = o.place_id WHERE o.id = $1", UUID(order_id)
+    )
+    return {**HERE, **rows[0]}
 
 
 async def _by_rule(city: Running, order_id: str) -> bool:

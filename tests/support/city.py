@@ -167,6 +167,12 @@ class City:
     async def order(self, order_id: str) -> dict[str, Any]:
         return (await self.sql("SELECT * FROM orders WHERE id = $1", UUID(order_id)))[0]
 
+    async def door(self, order_id: str) -> dict[str, float]:
+        """What a phone at the order's door says of where it is."""
+        row = (await self.sql("SELECT p.x, p.y FROM orders o JOIN places p ON p.id = o.place_id WHERE o.id = $1",
+                              UUID(order_id)))[0]  # fmt: skip
+        return {"x": row["x"], "y": row["y"]}
+
     async def crew(self, order_id: str) -> list[dict[str, Any]]:
         return await self.sql(
             """SELECT seat, worker_id, status FROM assignments WHERE order_id = $1

@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ class Running:
     async def sql(self, statement: str, *args: Any) -> list[dict[str, Any]]:
         async with self.owner.unit_of_work(SYSTEM) as connection:
             return [dict(row) for row in await connection.fetch(statement, *args)]
+
+    async def clock(self, instant: datetime) -> None:
+        """It is now this instant, and care time goes on from there."""
+        async with self.owner.unit_of_work(SYSTEM) as connection:
+            await queries.set_clock(connection, instant, 1.0)
 
     async def desk(self, login: str) -> Api:
         """Signed in once: a one-time password does not work a second time."""

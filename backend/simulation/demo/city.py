@@ -3,7 +3,7 @@
 import random
 import secrets
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ _SURNAMES: Final = "赵钱孙李周吴郑王冯陈卫蒋沈韩杨朱秦许何吕
 _OLD: Final = ("秀英", "桂兰", "玉珍", "淑芬", "建国", "德明", "福生", "凤英", "国强", "文华", "素琴", "长贵")
 _YOUNG: Final = ("晓梅", "海燕", "志强", "丽华", "建军", "雪琴", "卫东", "春花", "小龙", "美玲", "立新", "红霞")
 _WORKERS_PER_ZONE, _RESIDENTS_PER_ZONE, _POINTS_PER_ZONE = 14, 64, 2
-_TRAVEL: Final = {"factor": 1.35, "speed_mps": {"walk": 1.2, "ebike": 4.5, "car": 7.0}}
+TRAVEL: Final[dict[str, Any]] = {"factor": 1.35, "speed_mps": {"walk": 1.2, "ebike": 4.5, "car": 7.0}}
 ITEMS: Final = {
     "meal-lunch": ("meal", "助餐 · 送餐上门", "Hot meal, delivered", 1500, 1800, False, ["hot_meal_ride_s"]),
     "bath-home": ("bath", "助浴 · 上门助浴", "Bath at home", 12800, 1800, True, ["meal_to_bath_gap_s"]),
@@ -100,7 +100,7 @@ async def desks(connection: Connection) -> list[Desk]:
 async def _build(connection: Connection, on: date, zone_info: ZoneInfo, chooser: random.Random) -> None:
     ids = _Ids(chooser)
     zones = [(ids(), code, name, _CENTRE[0] + x, _CENTRE[1] + y) for code, name, x, y in _ZONES]
-    await queries.insert_zones(connection, [(z[0], z[1], z[2], _TRAVEL) for z in zones])
+    await queries.insert_zones(connection, [(z[0], z[1], z[2], TRAVEL) for z in zones])
     providers = [
         (ids(), name, f"+8651255500{n:02}", stars, auto, 1200) for n, (name, stars, auto) in enumerate(_PROVIDERS)
     ]

@@ -1,6 +1,7 @@
 """The people of the demo: residents and operators who book, providers who answer, workers who go. All through the API."""
 
 import asyncio
+import math
 import random
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,13 +13,15 @@ from pyotp.totp import TOTP
 
 from backend.core.clock import city_date, machine_now
 from backend.simulation.clients import Api, RefusedError, Traffic
-from backend.simulation.demo.city import Desk
+from backend.simulation.demo.city import TRAVEL, Desk
 from backend.simulation.demo.queries import MealPoint, Person
 
 _LOOK_S = 3.0  # a phone looks at its route this often, real seconds
 _THINKS_S = (180.0, 720.0)  # a provider's desk answers offers this often, care seconds
 _SHOWN = 0.1  # of the bookings are for the resident whose daughter the welcome names
 _DONE = frozenset({"checked_out"})
+_LOOK_FOR_COLLEAGUE_S, _LOOKS_FOR_COLLEAGUE = 0.5, 200
+_DEGREE_M = 111_195.0  # of latitude
 
 
 class Pace:
@@ -129,13 +132,14 @@ class Population:
         client = self.api()
         await asyncio.sleep(self._chooser.uniform(0, _LOOK_S))
         await client.sign_in_by_phone(person.phone)
+        spot = Spot()
         while True:
             on = city_date(self._pace.now(), self._pace.zone_info)
             route = await client.get("/v1/workers/me/route", on=str(on))
             todo = [stop for stop in route["stops"] if not stop["done"] and stop["assignment_status"] not in _DONE]
             if todo and self._due(todo[0]):
                 try:
-                    await self._carry_out(client, todo[0])
+                    await self._carry_out(client, todo[0], spot)
                     continue
                 except RefusedError:
                     pass  # the plan changed under way; look again
@@ -144,37 +148,57 @@ class Population:
     def _due(self, stop: dict[str, Any]) -> bool:
         return datetime.fromisoformat(stop["from_at"]) - timedelta(minutes=12) <= self._pace.now()
 
-    async def _carry_out(self, client: Api, stop: dict[str, Any]) -> None:
-        order = f"/v1/orders/{stop['order_id']}"
+    async def _carry_out(self, client: Api, stop: dict[str, Any], spot: "Spot") -> None:
+        """Go there, no faster than an e-bike goes, and say so at every step."""
+        order_id = stop["order_id"]
         if not stop["started"]:
-            await client.post(f"{order}/en-route", self._report(stop))
-        await self._pace.until(datetime.fromisoformat(stop["from_at"]))
+            await client.report(order_id, "en-route", self._report(spot.x or stop["x"], spot.y or stop["y"]))
+        there = spot.left_at + spot.way_to(stop) if spot.left_at else self._pace.now()
+        await self._pace.until(max(datetime.fromisoformat(stop["from_at"]), there))
         length = datetime.fromisoformat(stop["to_at"]) - datetime.fromisoformat(stop["from_at"])
-        if stop["kind"] == "pickup":
-            await self._pace.until(self._pace.now() + length)
-            await client.post(f"{order}/pick-up", self._report(stop))
-        elif stop["kind"] == "drop":
-            await self._pace.until(self._pace.now() + length)
-            await client.post(f"{order}/hand-over", self._report(stop))
+        if stop["kind"] == "visit":
+            await self._visit(client, stop, length)
         else:
-            await self._visit(client, order, stop, length)
+            await self._pace.until(self._pace.now() + length)
+            step = "pick-up" if stop["kind"] == "pickup" else "hand-over"
+            await client.report(order_id, step, self._report(stop["x"], stop["y"]))
+        spot.x, spot.y, spot.left_at = stop["x"], stop["y"], self._pace.now()
 
-    async def _visit(self, client: Api, order: str, stop: dict[str, Any], length: timedelta) -> None:
-        if stop["assignment_status"] == "checked_in":
-            await self._pace.until(datetime.fromisoformat(stop["to_at"]))  # begun before the demo opened
+    async def _visit(self, client: Api, stop: dict[str, Any], length: timedelta) -> None:
+        """Two begin together: the service lasts from the moment the last of the crew has come in."""
+        order_id, status = stop["order_id"], stop["order_status"]
+        if stop["assignment_status"] != "checked_in":
+            status = (await client.report(order_id, "check-in", self._report(stop["x"], stop["y"])))["status"]
+            ends_at = self._pace.now() + length
         else:
-            await client.post(f"{order}/check-in", self._report(stop))
-            await self._pace.until(self._pace.now() + length)
-        for _ in range(200):
-            try:
-                await client.post(f"{order}/check-out", self._report(stop))
-            except RefusedError as error:
-                if error.code != "illegal_transition":
-                    raise
-                await asyncio.sleep(0.5)  # the colleague has not arrived; two begin together
-            else:
+            ends_at = datetime.fromisoformat(stop["to_at"])  # begun before the demo opened
+        for _ in range(_LOOKS_FOR_COLLEAGUE):
+            if status == "in_service":
+                await self._pace.until(ends_at)
+                await client.report(order_id, "check-out", self._report(stop["x"], stop["y"]))
                 return
+            await asyncio.sleep(_LOOK_FOR_COLLEAGUE_S)
+            status, ends_at = await self._status(client, order_id), self._pace.now() + length
 
-    def _report(self, stop: dict[str, Any]) -> dict[str, Any]:
+    async def _status(self, client: Api, order_id: str) -> str | None:
+        """How an order of this phone's route stands; None when it is not on the route any more."""
+        route = await client.get("/v1/workers/me/route", on=str(city_date(self._pace.now(), self._pace.zone_info)))
+        return next((stop["order_status"] for stop in route["stops"] if stop["order_id"] == order_id), None)
+
+    def _report(self, x: float, y: float) -> dict[str, Any]:
         near = self._chooser.gauss(0, 0.0003)
-        return {"device_at": self._pace.now().isoformat(), "x": stop["x"] + near, "y": stop["y"], "accuracy_m": 12.0}
+        return {"device_at": self._pace.now().isoformat(), "x": x + near, "y": y, "accuracy_m": 12.0}
+
+
+class Spot:
+    """Where a worker is, and since when; before the first stop of a day nobody asks."""
+
+    def __init__(self) -> None:
+        self.x = self.y = 0.0
+        self.left_at: datetime | None = None
+
+    def way_to(self, stop: dict[str, Any]) -> timedelta:
+        """How long an e-bike takes from here."""
+        east = (stop["x"] - self.x) * math.cos(math.radians(self.y))
+        metres = math.hypot(east, stop["y"] - self.y) * _DEGREE_M * TRAVEL["factor"]
+        return timedelta(seconds=metres / TRAVEL["speed_mps"]["ebike"])

@@ -1,0 +1,151 @@
+"""What a worker's phone reports, and the flags that say why a visit is looked at by a person."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+from uuid import UUID
+
+from msgspec import Meta, Struct, field
+
+from backend.core.bounds import Asked, Coordinate, Instant, Metres, Text
+
+
+class Kind(StrEnum):
+    """What a report says has happened."""
+
+    EN_ROUTE = "en_route"
+    CHECK_IN = "check_in"
+    CHECK_OUT = "check_out"
+    PICK_UP = "pick_up"
+    HAND_OVER = "hand_over"
+
+
+class Flag(StrEnum):
+    """What is odd about a report; it is stored all the same."""
+
+    TOO_EARLY = "TOO_EARLY"  # long before the window, or on an earlier day
+    TOO_SHORT = "TOO_SHORT"  # a small part of the planned duration
+    TWO_PLACES = "TWO_PLACES"  # the worker is in another visit, or came faster than anybody can
+    OUT_OF_RANGE = "OUT_OF_RANGE"  # not at the place
+    REPEATED = "REPEATED"  # the worker has reported this already
+    NO_PICK_UP = "NO_PICK_UP"  # a meal handed over that nobody fetched
+    MISSING_OUT = "MISSING_OUT"  # nobody checked out
+    NO_POSITION = "NO_POSITION"  # the phone did not say where it was
+    OFFLINE = "OFFLINE"  # sent later: only the phone says when it happened
+    DEVICE_CLOCK = "DEVICE_CLOCK"  # the phone's clock and ours disagree
+    OUT_OF_ORDER = "OUT_OF_ORDER"  # the order was not in a state for it
+    NOT_IN_CREW = "NOT_IN_CREW"  # the worker had the seat before, and has it no longer
+
+
+NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW})
+"""Said of a report that moved nothing; they cast no doubt on the visit itself."""
+
+DOUBTS: Final = frozenset(flag.value for flag in Flag if flag not in NOTES)
+"""While one of these stands on an order, silence completes nothing."""
+
+WEAK: Final = frozenset({Flag.NO_POSITION.value, Flag.OFFLINE.value, Flag.DEVICE_CLOCK.value})
+"""Evidence that is missing, not evidence against: the resident's own word takes its place. The other doubts contradict
+what was reported, and whoever made it up may hold the resident's telephone too: those a second person decides."""
+
+
+class Report(Asked, frozen=True):
+    """What the worker's phone says at one moment; its clock is evidence, never order.
+
+    `x` and `y` are longitude and latitude, or metres where the city's places lie on a plane. `offline` says that the
+    report was kept on the phone and is sent later; only then does `device_at` tell when it happened.
+    """
+
+    device_at: Instant | None = None
+    x: Coordinate | None = None
+    y: Coordinate | None = None
+    accuracy_m: Metres | None = None
+    tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)
+    offline: bool = False
+
+
+class Place(Struct, frozen=True, forbid_unknown_fields=True):
+    """A point in the geometry its city uses: degrees, metres on a plane, or none where only travel times are known."""
+
+    geometry: str
+    x: float
+    y: float
+
+
+class Moment(Struct, frozen=True, forbid_unknown_fields=True):
+    """When something was reported: by our clock, by the phone's, and which of the two is to be believed."""
+
+    received_at: datetime
+    device_at: datetime | None
+    offline: bool
+
+    @property
+    def happened_at(self) -> datetime:
+        """When it happened: at receipt, or earlier where the report had to wait on the phone; never after its receipt."""
+        if self.offline and self.device_at is not None:
+            return min(self.device_at, self.received_at)
+        return self.received_at
+
+
+class Earlier(Struct, frozen=True, forbid_unknown_fields=True):
+    """A report on the same order that counted, and the seat it was made from."""
+
+    assignment_id: UUID
+    kind: Kind
+    moment: Moment
+
+
+class Sighting(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a worker was last, at any order."""
+
+    at: Place
+    accuracy_m: float | None
+    moment: Moment
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """The care rules that say what is odd, as a city has set them."""
+
+    radius_m: float
+    early_s: float
+    min_share: float
+    max_travel_mps: float
+    accuracy_m: float
+    device_clock_s: float
+    offline_back_s: float
+    needs_position: float
+
+
+class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One report as stored, for whoever decides about the visit."""
+
+    id: UUID
+    worker_id: UUID
+    kind: Kind
+    received_at: datetime
+    device_at: datetime | None
+    offline: bool
+    distance_m: float | None
+    accuracy_m: float | None
+    counts: bool
+    flags: list[str]
+    entered_by: UUID | None
+
+
+class Side(StrEnum):
+    """Whose words a statement holds."""
+
+    RESIDENT = "resident"
+    FAMILY = "family"
+    PROVIDER = "provider"
+    WORKER = "worker"
+
+
+class Statement(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one side said about a visit, by whom it was written down, and when; kept as said."""
+
+    id: UUID
+    side: Side
+    kind: str
+    words: str
+    said_by: UUID
+    said_at: datetime

@@ -1,0 +1,155 @@
+"""Whether a report can be true: pure functions over what was reported before, our clock and the city's figures."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from backend.core.errors import DomainError
+from backend.visits.model import DOUBTS, NOTES, Earlier, Flag, Kind, Limits, Moment, Place, Report, Sighting
+
+_EARTH_M: Final = 6_371_008.8  # mean radius, IUGG
+_DEGREES: Final = (180.0, 90.0)  # longitude, latitude
+AT_A_PLACE: Final = (Kind.CHECK_IN, Kind.CHECK_OUT, Kind.PICK_UP, Kind.HAND_OVER)
+_PRESENT: Final = frozenset({Kind.CHECK_IN, Kind.CHECK_OUT, Kind.HAND_OVER})
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """Everything a report is held against."""
+
+    kind: Kind
+    report: Report
+    moment: Moment
+    place: Place
+    earliest_at: datetime | None  # the promised or planned start, for what begins a service
+    ready_at: datetime | None  # no meal is handed over before it is made
+    planned_s: int
+    earlier: Sequence[Earlier]  # of the whole crew, on this order, what counted
+    seat: UUID | None  # which of them are the reporting worker's own
+    last: Sighting | None
+    elsewhere: bool  # the worker is, or was meanwhile, in another visit
+    pick_up_due: bool  # the meal has to be fetched first
+    day_begun: bool
+    fits: bool  # whether the order is in a state for it
+
+
+def check_readable(report: Report, geometry: str) -> None:
+    """Refuse what lies off every scale: no such place, no such time. Raises DomainError invalid_request (400)."""
+    if (report.x is None) != (report.y is None):
+        raise DomainError("invalid_request", "A position has both x and y.")
+    if geometry == "wgs84" and report.x is not None and report.y is not None:
+        longitude, latitude = _DEGREES
+        if abs(report.x) > longitude or abs(report.y) > latitude:
+            raise DomainError("invalid_request", "No place on earth has this position.")
+    if report.offline and report.device_at is None:
+        raise DomainError("invalid_request", "A report sent later says in device_at when it was made.")
+
+
+def metres(one: Place, x: float, y: float) -> float | None:
+    """How far a point is from a place, by the place's own geometry; None where it has none."""
+    if one.geometry == "plane":
+        return math.hypot(one.x - x, one.y - y)
+    if one.geometry != "wgs84":
+        return None
+    lng, lat, to_lng, to_lat = (math.radians(v) for v in (one.x, one.y, x, y))
+    half = math.sin((lat - to_lat) / 2) ** 2 + math.cos(lat) * math.cos(to_lat) * math.sin((lng - to_lng) / 2) ** 2
+    return 2 * _EARTH_M * math.asin(math.sqrt(min(1.0, half)))
+
+
+def judge(facts: Facts, limits: Limits) -> list[Flag]:
+    """Every flag of one report, always in the same order."""
+    found = {
+        Flag.NOT_IN_CREW: facts.seat is None,
+        Flag.REPEATED: facts.seat is not None and not facts.fits and _said_before(facts),
+        Flag.OUT_OF_ORDER: facts.seat is not None and facts.day_begun and not facts.fits and not _said_before(facts),
+        Flag.TOO_EARLY: _too_early(facts, limits),
+        Flag.TOO_SHORT: facts.fits and _too_short(facts, limits),
+        Flag.TWO_PLACES: facts.elsewhere or _too_fast(facts, limits),
+        Flag.OUT_OF_RANGE: _out_of_range(facts, limits),
+        Flag.NO_PICK_UP: facts.fits and facts.kind is Kind.HAND_OVER and facts.pick_up_due,
+        Flag.NO_POSITION: facts.kind in _PRESENT and facts.report.x is None and facts.place.geometry != "none",
+        Flag.OFFLINE: facts.report.offline,
+        Flag.DEVICE_CLOCK: _clock_is_wrong(facts.moment, limits),
+    }
+    return [flag for flag, stands in found.items() if stands]
+
+
+def doubts(flags: Sequence[Flag], limits: Limits) -> list[str]:
+    """The flags that stay on the order: silence will not complete it."""
+    passed = NOTES if limits.needs_position else NOTES | {Flag.NO_POSITION}
+    return [flag.value for flag in flags if flag not in passed]
+
+
+def doubted(flags: Sequence[str]) -> bool:
+    """Whether a flag stands on an order."""
+    return any(flag in DOUBTS for flag in flags)
+
+
+def _said_before(facts: Facts) -> bool:
+    return any(e.assignment_id == facts.seat and e.kind is facts.kind for e in facts.earlier)
+
+
+def _too_early(facts: Facts, limits: Limits) -> bool:
+    if not facts.day_begun:
+        return True
+    begins = [facts.earliest_at] if facts.kind in {Kind.CHECK_IN, Kind.HAND_OVER} else []
+    begins += [facts.ready_at] if facts.kind is Kind.HAND_OVER else []
+    tolerance = timedelta(seconds=limits.early_s)
+    return any(at is not None and facts.moment.happened_at < at - tolerance for at in begins)
+
+
+def _too_short(facts: Facts, limits: Limits) -> bool:
+    """Service lasts from the last of the crew coming in to this worker's going; the phone's own clock may say less."""
+    if facts.kind is not Kind.CHECK_OUT:
+        return False
+    came = [e for e in facts.earlier if e.kind is Kind.CHECK_IN]
+    mine = [e.moment for e in came if e.assignment_id == facts.seat]
+    if not mine:
+        return True
+    lasted = [facts.moment.happened_at - max(e.moment.happened_at for e in came)]
+    if facts.moment.device_at is not None and mine[-1].device_at is not None:
+        lasted.append(facts.moment.device_at - mine[-1].device_at)
+    return min(lasted).total_seconds() < limits.min_share * facts.planned_s
+
+
+def _too_fast(facts: Facts, limits: Limits) -> bool:
+    """From where the worker was last, nobody gets here in this time; two positions may each be wrong by a radius."""
+    report, last = facts.report, facts.last
+    if facts.kind not in AT_A_PLACE or report.x is None or report.y is None or last is None:
+        return False
+    if last.at.geometry != facts.place.geometry:
+        return False
+    distance = metres(last.at, report.x, report.y)
+    if distance is None:
+        return False
+    unsure = 2 * limits.radius_m + _allowance(report.accuracy_m, limits) + _allowance(last.accuracy_m, limits)
+    seconds = abs((facts.moment.happened_at - last.moment.happened_at).total_seconds())
+    return distance - unsure > limits.max_travel_mps * seconds
+
+
+def _out_of_range(facts: Facts, limits: Limits) -> bool:
+    distance = distance_m(facts)
+    return distance is not None and distance - _allowance(facts.report.accuracy_m, limits) > limits.radius_m
+
+
+def distance_m(facts: Facts) -> float | None:
+    """Metres between the report and where it ought to be made; None on the way, without a position or a geometry."""
+    if facts.kind not in AT_A_PLACE or facts.report.x is None or facts.report.y is None:
+        return None
+    return metres(facts.place, facts.report.x, facts.report.y)
+
+
+def _allowance(accuracy_m: float | None, limits: Limits) -> float:
+    """What the phone says it may be wrong by, up to a limit: a phone that may be anywhere is not at the door."""
+    return min(accuracy_m or 0.0, limits.accuracy_m)
+
+
+def _clock_is_wrong(moment: Moment, limits: Limits) -> bool:
+    if moment.device_at is None:
+        return False
+    behind_s = (moment.received_at - moment.device_at).total_seconds()
+    patience_s = limits.offline_back_s if moment.offline else limits.device_clock_s
+    return behind_s > patience_s or behind_s < -limits.device_clock_s
