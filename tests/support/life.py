@@ -1,0 +1,150 @@
+"""The life of an order as its rules are written down, apart from the code that keeps them.
+
+Written from the table of moves in words, and on purpose without `orders/lifecycle.py`: the two are held against each
+other by people who do whatever they like. `expected` says what one command of one person must answer and leave behind.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+WAITING: Final = frozenset({"placed", "offered", "manual"})
+ON_THE_WAY: Final = frozenset({"accepted", "en_route"})
+GONE: Final = frozenset({"lapsed", "cancelled", "unserved", "rejected"})
+SPEAKS_FOR: Final = frozenset({"resident", "daughter", "operator"})
+"""Who decides for the resident: not a son who may only look, not a neighbour."""
+
+PEOPLE: Final = (
+    "resident", "daughter", "son", "neighbour", "operator", "supervisor", "own provider", "other provider",
+    "own worker", "other worker", "nobody",
+)  # fmt: skip
+CLIENTS: Final = frozenset({"resident", "daughter", "son", "neighbour", "operator"})
+PROVIDERS: Final = frozenset({"own provider", "other provider"})
+WORKERS: Final = frozenset({"own worker", "other worker"})
+REPORTS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
+MAY_TRY: Final = {
+    "confirm": CLIENTS, "extend": CLIENTS, "release": CLIENTS, "accept-service": CLIENTS, "dispute": CLIENTS,
+    "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"},
+    "accept": PROVIDERS, "decline": PROVIDERS, **dict.fromkeys(REPORTS, WORKERS),
+}  # fmt: skip
+"""Whose door has the command at all; everybody else is not allowed, whatever the order."""
+
+COMMANDS: Final = tuple(MAY_TRY)
+
+# What the platform does by itself: by a clock, or by looking for a crew.
+BY_CLOCK: Final = frozenset({
+    ("held", "lapsed"), ("offered", "placed"), ("placed", "manual"), ("offered", "manual"), ("placed", "unserved"),
+    ("offered", "unserved"), ("manual", "unserved"), ("accepted", "missed"), ("en_route", "missed"),
+    ("accepted", "aborted"), ("en_route", "aborted"), ("arrived", "manual"), ("in_service", "awaiting_acceptance"),
+    ("in_service", "completed"), ("in_service", "exception"), ("awaiting_acceptance", "completed"),
+    ("awaiting_acceptance", "exception"),
+})  # fmt: skip
+BY_DISPATCH: Final = frozenset({("placed", "offered"), ("placed", "accepted"), ("placed", "manual")})
+BY_A_LATE_REPORT: Final = frozenset(
+    (before, "exception") for before in (*WAITING, *ON_THE_WAY, "missed", "cancelled", "unserved")
+)
+
+
+class Seen(Struct, frozen=True):
+    """An order as it stands before a command, and what the command meets."""
+
+    status: str
+    kind: str
+    now: datetime
+    plan_begun: bool
+    acceptance: bool
+    hold_expires_at: datetime | None
+    may_extend: bool
+    offer_open: bool  # there is an offer, it is open and has not run out
+    seat: str | None  # the seat of the worker who reports, None where they have none now
+    had_seat: bool
+    others_at_door: bool  # everybody else of the crew has checked in
+    others_left: bool
+
+
+class Answer(Struct, frozen=True):
+    """What must come back: one of these codes, and one of these states of the order afterwards."""
+
+    codes: frozenset[int]
+    after: frozenset[str]
+
+
+def _is(codes: int | set[int], *after: str) -> Answer:
+    return Answer(frozenset(codes if isinstance(codes, set) else {codes}), frozenset(after))
+
+
+def expected(who: str, command: str, seen: Seen) -> Answer:
+    """The answer a command must get, and where it must leave the order."""
+    here = seen.status
+    if who == "nobody":
+        return _is(401, here)
+    if who not in MAY_TRY[command]:
+        return _is(403, here)
+    if who in {"son", "neighbour", "other provider"} or (who == "other worker" and not seen.had_seat):
+        return _is(404, here)
+    if command in REPORTS:
+        return _report(command, seen)
+    if who == "own provider":
+        return _provider(command, seen)
+    return _client(who, command, seen)
+
+
+def _client(who: str, command: str, seen: Seen) -> Answer:
+    here, over = seen.status, seen.hold_expires_at is not None and seen.hold_expires_at <= seen.now
+    gone = here == "lapsed" or (here == "held" and over)
+    starts: dict[str, set[str]] = {
+        "cancel": {*WAITING, *ON_THE_WAY, *({"missed"} if who == "operator" else ())},
+        "unserved": {*WAITING}, "accept-service": {"awaiting_acceptance"}, "dispute": {"awaiting_acceptance"},
+        "release": {"held"}, "confirm": {"held"}, "extend": {"held"}, "assign": {"manual"},
+    }  # fmt: skip
+    ends = {
+        "cancel": "cancelled", "unserved": "unserved", "accept-service": "completed", "dispute": "disputed",
+        "release": "lapsed", "confirm": "placed", "extend": "held",
+    }  # fmt: skip
+    if command in {"confirm", "extend"} and gone:
+        return _is(410, here)
+    if here not in starts[command]:
+        return _is(409, here)
+    if command == "assign":
+        return Answer(frozenset({200, 422}), frozenset({"offered", "accepted", here}))
+    if command == "extend" and not seen.may_extend:
+        return _is(410, here)
+    return _is(200, ends[command])
+
+
+def _provider(command: str, seen: Seen) -> Answer:
+    here = seen.status
+    if command == "cancel":
+        # declined, stepped back from, or called off from the provider's side; it ends no other order
+        after = {"offered": "placed", "accepted": "placed", "en_route": "cancelled"}.get(here)
+        return _is(200, after) if after else _is(409, here)
+    if here != "offered" or not (seen.offer_open or command == "decline"):
+        return _is(409, here)
+    return _is(200, "accepted" if command == "accept" else "placed")
+
+
+def _report(command: str, seen: Seen) -> Answer:
+    """Who is or was in the crew reports what they like: it is kept, and the order follows where that makes sense."""
+    here, seat = seen.status, seen.seat
+    if not seen.had_seat and seat is None:
+        return _is(404, here)
+    follows = _followed(command, seen) if seat is not None else None
+    if follows is not None and seen.plan_begun:
+        return _is(200, *follows)
+    late = {after for before, after in BY_A_LATE_REPORT if before == here}
+    return Answer(frozenset({200, 404, 409}), frozenset({here, *late, *(follows or ())}))
+
+
+def _followed(command: str, seen: Seen) -> tuple[str, ...] | None:
+    here, seat, meal = seen.status, seen.seat, seen.kind == "meal"
+    done = ("awaiting_acceptance",) if seen.acceptance else ("completed", "exception", "awaiting_acceptance")
+    if command == "en-route" and seat == "accepted" and here in {*ON_THE_WAY, "arrived"}:
+        return ("en_route" if here == "accepted" else here,)
+    if command == "check-in" and not meal and seat in ON_THE_WAY and here in {*ON_THE_WAY, "arrived"}:
+        return ("in_service" if seen.others_at_door else "arrived",)
+    if command == "check-out" and not meal and seat == "checked_in" and here == "in_service":
+        return done if seen.others_left else ("in_service",)
+    if command == "hand-over" and meal and seat == "en_route" and here == "en_route":
+        return ("completed", "awaiting_acceptance", "exception")
+    return None
