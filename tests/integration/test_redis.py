@@ -1,16 +1,20 @@
-"""Redis carries hints between hosts: with it a gateway wakes at once, without it nothing is lost."""
+"""Redis carries hints between hosts and counts what is limited: losing it costs latency, never data or a limit."""
 
 import asyncio
+import random
 import socket
+import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from backend.accounts.limits import Limiter, Rule
 from backend.database.pool import Database
 from backend.live.tail import Tail
 from backend.processes.gateway import create_gateway
@@ -100,3 +104,83 @@ async def test_losing_redis_loses_no_event(redis_server: str, feed: Database, tm
         for _ in range(5):
             await tell(feed, someone.own_id)
             assert (await reader.next(within=8))["type"] == "assignment.accepted"
+
+
+_SECRET = "an invented secret for limits, long enough"
+_SLOW = Rule("slow", room=3, every_s=1000, longest_s=5000)
+_WIDE = Rule("wide", room=20, every_s=1000, longest_s=0)
+
+
+@asynccontextmanager
+async def _limiter(feed: Database, port: int | None) -> AsyncIterator[Limiter]:
+    limiter = Limiter(feed, _SECRET, None if port is None else f"redis://127.0.0.1:{port}")
+    try:
+        yield limiter
+    finally:
+        await limiter.close()
+
+
+async def test_redis_and_the_database_count_alike(redis_server: str, feed: Database, tmp_path: Path):
+    """The same tries get the same answers, or a city would change its limits by setting up Redis."""
+    chance, port, run = random.Random(7), _free_port(), str(uuid4())
+    async with (
+        _redis(redis_server, port, tmp_path),
+        _limiter(feed, port) as one,
+        _limiter(feed, None) as other,
+    ):
+        for _ in range(200):
+            rules = chance.sample([(_SLOW, "a"), (_SLOW, "b"), (_WIDE, ""), (_WIDE, "c")], chance.randint(1, 4))
+            uses = [one.use(rule, run, who, times=chance.choice((1, 1, 0))) for rule, who in rules]
+            match chance.randint(0, 5):
+                case 0:
+                    await asyncio.gather(one.give_back(*uses), other.give_back(*uses))
+                case 1:
+                    assert await one.each(*uses) == await other.each(*uses)
+                case _:
+                    waits = [await each.waits(*uses) for each in (one, other)]
+                    assert waits[0] == pytest.approx(waits[1], abs=60), "of thousands of seconds"
+        async with Redis(port=port) as redis:
+            keys = await redis.keys("*")
+            assert keys
+            assert all([0 < await redis.pttl(key) <= 25_000_000 for key in keys]), "what has leaked away goes by itself"
+            assert not any(run.encode() in key for key in keys)
+
+
+async def test_a_race_in_redis_gets_no_more_than_the_room(redis_server: str, feed: Database, tmp_path: Path):
+    port = _free_port()
+    async with _redis(redis_server, port, tmp_path), _limiter(feed, port) as one, _limiter(feed, port) as two:
+        use = one.use(_SLOW, str(uuid4()))
+        waits = await asyncio.gather(*(each.take(use) for each in (one, two) * 20))
+        assert waits.count(0) == _SLOW.room
+
+
+async def test_without_redis_the_database_counts_at_once(redis_server: str, feed: Database, tmp_path: Path):
+    """Killed, or alive and silent: sign-in goes on within milliseconds, with limits."""
+    port = _free_port()
+    async with _redis(redis_server, port, tmp_path) as process, _limiter(feed, port) as limiter:
+        assert await limiter.take(limiter.use(_SLOW, str(uuid4()))) == 0
+        process.kill()
+        await process.wait()
+        use = limiter.use(_SLOW, str(uuid4()))
+        assert [await limiter.take(use) == 0 for _ in range(5)] == [True] * 3 + [False] * 2
+    async with _silent() as silent, _limiter(feed, silent) as limiter:
+        use = limiter.use(_SLOW, str(uuid4()))
+        began = time.monotonic()
+        assert [await limiter.take(use) == 0 for _ in range(5)] == [True] * 3 + [False] * 2
+        assert time.monotonic() - began < 5, "a wait of seconds for each try would show"
+
+
+@asynccontextmanager
+async def _silent() -> AsyncIterator[int]:
+    """A server that takes connections and never says anything."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1024):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
