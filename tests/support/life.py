@@ -25,12 +25,15 @@ WORKERS: Final = frozenset({"own worker", "other worker"})
 REPORTS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
 MAY_TRY: Final = {
     "confirm": CLIENTS, "extend": CLIENTS, "release": CLIENTS, "accept-service": CLIENTS, "dispute": CLIENTS,
-    "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"},
+    "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"},
+    "statements": CLIENTS | PROVIDERS | WORKERS,
     "accept": PROVIDERS, "decline": PROVIDERS, **dict.fromkeys(REPORTS, WORKERS),
 }  # fmt: skip
 """Whose door has the command at all; everybody else is not allowed, whatever the order."""
 
 COMMANDS: Final = tuple(MAY_TRY)
+JUDGED: Final = frozenset({"awaiting_acceptance", "disputed", "exception"})
+"""The states in which each side may say something about a visit."""
 
 # What the platform does by itself: by a clock, or by looking for a crew.
 BY_CLOCK: Final = frozenset({
@@ -59,6 +62,7 @@ class Seen(Struct, frozen=True):
     offer_open: bool  # there is an offer, it is open and has not run out
     seat: str | None  # the seat of the worker who reports, None where they have none now
     had_seat: bool
+    doubted: bool  # a flag stands
     others_at_door: bool  # everybody else of the crew has checked in
     others_left: bool
 
@@ -77,40 +81,38 @@ def _is(codes: int | set[int], *after: str) -> Answer:
 def expected(who: str, command: str, seen: Seen) -> Answer:
     """The answer a command must get, and where it must leave the order."""
     here = seen.status
-    if who == "nobody":
-        return _is(401, here)
-    if who not in MAY_TRY[command]:
-        return _is(403, here)
+    if who == "nobody" or who not in MAY_TRY[command]:
+        return _is(401 if who == "nobody" else 403, here)
     if who in {"son", "neighbour", "other provider"} or (who == "other worker" and not seen.had_seat):
         return _is(404, here)
+    if command == "statements":
+        return _is(201 if here in JUDGED else {404, 409}, here)
     if command in REPORTS:
         return _report(command, seen)
-    if who == "own provider":
-        return _provider(command, seen)
-    return _client(who, command, seen)
+    return _provider(command, seen) if who == "own provider" else _client(who, command, seen)
 
 
 def _client(who: str, command: str, seen: Seen) -> Answer:
     here, over = seen.status, seen.hold_expires_at is not None and seen.hold_expires_at <= seen.now
-    gone = here == "lapsed" or (here == "held" and over)
     starts: dict[str, set[str]] = {
         "cancel": {*WAITING, *ON_THE_WAY, *({"missed"} if who == "operator" else ())},
         "unserved": {*WAITING}, "accept-service": {"awaiting_acceptance"}, "dispute": {"awaiting_acceptance"},
         "release": {"held"}, "confirm": {"held"}, "extend": {"held"}, "assign": {"manual"},
+        "resolve": {"disputed", "exception"},
     }  # fmt: skip
-    ends = {
-        "cancel": "cancelled", "unserved": "unserved", "accept-service": "completed", "dispute": "disputed",
-        "release": "lapsed", "confirm": "placed", "extend": "held",
+    answers = {
+        "cancel": _is(200, "cancelled"), "unserved": _is(200, "unserved"), "dispute": _is(200, "disputed"),
+        "release": _is(200, "lapsed"), "confirm": _is(200, "placed"),
+        "extend": _is(200 if seen.may_extend else 410, "held"),
+        # some flags the resident's word clears, others it does not
+        "accept-service": _is(200, "completed", *(["exception"] if seen.doubted else [])),
+        "assign": _is({200, 422}, "offered", "accepted", "manual"),
+        # 403: not by whoever keyed in what it rests on; 409: a doubted visit is not put aside as doubted
+        "resolve": _is({200, 403, 409}, "completed", "rejected", "exception", here),
     }  # fmt: skip
-    if command in {"confirm", "extend"} and gone:
+    if command in {"confirm", "extend"} and (here == "lapsed" or (here == "held" and over)):
         return _is(410, here)
-    if here not in starts[command]:
-        return _is(409, here)
-    if command == "assign":
-        return Answer(frozenset({200, 422}), frozenset({"offered", "accepted", here}))
-    if command == "extend" and not seen.may_extend:
-        return _is(410, here)
-    return _is(200, ends[command])
+    return answers[command] if here in starts[command] else _is(409, here)
 
 
 def _provider(command: str, seen: Seen) -> Answer:
@@ -129,16 +131,16 @@ def _report(command: str, seen: Seen) -> Answer:
     here, seat = seen.status, seen.seat
     if not seen.had_seat and seat is None:
         return _is(404, here)
-    follows = _followed(command, seen) if seat is not None else None
-    if follows is not None and seen.plan_begun:
+    follows = _followed(command, seen) if seen.plan_begun and seat is not None else None
+    if follows is not None:
         return _is(200, *follows)
     late = {after for before, after in BY_A_LATE_REPORT if before == here}
-    return Answer(frozenset({200, 404, 409}), frozenset({here, *late, *(follows or ())}))
+    return _is(200, here, *late)
 
 
 def _followed(command: str, seen: Seen) -> tuple[str, ...] | None:
     here, seat, meal = seen.status, seen.seat, seen.kind == "meal"
-    done = ("awaiting_acceptance",) if seen.acceptance else ("completed", "exception", "awaiting_acceptance")
+    done = ("awaiting_acceptance",) if seen.acceptance else ("completed", "exception")
     if command == "en-route" and seat == "accepted" and here in {*ON_THE_WAY, "arrived"}:
         return ("en_route" if here == "accepted" else here,)
     if command == "check-in" and not meal and seat in ON_THE_WAY and here in {*ON_THE_WAY, "arrived"}:
@@ -146,5 +148,5 @@ def _followed(command: str, seen: Seen) -> tuple[str, ...] | None:
     if command == "check-out" and not meal and seat == "checked_in" and here == "in_service":
         return done if seen.others_left else ("in_service",)
     if command == "hand-over" and meal and seat == "en_route" and here == "en_route":
-        return ("completed", "awaiting_acceptance", "exception")
+        return ("completed", "exception")
     return None
