@@ -1,6 +1,9 @@
 """The websocket's door: where it comes from, its ticket, and from which place in the feed it goes on."""
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -11,6 +14,7 @@ from msgspec import Meta
 
 from backend.accounts import proofs, queries
 from backend.accounts.model import SignedIn
+from backend.core.addresses import Network, client_address, counted
 from backend.core.bounds import Asked
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
@@ -21,7 +25,6 @@ from backend.live.connection import Close, Connection, close
 from backend.live.tail import Tail
 
 _FIRST_MESSAGE_S: Final = 5.0
-_STRANGERS: Final = 200  # sockets without a ticket yet
 Socket = WebSocket[Any, Any, State]
 
 
@@ -32,15 +35,58 @@ class Opening(Asked, frozen=True):
     cursor: Annotated[str, Meta(max_length=80)] | None = None
 
 
+class Strangers:
+    """Sockets that have not shown a ticket yet. Where there are too many, whoever has waited longest goes first.
+
+    So silent sockets never keep out somebody with a ticket, who shows it within a moment.
+    """
+
+    def __init__(self, most: int = 1000, per_address: int = 300) -> None:
+        self._most = most
+        self._per_address = per_address
+        self._waiting: dict[asyncio.Timeout, str] = {}  # the oldest first
+        self._by_address: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def patience(self, address: str, seconds: float) -> AsyncGenerator[None]:
+        """Wait so long, or until others need the place. Raises TimeoutError."""
+        if self._by_address[address] >= self._per_address:
+            self._send_away(address)
+        elif len(self._waiting) >= self._most:
+            self._send_away(self._by_address.most_common(1)[0][0])
+        async with asyncio.timeout(seconds) as patience:
+            self._waiting[patience] = address
+            self._by_address[address] += 1
+            try:
+                yield
+            finally:
+                self._forget(patience)
+
+    def _send_away(self, address: str) -> None:
+        oldest = next(one for one, theirs in self._waiting.items() if theirs == address)
+        self._forget(oldest)
+        oldest.reschedule(asyncio.get_running_loop().time())
+
+    def _forget(self, patience: asyncio.Timeout) -> None:
+        address = self._waiting.pop(patience, None)
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+
 class Door:
     """What the websocket handler needs, kept in the application's state."""
 
-    def __init__(self, database: Database, hub: Hub, tail: Tail, origins: frozenset[str]) -> None:
+    def __init__(
+        self, database: Database, hub: Hub, tail: Tail, origins: frozenset[str], proxies: Sequence[Network] = ()
+    ) -> None:
         self.database = database
         self.hub = hub
         self.tail = tail
         self.origins = origins
-        self.strangers = 0
+        self.proxies = proxies
+        self.strangers = Strangers()
 
 
 class _RefusedError(Exception):
@@ -89,18 +135,15 @@ async def _admit(door: Door, socket: Socket) -> Connection:
 
 
 async def _first_message(door: Door, socket: Socket) -> Opening:
-    if door.strangers >= _STRANGERS:
-        raise _RefusedError(Close.BUSY)
-    door.strangers += 1
+    client = socket.scope["client"]
+    address = counted(client_address(client[0] if client else None, socket.scope["headers"], door.proxies))
     try:
-        async with asyncio.timeout(_FIRST_MESSAGE_S):
+        async with door.strangers.patience(address, _FIRST_MESSAGE_S):
             return msgspec.json.decode(await socket.receive_data("text"), type=Opening)
     except TimeoutError as error:
         raise _RefusedError(Close.TICKET) from error
     except msgspec.MsgspecError as error:
         raise _RefusedError(Close.BAD_MESSAGE) from error
-    finally:
-        door.strangers -= 1
 
 
 def _place(text: str | None) -> Cursor | None:

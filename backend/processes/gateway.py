@@ -52,7 +52,7 @@ def create_gateway(settings: Settings, database: Database, hub: Hub | None = Non
         exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,
-        state=State({"door": Door(database, hub, tail, settings.origins)}),
+        state=State({"door": Door(database, hub, tail, settings.origins, settings.proxies)}),
     )
 
 
@@ -68,6 +68,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = await Database.open(settings.database_url, size=_POOL_SIZE)
     try:
         app = create_gateway(settings, database)
-        await serve(app, settings.host, settings.gateway_port, stop, send_buffer=_SEND_BUFFER)
+        await serve(app, settings, settings.gateway_port, stop, send_buffer=_SEND_BUFFER)
     finally:
         await database.close()

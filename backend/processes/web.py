@@ -115,7 +115,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     warm = asyncio.Event()
     warming = asyncio.create_task(warm_kernels(warm))
     try:
-        await serve(create_app(settings, database, warm), settings.host, settings.web_port, stop)
+        await serve(create_app(settings, database, warm), settings, settings.web_port, stop)
     finally:
         warming.cancel()
         await database.close()

@@ -82,7 +82,8 @@ async def running(
         urls = await server.bootstrap("replay")
         await migrate(urls.owner)
         await prepare(urls)
-        async with supervised(urls, folder, free_ports(2), extra) as platform:
+        crowd = {"YINLING_REQUESTS_PER_ADDRESS_S": "10000"}  # a whole city of simulated people comes from one address
+        async with supervised(urls, folder, free_ports(2), {**crowd, **extra}) as platform:
             yield platform
 
 
