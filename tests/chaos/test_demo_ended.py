@@ -1,0 +1,152 @@
+"""The demo as a desktop treats it: behind a proxy, its port taken, its terminal closed, or killed where it stands."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from backend.database.migrate import migrate
+from backend.processes.embedded import Embedded
+from backend.simulation.demo import city, opening
+from backend.simulation.launch import free_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+DESKTOP = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9",
+           "PGPORT": "5433", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # fmt: skip
+DEMO = """
+import runpy, sys
+from pathlib import Path
+from backend.simulation.demo import run
+folder = Path(sys.argv[1])
+run.default_folder = lambda name: folder / name
+sys.argv[1:] = ["demo", *sys.argv[2:]]
+runpy.run_module("backend", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Where the demos of this file keep their city, which is there already: they only go on with it."""
+    made = Path(tempfile.mkdtemp(prefix="yinling-demo-"))
+    made.chmod(0o755)  # PostgreSQL's own user must reach it when root runs the tests
+    asyncio.run(_city(made / "demo"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+async def _city(data: Path) -> None:
+    with Embedded(data) as server:
+        urls = await server.bootstrap(opening.DATABASE)
+        await migrate(urls.owner)
+        await city.build(urls.owner)
+
+
+class Demo:
+    """One demo in a process of its own."""
+
+    def __init__(self, folder: Path, port: int, **environment: str) -> None:
+        self.folder, self.port = folder, port
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", DEMO, str(folder), "--resume", "--port", str(port)], cwd=ROOT, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        )  # fmt: skip
+        self.started: list[psutil.Process] = []
+
+    def until_it_answers(self, within_s: float) -> None:
+        give_up_at = time.monotonic() + within_s
+        while True:
+            assert self.process.poll() is None, self.said()
+            try:
+                if httpx.get(f"http://127.0.0.1:{self.port}/", trust_env=False).status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < give_up_at
+            time.sleep(0.1)
+        self.started = psutil.Process(self.process.pid).children(recursive=True)
+
+    def said(self) -> str:
+        """What it has said, once it has ended."""
+        return b"".join(self.process.communicate(timeout=30)).decode("utf-8", "replace")
+
+    def left(self, within_s: float = 20) -> list[str]:
+        """Processes it had started that are still there after a while."""
+        _, alive = psutil.wait_procs(self.started, within_s)
+        return [" ".join(process.cmdline()) for process in alive]
+
+
+@pytest.fixture
+def ports() -> tuple[int, int]:
+    """A port whose next one is free too."""
+    while True:
+        (port,) = free_ports(1)
+        with socket.socket() as second:
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port, port + 1
+
+
+@pytest.fixture
+def demo(folder: Path, ports: tuple[int, int]) -> Iterator[Demo]:
+    """A demo that answers, though the desktop has a proxy and knows no Chinese."""
+    started = Demo(folder, ports[0], **DESKTOP)
+    try:
+        started.until_it_answers(240)
+        yield started
+    finally:
+        started.process.kill()
+        started.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_demo_that_is_told_to_stop_leaves_nobody(demo: Demo, number: signal.Signals) -> None:
+    """Its terminal is closed, or somebody presses Ctrl-C."""
+    assert {"postgres"} < {process.name() for process in demo.started}
+    demo.process.send_signal(number)
+    assert "Traceback" not in demo.said()
+    assert demo.process.returncode == 0
+    assert demo.left() == []
+
+
+def test_a_second_demo_of_a_checkout_says_so_in_a_line_and_a_killed_one_leaves_nobody(demo: Demo, folder: Path) -> None:
+    """On other ports, a second one would share a city with the first and take it away when it ends."""
+    second = Demo(folder, free_ports(1)[0])
+    assert f"process {demo.process.pid}" in second.said().splitlines()[-1]
+    assert second.process.returncode == 2
+    assert demo.process.poll() is None
+    demo.process.kill()
+    assert demo.left() == []
+
+
+def test_a_demo_says_in_a_line_that_postgresql_was_killed(demo: Demo) -> None:
+    """It cannot go on without; nobody should have to read a traceback to know."""
+    next(one for one in demo.started if one.name() == "postgres" and "-D" in one.cmdline()).kill()
+    assert demo.said().splitlines()[-1].startswith("PostgreSQL was ended by somebody else")
+    assert demo.process.returncode == 2
+    assert demo.left() == []
+
+
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_port_that_somebody_has_is_named_in_a_line(folder: Path, family: socket.AddressFamily, host: str) -> None:
+    """Also where a browser asked for `localhost` would meet somebody else first."""
+    with socket.socket(family) as taken:
+        taken.bind((host, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = Demo(folder, port)
+        assert refused.said() == f"port {port} is in use; stop what listens there, or choose another with --port\n"
+        assert refused.process.returncode == 2
