@@ -15,17 +15,23 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 
 _RETRY_FOR_S: Final = 90.0
 _PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
 Cursor = tuple[int, int, int]  # epoch, transaction, number
 
 
 class RefusedError(Exception):
-    """The platform said no, with one of its stable codes."""
+    """The platform said no, with one of its stable codes; status 0 when it gave no answer, however often it was asked."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
         self.code = code
+
+    @property
+    def failed(self) -> bool:
+        """Whether the platform could not answer, or no longer knows who asks: nothing was decided."""
+        return self.status == 0 or self.status >= 500 or self.status in {401, 429} or self.code == "unreadable"
 
 
 class Traffic(Struct):
@@ -51,8 +57,10 @@ class Session(Struct, frozen=True):
 class Api:
     """One person's way to the platform over HTTP. Lost connections are retried with the same Idempotency-Key."""
 
-    def __init__(self, http: httpx.AsyncClient, traffic: Traffic) -> None:
+    def __init__(self, http: httpx.AsyncClient, traffic: Traffic, patience_s: float = _RETRY_FOR_S) -> None:
+        """`patience_s`: how long a request that fails is tried again."""
         self._http = http
+        self._patience_s = patience_s
         self.traffic = traffic
         self.session: Session | None = None
 
@@ -91,23 +99,25 @@ class Api:
         if method == "POST":
             headers |= {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
         content = None if body is None else msgspec.json.encode(body)
-        give_up_at = time.monotonic() + _RETRY_FOR_S
+        give_up_at = time.monotonic() + self._patience_s
         while True:
             self.traffic.requests += 1
+            pause = _PAUSE_S
             try:
                 answer = await self._http.request(method, path, content=content, params=query, headers=headers)
-            except httpx.TransportError:
+            except httpx.HTTPError as error:
                 if time.monotonic() > give_up_at:
-                    raise
+                    raise RefusedError(0, "no_answer", type(error).__name__) from error
             else:
                 if answer.is_success:
-                    return msgspec.json.decode(answer.content) if answer.content else None
+                    return _body(answer)
                 refusal = _refusal(answer)
                 again = answer.status_code in _BUSY or refusal.code == "request_in_progress"
                 if not again or time.monotonic() > give_up_at:
                     raise refusal
+                pause = _pause(answer)
             self.traffic.retries += 1
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(pause)
 
     async def quote(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Ask for slots, measuring how long the answer takes."""
@@ -122,6 +132,21 @@ class Api:
         answer = await self.post("/v1/bookings", {"slot": slot, "channel": channel})
         self.traffic.booking_ms.append((time.monotonic() - began) * 1000)
         return answer
+
+
+def _pause(answer: httpx.Response) -> float:
+    """How long the platform asks to wait before trying again, within reason."""
+    asked = answer.headers.get("Retry-After", "")
+    return min(_LONGEST_PAUSE_S, float(asked)) if asked.isdecimal() and asked != "0" else _PAUSE_S
+
+
+def _body(answer: httpx.Response) -> Any:
+    if not answer.content:
+        return None
+    try:
+        return msgspec.json.decode(answer.content)
+    except msgspec.DecodeError as error:
+        raise RefusedError(answer.status_code, "unreadable", "the answer is not JSON") from error
 
 
 def _refusal(answer: httpx.Response) -> RefusedError:

@@ -3,7 +3,10 @@
 import asyncio
 import math
 import random
+import time
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,6 +25,9 @@ _SHOWN = 0.1  # of the bookings are for the resident whose daughter the welcome 
 _DONE = frozenset({"checked_out"})
 _LOOK_FOR_COLLEAGUE_S, _LOOKS_FOR_COLLEAGUE = 0.5, 200
 _DEGREE_M = 111_195.0  # of latitude
+_ANSWER_S = 20.0  # an answer that takes longer is asked for again
+_REST_S = 5.0  # after a request that failed, real seconds
+_SAY_EVERY_S = 10.0  # the same failure is told this often, real seconds: one outage meets everybody at once
 
 
 class Pace:
@@ -46,17 +52,34 @@ class Pace:
 class Population:
     """Everybody who is not a screen."""
 
-    def __init__(self, url: str, pace: Pace, chooser: random.Random) -> None:
+    def __init__(
+        self,
+        url: str,
+        pace: Pace,
+        chooser: random.Random,
+        *,
+        told: Callable[[str], None] = print,
+        patience_s: float | None = None,
+        rest_s: float = _REST_S,
+        answer_s: float = _ANSWER_S,
+    ) -> None:
+        """`told` hears a line about what failed; `patience_s` is how long a failing request is tried again."""
         limits = httpx.Limits(max_connections=24, max_keepalive_connections=24)
-        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=20, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=url, limits=limits, timeout=answer_s, trust_env=False)
         self._pace = pace
         self._chooser = chooser
         self.traffic = Traffic()
         self._residents: dict[UUID, Api] = {}
+        self._told = told
+        self._said_at: dict[str, float] = {}
+        self._patience_s = patience_s
+        self._rest_s = rest_s
 
     def api(self) -> Api:
         """A client of its own for one person."""
-        return Api(self._http, self.traffic)
+        if self._patience_s is None:
+            return Api(self._http, self.traffic)
+        return Api(self._http, self.traffic, self._patience_s)
 
     async def live(
         self, residents: list[Person], workers: list[Person], points: list[MealPoint], desks: list[Desk], every_s: float
@@ -65,11 +88,29 @@ class Population:
         async with self._http, asyncio.TaskGroup() as tasks:
             for desk in desks:
                 if desk.role == "provider":
-                    tasks.create_task(self._provider(desk))
+                    tasks.create_task(self._live_on("a provider", partial(self._provider, desk)))
             for worker in workers:
-                tasks.create_task(self._worker(worker))
+                tasks.create_task(self._live_on("a worker", partial(self._worker, worker)))
             operator = next(desk for desk in desks if desk.role == "operator")
-            tasks.create_task(self._demand(residents, points, operator, every_s))
+            booking = partial(self._demand, residents, points, operator, every_s)
+            tasks.create_task(self._live_on("who books", booking))
+
+    async def _live_on(self, who: str, life: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """One person's life: a request that fails for good is told in a line, and they begin again with signing in."""
+        while True:
+            try:
+                await life()
+            except RefusedError as error:
+                self._say(f"{who}: {error}")
+            except (LookupError, TypeError, ValueError) as error:
+                self._say(f"{who}: an answer nobody understands ({type(error).__name__})")
+            await asyncio.sleep(self._rest_s * (0.5 + self._chooser.random()))
+
+    def _say(self, line: str) -> None:
+        now = time.monotonic()
+        if now - self._said_at.get(line, float("-inf")) >= _SAY_EVERY_S:
+            self._said_at[line] = now
+            self._told(line)
 
     async def _demand(self, residents: list[Person], points: list[MealPoint], desk: Desk, every_s: float) -> None:
         """Bookings at random, a third of them by telephone."""
@@ -82,13 +123,16 @@ class Population:
             client = operator if by_phone else await self._signed_in(resident)
             try:
                 await self._book(client, resident, points, "phone" if by_phone else "app")
-            except RefusedError:
+            except RefusedError as error:
+                if error.failed:
+                    raise
                 continue  # nobody free for this wish: the caller hangs up, the next one rings
 
     async def _signed_in(self, person: Person) -> Api:
         if person.id not in self._residents:
-            self._residents[person.id] = client = self.api()
+            client = self.api()
             await client.sign_in_by_phone(person.phone)
+            self._residents[person.id] = client
         return self._residents[person.id]
 
     async def _book(self, client: Api, resident: Person, points: list[MealPoint], channel: str) -> None:
@@ -124,7 +168,9 @@ class Population:
                         await client.post(f"/v1/offers/{offer['id']}/decline", {"reason": "no capacity"})
                     else:
                         await client.post(f"/v1/offers/{offer['id']}/accept", {})
-                except RefusedError:
+                except RefusedError as error:
+                    if error.failed:
+                        raise
                     continue  # it expired while they thought
 
     async def _worker(self, person: Person) -> None:
@@ -141,8 +187,9 @@ class Population:
                 try:
                     await self._carry_out(client, todo[0], spot)
                     continue
-                except RefusedError:
-                    pass  # the plan changed under way; look again
+                except RefusedError as error:
+                    if error.failed:
+                        raise  # else the plan changed under way: look again
             await asyncio.sleep(_LOOK_S * (0.7 + 0.6 * self._chooser.random()))
 
     def _due(self, stop: dict[str, Any]) -> bool:
