@@ -17,7 +17,8 @@ replay: .venv/ready ## Live a recorded day: make replay FILE=path FORMAT=hhcrsp|
 	@$(BIN)/python -m backend replay "$(FILE)" --format $(FORMAT)
 
 ##@ Working on it
-setup: .venv/ready-dev ## Make the virtual environment from the hash-locked requirements
+setup: .venv/ready-dev ## Make the virtual environment from the hash-locked requirements, and compile the planner
+	@$(BIN)/python -m backend kernels
 
 .venv/ready: requirements.lock $(STALE)
 	@PYTHON="$(PYTHON)" sh ops/environment.sh requirements.lock

@@ -19,6 +19,7 @@ USAGE: Final = """usage: yinling COMMAND
                one process each, settings from YINLING_* variables
   migrate      bring the database to the newest schema, as its owner
   seed         fill a migrated, empty database with the invented city, as its owner
+  kernels      compile what the planner needs and is not compiled yet
   doctor       what this machine has and lacks
 """
 
@@ -53,6 +54,7 @@ COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "watch": lambda rest: _room("simulation.watch").main(rest),
     "migrate": _migrate,
     "seed": _seed,
+    "kernels": lambda _: _room("processes.kernels").main(),
     "doctor": lambda _: _room("processes.doctor").main(),
 }
 

@@ -20,7 +20,18 @@ from dispatch.happenings import (
     WorkerIll,
     WorkerLate,
 )
-from dispatch.insertion import insert, quote, quotes_kept, warm_quotes
+from dispatch.insertion import insert, quote, warm_quotes
+from dispatch.kernels import (
+    SETTING as KERNELS_SETTING,
+)
+from dispatch.kernels import (
+    MissingKernelError,
+    keep_kernels_in,
+    kernels_counted,
+    kernels_folder,
+    kernels_writable,
+    only_kept_kernels,
+)
 from dispatch.live import Change, Replanned, replan
 from dispatch.outcome import Insertion, Refusal, Slot, WorkerRefusal
 from dispatch.plan import Plan, Stop, remove
@@ -33,6 +44,7 @@ from dispatch.solver import improve, warm
 from dispatch.timing import retime
 
 __all__ = [
+    "KERNELS_SETTING",
     "Alternative",
     "Break",
     "Cancelled",
@@ -43,6 +55,7 @@ __all__ = [
     "Explanation",
     "Insertion",
     "Link",
+    "MissingKernelError",
     "NewOrder",
     "NoAccess",
     "Obstacle",
@@ -76,10 +89,14 @@ __all__ = [
     "explain",
     "improve",
     "insert",
+    "keep_kernels_in",
+    "kernels_counted",
+    "kernels_folder",
+    "kernels_writable",
+    "only_kept_kernels",
     "plan_cost",
     "prove",
     "quote",
-    "quotes_kept",
     "refusal",
     "relaxed",
     "remove",

@@ -27,6 +27,8 @@ from dispatch import (
     explain,
     improve,
     insert,
+    keep_kernels_in,
+    kernels_folder,
     prove,
     quote,
     sentence,
@@ -43,6 +45,7 @@ _SECONDS = {"yinling", "city"}  # formats that count seconds
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when the plan breaks no rule and the answer is yes, 1 when not, 2 for a file that cannot be read."""
     asked = _arguments().parse_args(arguments)
+    keep_kernels_in(kernels_folder(os.environ))
     try:
         return asked.run(asked)
     except InstanceError as error:

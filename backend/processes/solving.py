@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 
 from backend.processes.children import kill_helpers, one_helper
+from backend.processes.warming import use_kernels
 from dispatch import Plan, Problem, improve, warm
 
 T = TypeVar("T")
@@ -18,6 +19,11 @@ log = structlog.get_logger()
 
 def _search(problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan:
     return improve(problem, plan, seconds, seed)
+
+
+def _load() -> None:
+    use_kernels()
+    warm()
 
 
 class SolverPool:
@@ -53,8 +59,8 @@ class SolverPool:
                 return None
             try:
                 if not self._warmed:
-                    # the first time on a machine this compiles for half a minute, which is no overrun
-                    await self._run(warm)
+                    # loading the kernels takes a second or two, which is no overrun
+                    await self._run(_load)
                     self._warmed = True
                 return await asyncio.wait_for(self._run(_search, problem, plan, seconds, seed), 2 * seconds + _GRACE_S)
             except (TimeoutError, BrokenProcessPool) as error:

@@ -63,7 +63,9 @@ async def live() -> Health:
 
 @get("/health/ready", opt={"public": True}, include_in_schema=False)
 async def ready(request: Request[Any, Any, State]) -> Response[Health]:
-    """The process can reach its database."""
+    """The process can plan and reach its database."""
+    if not request.app.state.planner.ready:
+        return Response(Health("compiling"), status_code=503)
     try:
         async with asyncio.timeout(_READY_WITHIN_S), request.app.state.database.as_nobody() as connection:
             await connection.execute("SELECT 1")
@@ -73,7 +75,7 @@ async def ready(request: Request[Any, Any, State]) -> Response[Health]:
 
 
 def create_app(settings: Settings, database: Database, warm: asyncio.Event | None = None) -> Litestar:
-    """The application; days are planned once `warm` is set. Raises OpenRouteError when a route forgot to say who may call it."""
+    """The application; it plans days, and is ready, once `warm` is set. Raises OpenRouteError when a route forgot to say who may call it."""
     signing_in = SigningIn(settings, database)
     app = Litestar(
         on_shutdown=[signing_in.close],
@@ -113,9 +115,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until told to stop."""
     database = await Database.open(settings.database_url, size=_POOL_SIZE)
     warm = asyncio.Event()
-    warming = asyncio.create_task(warm_kernels(warm))
+    warming = asyncio.create_task(warm_kernels(warm, ("quotes",)))
     try:
         await serve(create_app(settings, database, warm), settings, settings.web_port, stop)
     finally:
         warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
         await database.close()

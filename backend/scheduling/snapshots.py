@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from backend.core.clock import day_origin
+from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.rules.queries import figures
 from backend.scheduling import queries
@@ -21,6 +22,7 @@ from dispatch import Break, Delivery, Link, Plan, Prepared, Problem, Seat, Shift
 
 POLICIES = ("best", "nearest")
 _MOST_DAYS = 400
+_RETRY_AFTER_S = 5  # a process that compiles its kernels first needs a minute or two
 _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
 _WEIGHS = "weigh_"  # what the codes of such rules begin with
@@ -94,7 +96,7 @@ class Planner:
     """Keeps the days somebody asked about, and reads them again when their plan version has moved on."""
 
     def __init__(self, time_zone: str, policy: str = "best", warm: asyncio.Event | None = None) -> None:
-        """`warm`: set when questions can be asked; days are not given out before. Raises ValueError for the policy."""
+        """`warm`: set when this process can plan. Raises ValueError for the policy."""
         if policy not in POLICIES:
             raise ValueError(policy)
         self.policy = policy
@@ -104,6 +106,11 @@ class Planner:
         self._days: dict[tuple[UUID, date], DayRows] = {}
         self._rosters: dict[tuple[UUID, date], Roster] = {}
         self._prepared: dict[tuple[UUID, date], tuple[DayRows, int, Prepared]] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether this process can plan yet."""
+        return self._warm is None or self._warm.is_set()
 
     @property
     def zone_info(self) -> ZoneInfo:
@@ -120,9 +127,12 @@ class Planner:
         plan: PlanRow | None = None,
         places: Sequence[UUID] = (),
     ) -> Day:
-        """The zone's day as of now; `places` are further places the caller wants travel to."""
-        if self._warm is not None:
-            await self._warm.wait()
+        """The zone's day as of now; `places` are further places the caller wants travel to.
+
+        Raises DomainError until this process can plan: whoever asks holds a connection, and nobody waits holding one.
+        """
+        if not self.ready:
+            raise DomainError("not_ready", retry_after_s=_RETRY_AFTER_S)
         if plan is None:
             plan = await queries.plan(connection, zone_id, plan_on)
         if plan is None:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from backend.database.migrate import migrate
 from backend.processes.embedded import Embedded, Urls, fresh_secret, temporary_folder
 from backend.processes.guard import GROUP, guard
+from dispatch import KERNELS_SETTING, kernels_folder
 
 PROCESSES: Final = ("web", "gateway", "relay", "dispatcher", "jobs")
 _READY_S: Final = 60.0
@@ -106,6 +107,7 @@ async def supervised(
         "YINLING_ALLOWED_ORIGINS": f"{platform.web_url},http://localhost:{web_port}",
         "YINLING_DEMO": "1",
         "YINLING_SECRET_KEY": fresh_secret(),
+        KERNELS_SETTING: str(kernels_folder(os.environ)),
         "YINLING_LOG_LEVEL": "warning",
         **extra,
     }

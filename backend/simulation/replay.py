@@ -21,7 +21,9 @@ from backend.core.principal import SYSTEM
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Urls
+from backend.processes.kernels import prepare_kernels
 from backend.processes.places import ServerError
+from backend.processes.warming import KernelsError
 from backend.simulation import hhcrsp, importer, launch, mdrp, queries, report
 from backend.simulation.clients import Api, Traffic, Watcher
 from backend.simulation.clock import Sleeper, StepClock
@@ -31,7 +33,7 @@ from backend.simulation.pace import Pace
 from backend.simulation.people import Resident, Worker
 from backend.simulation.stopping import until_told
 from backend.simulation.world import World
-from dispatch import quotes_kept, warm, warm_quotes
+from dispatch import warm
 
 TIME_ZONE: Final = "Asia/Shanghai"
 _FORMS: Final = {"hhcrsp": hhcrsp, "mdrp": mdrp}
@@ -295,13 +297,6 @@ async def _opened(urls: Urls) -> AsyncGenerator[Database]:
             await asyncio.wait_for(database.close(), 5)
 
 
-def _compiled() -> None:
-    """Everything that is compiled once, so that nobody in the day waits for it."""
-    warm()
-    if not quotes_kept():
-        warm_quotes()
-
-
 async def replay_all(found: Sequence[Instance], options: Options, console: Console) -> list[report.Report]:
     """One day after another, each on a platform of its own."""
     columns = (
@@ -309,8 +304,9 @@ async def replay_all(found: Sequence[Instance], options: Options, console: Conso
         TimeElapsedColumn(),
     )  # fmt: skip
     reports: list[report.Report] = []
-    with console.status("Preparing search and quotes (a minute or two, the first time on a machine) ..."):
-        await asyncio.to_thread(_compiled)
+    await prepare_kernels(console)
+    with console.status("Loading the planner ..."):
+        await asyncio.to_thread(warm)
     for instance in found:
         with Progress(*columns, console=console, transient=True) as progress:
             reports.append(await replay(instance, options, progress))
@@ -342,7 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         reports = asyncio.run(until_told(replay_all(instances(asked.path, options), options, console)))
-    except (InstanceError, launch.PlatformError, ServerError) as error:
+    except (InstanceError, launch.PlatformError, ServerError, KernelsError) as error:
         Console(stderr=True).print(str(error), highlight=False, markup=False)
         return 2
     if reports is None:

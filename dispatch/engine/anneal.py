@@ -7,7 +7,7 @@ returning whole, and simulated annealing (Kirkpatrick et al. 1983) to decide wha
 import numpy as np
 
 from dispatch.engine.chance import chance
-from dispatch.engine.compiling import compiled
+from dispatch.engine.compiling import compiled, entry
 from dispatch.engine.crews import best_crew
 from dispatch.engine.day import DROPPED, FAR, NONE, PICKUP, Day, State
 from dispatch.engine.fetching import best_meal
@@ -213,7 +213,7 @@ def _best_place(d: Day, s: State, v: int, blink: float, limit: float) -> float:
     return best_crew(d, s, v, blink, limit)
 
 
-@compiled
+@entry
 def put_back(d: Day, s: State, listed: int, blink: float) -> bool:
     """Serve the waiting visits one by one at their cheapest place; False when one of them cannot be left out."""
     for i in range(listed):
@@ -239,14 +239,14 @@ def put_back(d: Day, s: State, listed: int, blink: float) -> bool:
     return True
 
 
-@compiled
+@entry
 def keep_best(s: State) -> None:
     """Remember the plan as it is now."""
     for n in range(s.node.shape[0]):
         s.best_after[n] = s.node[n].after
 
 
-@compiled
+@entry
 def anneal(
     d: Day,
     s: State,
@@ -309,7 +309,7 @@ def anneal(
     return best
 
 
-@compiled
+@entry
 def follow(d: Day, s: State, worker_of: np.ndarray, sequence: np.ndarray, count: int) -> bool:
     """Build the plan whose nodes are named in order, with their workers; False when its times break a rule."""
     for i in range(count):

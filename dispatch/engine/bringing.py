@@ -3,7 +3,7 @@
 The meal may be carried past any stops that its own ride, the box and everybody's times allow.
 """
 
-from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.compiling import entry, inlined
 from dispatch.engine.day import FAR, PICKUP, TRYING, WALK, Day, State
 from dispatch.engine.openings import Asked
 from dispatch.engine.places import NEVER, tied_window, walk_on, worker_can
@@ -11,7 +11,7 @@ from dispatch.engine.timing import home_of, step, uneven_more, visit_cost
 from dispatch.engine.trying import tried
 
 
-@compiled
+@entry
 def answer_meal(d: Day, s: State, a: Asked, v: int, windows: int, ready: int) -> None:
     """For every window of the hand-over what bringing the meal costs at least, with its places; NEVER where nobody can."""
     up = d.visit[v].first

@@ -1,32 +1,58 @@
-"""One place for how kernels are compiled: kept on disk beside the source, so that only a first start has to wait."""
+"""One place for how kernels are compiled. Where they are kept between starts is `dispatch.kernels`."""
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import numba
+from numba.core.registry import CPUDispatcher
 
-_numba: Any = numba  # its types leave out its settings and two keywords
-_HERE = Path(__file__).parent
-_SOURCE = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(_HERE.glob("*.py")))).hexdigest()[:16]
-# numba looks only at a kernel's own file; melted kernels of another file would stay as they were
-_numba.config.CACHE_DIR = str(_HERE / "__pycache__" / f"kernels-{_SOURCE}")
+from dispatch.kernels import keep
 
-
-def kept(kernel: Any) -> bool:
-    """Whether a kernel was compiled before and is on disk."""
-    return any(Path(_numba.config.CACHE_DIR).rglob(f"*.{kernel.py_func.__name__}-*.nbi"))
-
+# no reference counts: kernels make no arrays, so nothing in them is freed; no entry for C callers: there are none
+_OPTIONS: Final = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
+# unpacking a whole Day for Python takes as long to compile as a kernel, so only what Python calls has it
+_INNER: Final = {"no_cpython_wrapper": True}
+_INLINED: Final = {"forceinline": True}
+_numba: Any = numba  # its types leave out some of these options
+_dispatcher: Any = CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """A kernel: machine code from its first call on. Kernels make no arrays, so nothing in them is counted or freed."""
-    return cast(F, _numba.njit(cache=True, nogil=True, _nrt=False)(function))
+    """A kernel that only kernels call: machine code from its first use on."""
+    return _inner(function, {**_OPTIONS, **_INNER})
+
+
+def entry(function: F) -> F:
+    """A kernel that Python calls too."""
+    return _kernel(function, _OPTIONS)
 
 
 def inlined(function: F) -> F:
-    """A small kernel melted into its callers: handing a whole day over costs more than what it does."""
-    return cast(F, _numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function))
+    """A small kernel inlined into its callers: passing Day and State would cost more than its body."""
+    return _inner(function, {**_OPTIONS, **_INNER, **_INLINED})
+
+
+def inlined_entry(function: F) -> F:
+    """A small kernel inlined into its callers, which Python calls too."""
+    return _kernel(function, {**_OPTIONS, **_INLINED})
+
+
+class _Inner(_dispatcher):
+    """Refuses calls from Python, which would jump to an entry that is not there."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        raise TypeError(f"{self.__name__} is called by kernels only; make it an entry to call it from Python")
+
+
+def _kernel(function: F, options: dict[str, Any]) -> F:
+    kernel = _numba.njit(**options)(function)
+    keep(kernel, options)
+    return cast(F, kernel)
+
+
+def _inner(function: F, options: dict[str, Any]) -> F:
+    kernel = _kernel(function, options)
+    kernel.__class__ = _Inner
+    return kernel

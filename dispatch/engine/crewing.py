@@ -5,7 +5,7 @@ seat costs at least; combinations are followed in that order until nothing cheap
 from its own route, unless it reaches a crew, a link or a limit of the whole day: then it is tried for real.
 """
 
-from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.compiling import compiled, entry, inlined
 from dispatch.engine.day import FAR, TRYING, WALK, WORST, Day, State
 from dispatch.engine.openings import Asked, beside, is_plain, scan, together, work_left
 from dispatch.engine.places import NEVER, tied_window, walk_on
@@ -16,7 +16,7 @@ from dispatch.engine.units import free_from
 _MOST_FAILED = 20_000  # crews that seemed possible and were not; then nobody is taken to be free
 
 
-@compiled
+@entry
 def answer(d: Day, s: State, a: Asked, v: int, windows: int) -> None:
     """For every window what serving the visit costs at least, with start and places; NEVER where nobody can."""
     size = d.visit[v].units - d.visit[v].first

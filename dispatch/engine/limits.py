@@ -1,6 +1,6 @@
 """Kernels for what limits a worker's day as a whole: how long it lasts, how much is done, how much of it is heavy."""
 
-from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.compiling import compiled, entry, inlined
 from dispatch.engine.day import FAR, LOOKS, PATIENCE, VISIT, Day, State
 from dispatch.engine.timing import home_of, leg_between
 
@@ -53,7 +53,7 @@ def _told_until(d: Day, s: State, n: int) -> int:
     return max(start, until)
 
 
-@compiled
+@entry
 def span_of(d: Day, s: State, w: int) -> int:
     """Seconds from setting out, as late as costs nothing, to being back."""
     n = s.node[d.nodes + d.workers + w].before

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.compiling import compiled, entry, inlined
 from dispatch.engine.day import FAR, Day, Records, State
 from dispatch.engine.places import NEVER, worker_can
 from dispatch.engine.routes import refresh
@@ -85,7 +85,7 @@ class Asked(NamedTuple):
     unit_next: ndarray
 
 
-@compiled
+@entry
 def tabulate(d: Day, s: State, a: Asked) -> None:
     """Write the table of gaps anew."""
     at = 0

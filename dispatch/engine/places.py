@@ -5,7 +5,7 @@ or a gap, the place is tried for real and taken back.
 """
 
 from dispatch.engine.chance import chance
-from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.compiling import compiled, entry, inlined, inlined_entry
 from dispatch.engine.day import (
     CROWD,
     FAR,
@@ -62,7 +62,7 @@ def _more_at_least(d: Day, s: State, n: int, start: int, crew: bool) -> float:
     return more / (d.visit[v].units - d.visit[v].first) if crew and together else more
 
 
-@compiled
+@entry
 def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int, crew: bool) -> float:
     """What it costs when the worker, free then and there, goes on to a node and all behind it, or NEVER.
 
@@ -126,19 +126,19 @@ def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int,
     return cost + d.worst_rate * (worst - s.sums[WORST])
 
 
-@inlined
+@inlined_entry
 def keep_sums(s: State) -> tuple[float, float, float, float]:
     """The sums a trial changes."""
     return s.sums[TRAVEL], s.sums[SOFT], s.sums[WORST], s.sums[WISHES]
 
 
-@inlined
+@inlined_entry
 def restore_sums(s: State, kept: tuple[float, float, float, float]) -> None:
     """Put back sums kept before a trial."""
     s.sums[TRAVEL], s.sums[SOFT], s.sums[WORST], s.sums[WISHES] = kept
 
 
-@compiled
+@entry
 def trial(d: Day, s: State, v: int, size: int, best: float) -> float:
     """Put the visit where `found` says, see what it really costs, and take it back; NEVER when not under `best`."""
     mark = s.top[0]

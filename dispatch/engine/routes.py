@@ -1,11 +1,11 @@
 """The kernel that looks once through a route: how late each stop may be, what is in the box, whether its times matter."""
 
-from dispatch.engine.compiling import compiled
+from dispatch.engine.compiling import entry
 from dispatch.engine.day import DROP, FAR, PICKUP, Day, State
 from dispatch.engine.timing import home_of
 
 
-@compiled
+@entry
 def refresh(d: Day, s: State, w: int) -> None:
     """A route's latest starts, boxes and plainness, from scratch."""
     nodes = d.nodes

@@ -3,7 +3,7 @@
 Every change is logged, so that a trial costs only what it touched and is taken back exactly.
 """
 
-from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.compiling import compiled, entry, inlined, inlined_entry
 from dispatch.engine.day import (
     DROP,
     DROPPED,
@@ -37,7 +37,7 @@ def home_of(d: Day, w: int, place: int) -> int:
     return 0 if end < 0 else int(d.travel[d.worker[w].mode, place, end])
 
 
-@inlined
+@inlined_entry
 def leg_between(d: Day, w: int, one: int, other: int) -> int:
     """Seconds between two nodes of a worker's route; nothing to a day's open end."""
     a, b = d.node[one].place, d.node[other].place
@@ -61,7 +61,7 @@ def _rested(d: Day, free: int, ride: int, floor: int, duration: int, rest: int, 
     return start, rest
 
 
-@inlined
+@inlined_entry
 def step(d: Day, w: int, free: int, shift: int, rests: int, place: int, n: int, floor: int) -> tuple[int, int, int]:
     """When a worker who is free then and there can begin a node: start, shift, breaks taken. Start -1: never."""
     ride = int(d.travel[d.worker[w].mode, place, d.node[n].place])
@@ -97,7 +97,7 @@ def rests_left_fit(d: Day, w: int, free: int, rest: int) -> bool:
     return True
 
 
-@inlined
+@inlined_entry
 def visit_cost(d: Day, v: int, start: int) -> float:
     """What beginning then costs: lateness, a cooling meal, a moved promise."""
     cost = 0.0
@@ -119,7 +119,7 @@ def price(d: Day, s: State) -> float:
     return d.travel_rate * s.sums[TRAVEL] + s.sums[SOFT] + d.worst_rate * s.sums[WORST] + s.sums[WISHES]
 
 
-@compiled
+@entry
 def total(d: Day, s: State) -> float:
     """What the plan costs now."""
     return price(d, s) + s.sums[DROPPED]
@@ -231,7 +231,7 @@ def take_out(d: Day, s: State, n: int) -> bool:
     return True
 
 
-@compiled
+@entry
 def undo(d: Day, s: State, mark: int) -> None:
     """Take back everything since a mark in the log; the caller puts back the sums it kept."""
     while s.top[0] > mark:

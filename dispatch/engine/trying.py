@@ -1,6 +1,6 @@
 """Kernels that put a visit where it was asked about, to see what that really costs."""
 
-from dispatch.engine.compiling import compiled
+from dispatch.engine.compiling import compiled, entry
 from dispatch.engine.day import STEADY, STUCK, WORST, Day, State
 from dispatch.engine.limits import limits_kept
 from dispatch.engine.openings import Asked
@@ -11,7 +11,7 @@ from dispatch.engine.units import free_from, take_units
 _MOST_WAITS = 40  # for a unit, when a crew that must begin later finds it taken again
 
 
-@compiled
+@entry
 def put_in(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bool:
     """Put a visit's nodes where `State.found` says, with equipment from `start` on (-1: without), and time everything.
 

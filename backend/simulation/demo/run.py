@@ -7,6 +7,7 @@ import random
 import sys
 from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,9 @@ from backend.database.migrate import SchemaError, migrate
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
+from backend.processes.kernels import prepare_kernels
 from backend.processes.places import ServerError, default_folder
+from backend.processes.warming import KernelsError
 from backend.simulation import launch
 from backend.simulation.demo import city, opening, queries
 from backend.simulation.demo.morning import SlowMorningError
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         if busy:
             return _cannot(f"port {busy[0]} is in use; stop what listens there, or choose another with --port")
         asyncio.run(until_told(run(rate=asked.speed, seed=asked.seed, ports=ports, resume=asked.resume)))
-    except (launch.PlatformError, SlowMorningError, ServerError) as error:
+    except (launch.PlatformError, SlowMorningError, ServerError, KernelsError) as error:
         return _cannot(str(error))
     except SchemaError as error:
         return _cannot(f"{error}, or start without --resume")
@@ -77,6 +80,7 @@ async def run(
 ) -> None:
     """Start everything, print where to look, and live until interrupted."""
     console = Console()
+    await prepare_kernels(console)  # the first page never shows before the city can answer
     logs = default_folder("logs")
     logs.mkdir(parents=True, exist_ok=True)
     with _telling(console) as tell:
@@ -118,7 +122,7 @@ async def _live(
         await queries.set_clock(connection, begins, rate)
     pace = Pace(begins, rate, ZoneInfo(city.TIME_ZONE))
     _welcome(console, url, desks, residents[0].phone, workers[0].phone, pace)
-    people = Population(url, pace, random.Random(seed))
+    people = Population(url, pace, random.Random(seed), told=partial(console.print, markup=False))
     living = asyncio.create_task(people.live(residents, workers, points, desks, every_s))
     nights = asyncio.create_task(skip_nights(console, owner, pace, rate, seed))
     tasks = (living, nights, asyncio.create_task(_while_served(server)))
