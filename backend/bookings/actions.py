@@ -90,6 +90,7 @@ async def _soft(
         raise DomainError("invalid_window", "The order it should follow is on another day.")
     if latest_at > day_origin(on, planner.zone_info) + timedelta(days=1):
         raise DomainError("invalid_window", "The latest start lies beyond the day of the wish.")
+    _brought_between(planner, wanted.pickup, on, on)
     days = await _with_neighbours(connection, wanted, on, on)
     return await quotes.quote_wish(
         connection, planner, days.get(on, wanted), now, wish=(wish.from_at, wish.to_at), latest_at=latest_at
@@ -122,6 +123,8 @@ async def _coming_days(
             raise DomainError("slot_in_past")
         if (on - today).days > await limit(connection, "booking_horizon_days"):
             raise DomainError("too_far_ahead")
+    if wanted.pickup is not None:
+        on, days = _brought_between(planner, wanted.pickup, on, on + timedelta(days=days - 1)) or on, 1
     neighbours = await _with_neighbours(connection, wanted, on, on + timedelta(days=days - 1))
     slots: list[Slot] = []
     refused: list[Refused] = []
@@ -143,6 +146,16 @@ async def _within_horizon(connection: Connection, planner: Planner, instant: dat
     if instant - now > timedelta(days=await limit(connection, "booking_horizon_days")):
         raise DomainError("too_far_ahead")
     return city_date(instant, planner.zone_info)
+
+
+def _brought_between(planner: Planner, pickup: PickupPoint | None, from_on: date, to_on: date) -> date | None:
+    """The one day a meal can be brought: the plan day it is ready on. Raises invalid_window for another day."""
+    if pickup is None:
+        return None
+    on = city_date(pickup.ready_at, planner.zone_info)
+    if not from_on <= on <= to_on:
+        raise DomainError("invalid_window", "The meal is ready on another day than the one asked for.")
+    return on
 
 
 def _shown(slot: Slot, secret: str, crew_size: int) -> QuotedSlot:
@@ -240,6 +253,7 @@ async def _hold(
     wanted = await _wanted(connection, planner, resident, slot.item_code, slot.pickup, None, now)
     if wanted.catalogue_version_id != slot.catalogue_version_id:
         raise DomainError("slot_invalid", "The service has changed meanwhile; ask for new slots.")
+    _brought_between(planner, wanted.pickup, slot.plan_on, slot.plan_on)
     await scheduling.ensure_plan(connection, wanted.zone_id, slot.plan_on)
     plan = await scheduling.plan_for_update(connection, wanted.zone_id, slot.plan_on)
     places = [place for place in (wanted.place_id, wanted.pickup_place_id) if place]

@@ -1,20 +1,50 @@
 """Rows become frozen Structs here and nowhere else; a value outside an enum is refused, not carried on."""
 
-from typing import Any, LiteralString, TypeVar, get_origin
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Generic, LiteralString, TypeVar, get_origin
+from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from backend.database.pool import Connection
 
 T = TypeVar("T")
+_PLACE: Final = re.compile(r"`\$\.?(.*)`$")
+_KEYS: Final = ("order_id", "id", "worker_id")
 
 
 class RowMissingError(LookupError):
     """A statement that must find a row found none."""
 
 
+class UnreadableRowError(ValueError):
+    """A row holds what its Struct has no word for. It names the order, or whose row it is, and the column; never the value."""
+
+    def __init__(self, kind: str, key: UUID | None, column: str) -> None:
+        super().__init__(f"{kind}: {column}")
+        self.kind = kind
+        self.key = key
+        self.column = column
+
+
+class Readable(Struct, Generic[T], frozen=True):
+    """What could be read of several rows, and what could not."""
+
+    rows: list[T]
+    spoilt: list[UnreadableRowError]
+
+
 def _convert(row: Any, kind: type[T]) -> T:
-    return msgspec.convert(dict(row), kind, from_attributes=False)
+    found: Mapping[str, Any] = dict(row)
+    try:
+        return msgspec.convert(found, kind, from_attributes=False)
+    except msgspec.ValidationError as error:
+        place = _PLACE.search(str(error))
+        name = (get_origin(kind) or kind).__name__
+        key = next((found[key] for key in _KEYS if isinstance(found.get(key), UUID)), None)
+        raise UnreadableRowError(name, key, place[1] if place else "") from error
 
 
 async def one(connection: Connection, kind: type[T], sql: LiteralString, *args: Any) -> T:
@@ -34,6 +64,18 @@ async def maybe_one(connection: Connection, kind: type[T], sql: LiteralString, *
 async def many(connection: Connection, kind: type[T], sql: LiteralString, *args: Any) -> list[T]:
     """All rows as `kind`."""
     return [_convert(row, kind) for row in await connection.fetch(sql, *args)]
+
+
+async def readable(connection: Connection, kind: type[T], sql: LiteralString, *args: Any) -> Readable[T]:
+    """All rows that can be read as `kind`, and apart from them those that cannot: one of them must not hide the rest."""
+    rows: list[T] = []
+    spoilt: list[UnreadableRowError] = []
+    for row in await connection.fetch(sql, *args):
+        try:
+            rows.append(_convert(row, kind))
+        except UnreadableRowError as error:
+            spoilt.append(error)
+    return Readable(rows, spoilt)
 
 
 async def value(connection: Connection, sql: LiteralString, *args: Any) -> Any:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from backend.core.bounds import Instant
+
 
 class OrderStatus(StrEnum):
     """The states of an order; what leads from one to the next stands in lifecycle.py."""
@@ -121,12 +123,12 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     flags: list[str]
     place_id: UUID
     pickup_place_id: UUID | None
-    ready_at: datetime | None
-    window_from: datetime
-    window_to: datetime
+    ready_at: Instant | None
+    window_from: Instant
+    window_to: Instant
     window_soft: bool
-    latest_at: datetime
-    hold_expires_at: datetime | None
+    latest_at: Instant
+    hold_expires_at: Instant | None
     hold_extended_s: int
     price_fen: int
     price_lines: list[dict[str, Any]]
@@ -136,8 +138,8 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     expired_by: list[UUID]
     reason: str | None
     reasons: list[dict[str, Any]]
-    created_at: datetime
-    placed_at: datetime | None
+    created_at: Instant
+    placed_at: Instant | None
 
 
 class NewOrder(Struct, frozen=True, kw_only=True):
@@ -182,10 +184,10 @@ class OwnOrder(Struct, frozen=True, forbid_unknown_fields=True):
     id: UUID
     plan_on: date
     kind: str
-    from_at: datetime
-    to_at: datetime
-    over_at: datetime
-    starts_at: datetime
+    from_at: Instant
+    to_at: Instant
+    over_at: Instant
+    starts_at: Instant
     rests_after_meals: bool
 
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from backend.core.bounds import Instant
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import execute, execute_many, many, maybe_one, one, value
+from backend.database.rows import Readable, execute, execute_many, many, maybe_one, one, readable, value
 from backend.orders.model import (
     Assignment,
     AssignmentStatus,
@@ -55,9 +56,9 @@ async def order_for_update(connection: Connection, order_id: UUID) -> Order:
 
 async def orders_page(
     connection: Connection, statuses: Sequence[str] | None, after: UUID | None, limit: int
-) -> list[Order]:
+) -> Readable[Order]:
     """The newest orders the principal may see, by descending id."""
-    return await many(
+    return await readable(
         connection,
         Order,
         "SELECT "
@@ -173,6 +174,36 @@ async def add_flags(connection: Connection, current: Order, flags: Sequence[str]
     )  # fmt: skip
 
 
+class Flagged(Struct, frozen=True, forbid_unknown_fields=True):
+    """What even an order that cannot be read has: who must know of it."""
+
+    id: UUID
+    code: str
+    kind: str
+    status: str
+    before: str
+    version: int
+    resident_id: UUID
+    zone_id: UUID
+    plan_on: date
+    provider_id: UUID | None
+
+
+async def flag_unreadable(connection: Connection, order_id: UUID, flag: str, reasons: list[dict[str, Any]]) -> Flagged:
+    """Have a person look at an order; one that waits for a crew waits at the desk, any other stays where it is."""
+    return await one(
+        connection,
+        Flagged,
+        """UPDATE orders o SET flags = CASE WHEN $2 = ANY (o.flags) THEN o.flags ELSE o.flags || $2::text END,
+                  reasons = $3, version = o.version + 1, changed_at = yinling_now(),
+                  status = CASE WHEN o.status IN ('placed', 'offered') THEN 'manual' ELSE o.status END
+           FROM orders b WHERE o.id = $1 AND b.id = o.id
+           RETURNING o.id, o.code, o.kind, o.status, b.status AS before, o.version, o.resident_id, o.zone_id, o.plan_on,
+                     o.provider_id""",
+        order_id, flag, reasons,
+    )  # fmt: skip
+
+
 async def note_reasons(connection: Connection, order_id: UUID, reasons: list[dict[str, Any]]) -> None:
     """Remember why no crew was found at the last try, and when that was; the order's state stays."""
     await execute(
@@ -257,7 +288,7 @@ async def clear_timers(connection: Connection, subject_id: UUID, *kinds: str) ->
 
 async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date, to_on: date) -> list[OwnOrder]:
     """What else a resident has on these days: at its planned time, else anywhere in its window."""
-    return await many(
+    read = await readable(
         connection,
         OwnOrder,
         """SELECT o.id, o.plan_on, o.kind, coalesce(s.from_at, o.window_from) AS from_at,
@@ -273,6 +304,7 @@ async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date
              AND (o.status <> 'held' OR o.hold_expires_at > yinling_now())""",
         resident_id, from_on, to_on, list(NOT_THERE),
     )  # fmt: skip
+    return read.rows
 
 
 async def care_now(connection: Connection) -> datetime:
@@ -280,15 +312,20 @@ async def care_now(connection: Connection) -> datetime:
     return await value(connection, "SELECT yinling_now()")
 
 
-async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], tried: Sequence[UUID]) -> list[Order]:
+class Waiting(Struct, frozen=True, forbid_unknown_fields=True):
+    """A placed order to be looked at; all else is read when it is locked, each order by itself."""
+
+    id: UUID
+    zone_id: UUID
+
+
+async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], tried: Sequence[UUID]) -> list[Waiting]:
     """Placed orders of these zones but for those tried just now, the oldest first."""
     return await many(
         connection,
-        Order,
-        "SELECT "
-        + ORDER_COLUMNS
-        + """ FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) AND id <> ALL ($2)
-            ORDER BY placed_at, id LIMIT 200""",
+        Waiting,
+        """SELECT id, zone_id FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) AND id <> ALL ($2)
+           ORDER BY placed_at, id LIMIT 200""",
         list(zone_ids), list(tried),
     )  # fmt: skip
 
@@ -397,8 +434,8 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
     place_id: UUID
     x: float
     y: float
-    from_at: datetime
-    to_at: datetime
+    from_at: Instant
+    to_at: Instant
     started: bool
     done: bool
 
@@ -412,7 +449,7 @@ class RouteView(Struct, frozen=True):
 
 async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[RouteStop]:
     """The stops of accepted orders of one worker and day, in planned order."""
-    return await many(
+    read = await readable(
         connection,
         RouteStop,
         """SELECT s.order_id, o.code AS order_code, o.version AS order_version, o.status AS order_status,
@@ -428,6 +465,7 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[
            WHERE s.worker_id = $1 AND d.plan_on = $2 ORDER BY lower(s.during)""",
         worker_id, plan_on,
     )  # fmt: skip
+    return read.rows
 
 
 class Timer(Struct, frozen=True, forbid_unknown_fields=True):

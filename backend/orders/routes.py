@@ -135,7 +135,8 @@ async def list_orders(
     """The orders the reader may see."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         page = await queries.orders_page(connection, [status] if status else None, cursor, limit)
-    return OrderPage([shown(order, request.user.role) for order in page], page[-1].id if len(page) == limit else None)
+    ids = [order.id for order in page.rows] + [error.key for error in page.spoilt if error.key]
+    return OrderPage([shown(order, request.user.role) for order in page.rows], min(ids) if len(ids) == limit else None)
 
 
 @get("/v1/orders/{order_id:uuid}", guards=[_ANYBODY])

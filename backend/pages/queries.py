@@ -1,12 +1,16 @@
 """All SQL of the board. It reads codes, states and times: no name, address or number of anybody."""
 
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
 
+from backend.core.bounds import Instant
 from backend.database.pool import Connection
-from backend.database.rows import many, maybe_one, one, value
+from backend.database.rows import many, maybe_one, one, readable, value
+
+Kind = Literal["meal", "bath", "rehab", "care"]  # of each there is a word on the board
 
 
 async def care_now(connection: Connection) -> datetime:
@@ -42,19 +46,20 @@ class BoardShift(Struct, frozen=True, forbid_unknown_fields=True):
     zone_id: UUID
     worker_id: UUID
     code: str
-    from_at: datetime
-    to_at: datetime
+    from_at: Instant
+    to_at: Instant
 
 
 async def shifts(connection: Connection, on: date) -> list[BoardShift]:
     """Who is on shift on the day."""
-    return await many(
+    read = await readable(
         connection,
         BoardShift,
         """SELECT s.zone_id, w.id AS worker_id, w.code, lower(s.during) AS from_at, upper(s.during) AS to_at
            FROM shifts s JOIN workers w ON w.id = s.worker_id WHERE s.plan_on = $1 ORDER BY w.code""",
         on,
     )
+    return read.rows
 
 
 class BoardStop(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,16 +68,16 @@ class BoardStop(Struct, frozen=True, forbid_unknown_fields=True):
     worker_id: UUID
     kind: str
     order_code: str | None
-    order_kind: str | None
+    order_kind: Kind | None
     status: str | None
     crew: int
-    from_at: datetime
-    to_at: datetime
+    from_at: Instant
+    to_at: Instant
 
 
 async def stops(connection: Connection, on: date) -> list[BoardStop]:
     """Every stop of the day."""
-    return await many(
+    read = await readable(
         connection,
         BoardStop,
         """SELECT s.worker_id, s.kind, o.code AS order_code, o.kind AS order_kind, o.status,
@@ -82,6 +87,7 @@ async def stops(connection: Connection, on: date) -> list[BoardStop]:
            WHERE p.plan_on = $1 ORDER BY lower(s.during)""",
         on,
     )
+    return read.rows
 
 
 class Ticker(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,13 +100,14 @@ class Ticker(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def latest(connection: Connection, limit: int) -> list[Ticker]:
     """The newest order events."""
-    return await many(
+    read = await readable(
         connection,
         Ticker,
         """SELECT at, type, data ->> 'code' AS code FROM events WHERE type LIKE 'order.%'
            ORDER BY xid DESC, id DESC LIMIT $1""",
         limit,
     )
+    return read.rows
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,18 +142,19 @@ class ManualOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """An order a person must place."""
 
     code: str
-    kind: str
+    kind: Kind
     reason: str | None
-    window_to: datetime
+    window_to: Instant
 
 
 async def manual_orders(connection: Connection) -> list[ManualOrder]:
     """What waits at the operator's desk, the most urgent first."""
-    return await many(
+    read = await readable(
         connection,
         ManualOrder,
         "SELECT code, kind, reason, window_to FROM orders WHERE status = 'manual' ORDER BY window_to LIMIT 8",
     )
+    return read.rows
 
 
 class LateOrder(Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,13 +162,13 @@ class LateOrder(Struct, frozen=True, forbid_unknown_fields=True):
 
     code: str
     kind: str
-    window_to: datetime
+    window_to: Instant
     late_min: int
 
 
 async def late_orders(connection: Connection, on: date) -> list[LateOrder]:
     """The day's late orders, the latest first."""
-    return await many(
+    read = await readable(
         connection,
         LateOrder,
         """SELECT code, kind, window_to, floor(extract(epoch FROM yinling_now() - window_to) / 60)::int AS late_min
@@ -169,6 +177,7 @@ async def late_orders(connection: Connection, on: date) -> list[LateOrder]:
            ORDER BY window_to LIMIT 8""",
         on,
     )
+    return read.rows
 
 
 class CareClock(Struct, frozen=True, forbid_unknown_fields=True):

@@ -59,6 +59,7 @@ REASONS: Final = {
     "nobody_accepted": {"zh": "无机构接单", "en": "nobody accepted"},
     "provider_excluded": {"zh": "机构均已拒单", "en": "all declined"},
     "window": {"zh": "超出时间窗", "en": "outside the window"},
+    "unreadable": {"zh": "订单数据异常", "en": "cannot be read"},
     "gender": {"zh": "性别要求", "en": "gender wish"},
     "refused": {"zh": "老人不要这些人", "en": "refused by the resident"},
 }

@@ -14,8 +14,10 @@ from backend.config import Settings
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
 from backend.database.pool import Connection, Database
+from backend.database.rows import UnreadableRowError
 from backend.orders import queries as orders
 from backend.orders.actions import follow_plan
+from backend.orders.aside import set_aside
 from backend.orders.model import Actor, Command, Order, OrderStatus
 from backend.orders.offering import offer_order, to_the_desk
 from backend.processes.logging import where
@@ -56,6 +58,8 @@ class Dispatcher:
         self._owner = uuid.uuid4().hex
         self._epochs: dict[UUID, int] = {}
         self._tried: dict[UUID, datetime] = {}
+        self._sifted: dict[tuple[UUID, date], int] = {}
+        self._set_aside: set[tuple[UUID, str]] = set()
         self._kept_true: dict[tuple[UUID, date], tuple[int, datetime]] = {}
         self._improving: dict[tuple[UUID, date], asyncio.Task[None]] = {}
         self._leaving = False
@@ -96,6 +100,10 @@ class Dispatcher:
             waiting = await orders.waiting_orders(connection, list(self._epochs), list(self._tried))
             today = city_date(now, self._planner.zone_info)
             days = await scheduling.plan_days(connection, list(self._epochs), today)
+        for day in days:
+            if self._sifted.get((day.zone_id, day.plan_on)) != day.version:
+                self._sifted[day.zone_id, day.plan_on] = day.version
+                await self._guarded("sift", self._sift(day))
         for order in waiting:
             if self._leaving:
                 return
@@ -137,7 +145,28 @@ class Dispatcher:
             self._epochs.pop(zone_id, None)
             raise LostZoneError
 
+    async def _sift(self, seen: scheduling.PlanDay) -> None:
+        """Set aside what cannot be read of a day, once, before anything is planned around it."""
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            rows = await self._planner.rows(connection, seen.zone_id, seen.plan_on, seen.plan)
+        for order in rows.aside:
+            if (order.order_id, order.why) not in self._set_aside:
+                self._set_aside.add((order.order_id, order.why))
+                await self._guarded("set_aside", self._aside(order.order_id, seen.zone_id, order.why))
+
+    async def _aside(self, order_id: UUID, zone_id: UUID, why: str) -> None:
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            await self._own(connection, zone_id)
+            await set_aside(connection, order_id, why)
+
     async def _place(self, order_id: UUID, zone_id: UUID) -> None:
+        """Offer one placed order with its crew; one that cannot be read goes to the desk, and the next one is looked at."""
+        try:
+            await self._offer(order_id, zone_id)
+        except UnreadableRowError as error:
+            await self._aside(order_id, zone_id, error.column)
+
+    async def _offer(self, order_id: UUID, zone_id: UUID) -> None:
         """Offer one placed order with its crew, found when it was held or found now."""
         async with self._database.unit_of_work(SYSTEM) as connection:
             await self._own(connection, zone_id)
@@ -148,7 +177,9 @@ class Dispatcher:
             plan = await scheduling.plan_for_update(connection, order.zone_id, order.plan_on)
             day = await self._planner.day(connection, order.zone_id, order.plan_on, now, plan=plan)
             crew = _crew(day, order.id)
-            visit = next(visit for visit in day.problem.visits if visit.id == str(order.id))
+            visit = next((visit for visit in day.problem.visits if visit.id == str(order.id)), None)
+            if visit is None:
+                raise UnreadableRowError("VisitRow", order.id, _fault_of(day, order.id))
             if len(crew) < len(visit.seats):
                 outcome = place(self._planner, day, visit)
                 if isinstance(outcome, Refusal):
@@ -234,6 +265,10 @@ class Dispatcher:
             await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
             await scheduling.mark_improved(connection, plan.id, 0)
             return True
+
+
+def _fault_of(day: Day, order_id: UUID) -> str:
+    return next((aside.why for aside in day.rows.aside if aside.order_id == order_id), "")
 
 
 def _crew(day: Day, order_id: UUID) -> dict[int, UUID]:

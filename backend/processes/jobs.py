@@ -10,7 +10,9 @@ from backend.bookings import queries as bookings
 from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.pool import Connection, Database
+from backend.database.rows import UnreadableRowError
 from backend.orders import timers
+from backend.orders.aside import set_aside
 from backend.orders.timers import Timer
 from backend.processes.logging import where
 from backend.processes.stopping import pause
@@ -37,11 +39,21 @@ async def fire_due(database: Database, stop: asyncio.Event | None = None) -> int
                 await _fire(connection, timer)
         except _LOST:
             raise
+        except UnreadableRowError as error:
+            await _aside(database, timer, error)
         except Exception as error:
             log.exception("jobs.timer_failed", kind=timer.kind, error=type(error).__name__, trace=where(error))
             async with database.unit_of_work(SYSTEM) as connection:
                 await timers.failed(connection, timer.id, type(error).__name__)
     return len(due)
+
+
+async def _aside(database: Database, timer: Timer, error: UnreadableRowError) -> None:
+    """A timer of an order that cannot be read will never fire: a person gets the order instead."""
+    async with database.unit_of_work(SYSTEM) as connection:
+        await timers.failed(connection, timer.id, type(error).__name__)
+        if error.key is not None:
+            await set_aside(connection, error.key, error.column)
 
 
 async def _fire(connection: Connection, timer: Timer) -> None:

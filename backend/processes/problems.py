@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, SerializationException
 from litestar.types import ExceptionHandlersMap
 
 from backend.core.errors import CODES, DomainError
-from backend.database.rows import RowMissingError
+from backend.database.rows import RowMissingError, UnreadableRowError
 from backend.processes.logging import where
 
 log = structlog.get_logger()
@@ -57,6 +57,12 @@ def _refused(_request: Request[Any, Any, Any], error: DomainError) -> Response[A
 
 def _missing(_request: Request[Any, Any, Any], _error: RowMissingError) -> Response[Any]:
     return _problem("not_found")
+
+
+def _unreadable(_request: Request[Any, Any, Any], error: UnreadableRowError) -> Response[Any]:
+    """What stands in the database is not the sender's mistake, and sending it again does not help."""
+    log.error("web.unreadable", kind=error.kind, reason=error.column, order=str(error.key))
+    return _problem("unreadable")
 
 
 def _taken(_request: Request[Any, Any, Any], _error: asyncpg.ExclusionViolationError) -> Response[Any]:
@@ -110,6 +116,7 @@ def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 HANDLERS: Final[ExceptionHandlersMap] = {
     DomainError: _refused,
     RowMissingError: _missing,
+    UnreadableRowError: _unreadable,
     asyncpg.ExclusionViolationError: _taken,
     asyncpg.DataError: _unstorable,
     HTTPException: _by_the_framework,

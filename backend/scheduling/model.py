@@ -6,6 +6,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from backend.core.bounds import Instant
+
 
 class PlanRow(Struct, frozen=True, forbid_unknown_fields=True):
     """One zone's plan of one day; `version` rises with every change of its stops, `roster` whenever who works changes."""
@@ -26,9 +28,10 @@ class ZoneRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlaceRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """A point: WGS-84 degrees, or metres on a plane."""
+    """A point: WGS-84 degrees, or metres on a plane; a place of no geometry has no coordinates."""
 
     id: UUID
+    geometry: str
     x: float
     y: float
 
@@ -45,11 +48,11 @@ class StopRow(Struct, frozen=True, forbid_unknown_fields=True):
     place_id: UUID
     order_id: UUID | None
     seat: int
-    from_at: datetime
-    to_at: datetime
+    from_at: Instant
+    to_at: Instant
     started: bool
-    arrived_at: datetime | None
-    left_at: datetime | None
+    arrived_at: Instant | None
+    left_at: Instant | None
 
 
 class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +61,7 @@ class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):
     number: int
     skills: list[str]
     duration_s: int
-    gender_rule: str
+    gender_rule: Literal["any", "same"]
 
 
 class LinkRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +70,7 @@ class LinkRow(Struct, frozen=True, forbid_unknown_fields=True):
     before_id: UUID
     min_gap_s: int
     max_gap_s: int | None
-    gap_from: str
+    gap_from: Literal["start", "end"]
 
 
 class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,14 +81,14 @@ class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     place_id: UUID
     pickup_place_id: UUID | None
-    ready_at: datetime | None
+    ready_at: Instant | None
     pickup_s: int
     max_ride_s: int | None
-    gender_wish: str
-    window_from: datetime
-    window_to: datetime
+    gender_wish: Literal["any", "female", "male"]
+    window_from: Instant
+    window_to: Instant
     window_soft: bool
-    latest_at: datetime
+    latest_at: Instant
     provider_id: UUID | None
     declined_by: list[UUID]
     expired_by: list[UUID]
@@ -93,8 +96,15 @@ class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     resident_gender: str
     seats: list[SeatRow]
     links: list[LinkRow]
-    not_before: datetime | None  # bounds that a finished visit of the same resident has left
-    not_after: datetime | None
+    not_before: Instant | None  # bounds that a finished visit of the same resident has left
+    not_after: Instant | None
+
+
+class Aside(Struct, frozen=True):
+    """An order that nothing can be planned for as it stands, and what is wrong with it."""
+
+    order_id: UUID
+    why: str
 
 
 class NewStop(Struct, frozen=True):

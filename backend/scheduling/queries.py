@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from backend.database.pool import Connection
-from backend.database.rows import execute, execute_many, many, maybe_one, one, value, values
+from backend.database.rows import Readable, execute, execute_many, many, maybe_one, one, readable, value, values
 from backend.scheduling.model import NewStop, PlaceRow, PlanRow, StopRow, VisitRow, ZoneRow
 
 LIVE_STATUSES: Final = (
@@ -164,17 +164,19 @@ async def travel_matrix(connection: Connection, zone_id: UUID) -> MatrixRow | No
 
 async def places(connection: Connection, place_ids: Sequence[UUID]) -> list[PlaceRow]:
     """Coordinates of the places named."""
-    return await many(connection, PlaceRow, "SELECT id, x, y FROM places WHERE id = ANY ($1)", list(place_ids))
+    return await many(
+        connection, PlaceRow, "SELECT id, geometry, x, y FROM places WHERE id = ANY ($1)", list(place_ids)
+    )
 
 
 async def live_stops(
     connection: Connection, plan_id: UUID, zone_id: UUID, plan_on: date, worker_ids: Sequence[UUID]
-) -> list[StopRow]:
+) -> Readable[StopRow]:
     """Stops that still matter: what is not finished, where each worker was last, and what is in a worker's box.
 
     Every part is found by an index of its own, so that the cost follows what is open, not what was done today.
     """
-    return await many(
+    return await readable(
         connection,
         StopRow,
         """SELECT s.id, s.worker_id, s.kind, s.place_id, s.order_id, s.seat, lower(s.during) AS from_at,
@@ -199,13 +201,15 @@ async def live_stops(
     )  # fmt: skip
 
 
-async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orders: Sequence[UUID]) -> list[VisitRow]:
+async def visits(
+    connection: Connection, zone_id: UUID, plan_on: date, with_orders: Sequence[UUID]
+) -> Readable[VisitRow]:
     """The orders behind live stops, and those that wait for a crew; each with its seats and its gaps to others of them.
 
     Each order, seat and gap is looked up by its key: with OFFSET 0 a planner without statistics cannot turn that
     round and read all orders of the day for each.
     """
-    return await many(
+    return await readable(
         connection,
         VisitRow,
         """WITH wanted AS MATERIALIZED (
@@ -243,6 +247,12 @@ async def visits(connection: Connection, zone_id: UUID, plan_on: date, with_orde
            ORDER BY o.order_id""",
         zone_id, plan_on, list(with_orders), list(LIVE_STATUSES),
     )  # fmt: skip
+
+
+async def statuses(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The states of orders of which nothing else can be read."""
+    rows = await connection.fetch("SELECT id, status FROM orders WHERE id = ANY ($1)", list(order_ids))
+    return {row["id"]: row["status"] for row in rows}
 
 
 async def start_of(connection: Connection, order_id: UUID) -> tuple[datetime, datetime] | None:

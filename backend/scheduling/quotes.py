@@ -196,7 +196,9 @@ def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at
     """Put an order to the workers named, at the start named; returns the rule that refuses them."""
     chosen = {str(worker_id) for worker_id in worker_ids}
     start_s = day.seconds(start_at)
-    visit = next(visit for visit in day.problem.visits if visit.id == str(order_id))
+    visit = next((visit for visit in day.problem.visits if visit.id == str(order_id)), None)
+    if visit is None:
+        return "unreadable"
     wished = msgspec.structs.replace(visit, earliest_s=start_s, latest_s=start_s, due_s=None, providers=None)
     crew = tuple(worker for worker in day.problem.workers if worker.id in chosen)
     visits = (*(other for other in day.problem.visits if other.id != visit.id), wished)

@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from backend.core.clock import day_origin
@@ -15,7 +16,8 @@ from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.rules.queries import figures
 from backend.scheduling import queries
-from backend.scheduling.model import PlanRow, StopRow, VisitRow
+from backend.scheduling.model import Aside, PlanRow, StopRow, VisitRow
+from backend.scheduling.sifting import able, places_of, sift
 from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
 from dispatch import Break, Delivery, Link, Plan, Prepared, Problem, Seat, Shift, Stop, Visit, Weights, Worker
@@ -27,6 +29,7 @@ _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
 _WEIGHS = "weigh_"  # what the codes of such rules begin with
 _OPEN = frozenset({"en_route", "arrived", "in_service"})
+log = structlog.get_logger()
 
 
 class Roster(Struct, frozen=True):
@@ -50,6 +53,8 @@ class DayRows(Struct, frozen=True):
     roster: Roster
     stops: Sequence[StopRow]
     visits: Sequence[VisitRow]
+    busy: Sequence[StopRow] = ()  # times of workers that belong to what is set aside
+    aside: Sequence[Aside] = ()  # what could not be planned as it stands
 
 
 class Day(Struct, frozen=True):
@@ -129,27 +134,41 @@ class Planner:
     ) -> Day:
         """The zone's day as of now; `places` are further places the caller wants travel to.
 
-        Raises DomainError until this process can plan: whoever asks holds a connection, and nobody waits holding one.
+        Raises DomainError until this process can plan: whoever asks holds a connection, and nobody waits holding one;
+        and unreachable_place where the zone knows no way to one of the places.
         """
         if not self.ready:
             raise DomainError("not_ready", retry_after_s=_RETRY_AFTER_S)
+        rows = await self.rows(connection, zone_id, plan_on, plan)
+        travel = await self._ways(connection, zone_id)
+        if await travel.know(connection, places):
+            raise DomainError("unreachable_place")
+        return await _build(connection, travel, rows, now, day_origin(plan_on, self._zone_info), places)
+
+    async def rows(self, connection: Connection, zone_id: UUID, plan_on: date, plan: PlanRow | None = None) -> DayRows:
+        """What can be read of the zone's day, and what had to be set aside."""
         if plan is None:
             plan = await queries.plan(connection, zone_id, plan_on)
         if plan is None:
             plan = PlanRow(_NOT_YET, 0, 0, await queries.roster_version(connection))
-        roster = await self._roster(connection, zone_id, plan_on, plan.roster)
+        travel = await self._ways(connection, zone_id)
+        roster = await self._roster(connection, travel, zone_id, plan_on, plan.roster)
         rows = self._days.get((zone_id, plan_on))
         if rows is None or rows.roster is not roster or (rows.plan.id, rows.plan.version) != (plan.id, plan.version):
-            rows = await _read(connection, zone_id, plan_on, plan, roster)
+            origin = day_origin(plan_on, self._zone_info)
+            rows = await _read(connection, travel, DayRows(zone_id, plan_on, plan, roster, (), ()), origin)
             if len(self._days) > _MOST_DAYS:
                 self._days.clear()
                 self._rosters.clear()
                 self._prepared.clear()
             self._days[zone_id, plan_on] = rows
+        return rows
+
+    async def _ways(self, connection: Connection, zone_id: UUID) -> ZoneTravel:
         travel = self._travel.get(zone_id)
         if travel is None:
             travel = self._travel[zone_id] = await ZoneTravel.load(connection, zone_id)
-        return await _build(connection, travel, rows, now, day_origin(plan_on, self._zone_info), places)
+        return travel
 
     def prepared(self, day: Day) -> Prepared:
         """The day's plan ready to be asked about; kept until the plan, or what is known of the present, has changed."""
@@ -159,13 +178,15 @@ class Planner:
             kept = self._prepared[key] = (day.rows, day.now_s, Prepared(day.problem, day.plan))
         return kept[2]
 
-    async def _roster(self, connection: Connection, zone_id: UUID, plan_on: date, version: int) -> Roster:
+    async def _roster(
+        self, connection: Connection, travel: ZoneTravel, zone_id: UUID, plan_on: date, version: int
+    ) -> Roster:
         """Who works that day, as of a version of all rosters."""
         kept = self._rosters.get((zone_id, plan_on))
         if kept is None or kept.version != version:
-            shifts = await shifts_of(connection, zone_id, plan_on, plan_on)
-            weights = _weights(await figures(connection, _WEIGHS))
             origin = day_origin(plan_on, self._zone_info)
+            shifts = await _shifts(connection, travel, zone_id, plan_on, origin)
+            weights = _weights(await figures(connection, _WEIGHS))
             kept = self._rosters[zone_id, plan_on] = _rostered(shifts, origin, version, weights)
         return kept
 
@@ -185,12 +206,37 @@ def _rostered(shifts: Sequence[ShiftRow], origin: datetime, version: int, weight
     )  # fmt: skip
 
 
-async def _read(connection: Connection, zone_id: UUID, plan_on: date, plan: PlanRow, roster: Roster) -> DayRows:
-    at_work = [UUID(worker.id) for worker in roster.workers]
-    stops = await queries.live_stops(connection, plan.id, zone_id, plan_on, at_work)
-    with_orders = {stop.order_id for stop in stops if stop.order_id}
+async def _shifts(
+    connection: Connection, travel: ZoneTravel, zone_id: UUID, plan_on: date, origin: datetime
+) -> list[ShiftRow]:
+    """Who can be planned that day; whoever cannot is told, and the others work."""
+    read = await shifts_of(connection, zone_id, plan_on, plan_on)
+    named = [place for shift in read.rows for place in (shift.start_place_id, shift.end_place_id) if place]
+    unknown = await travel.know(connection, list(dict.fromkeys(named)))
+    modes = {shift.travel_mode for shift in read.rows if travel.knows_mode(shift.travel_mode)}
+    shifts = able(read.rows, unknown, modes, origin)
+    able_to = {shift.worker_id for shift in shifts}
+    left_out = {error.key for error in read.spoilt} | {s.worker_id for s in read.rows if s.worker_id not in able_to}
+    for worker_id in left_out:
+        log.error("planning.shift_left_out", worker=str(worker_id), zone=str(zone_id), plan_on=str(plan_on))
+    return shifts
+
+
+async def _read(connection: Connection, travel: ZoneTravel, empty: DayRows, origin: datetime) -> DayRows:
+    zone_id, plan_on = empty.zone_id, empty.plan_on
+    at_work = [UUID(worker.id) for worker in empty.roster.workers]
+    stops = await queries.live_stops(connection, empty.plan.id, zone_id, plan_on, at_work)
+    with_orders = {stop.order_id for stop in stops.rows if stop.order_id}
     visits = await queries.visits(connection, zone_id, plan_on, list(with_orders))
-    return DayRows(zone_id, plan_on, plan, roster, stops, visits)
+    unknown = await travel.know(connection, places_of(visits.rows, stops.rows))
+    spoilt = [error.key for error in (*stops.spoilt, *visits.spoilt) if error.key]
+    statuses = await queries.statuses(connection, spoilt) if spoilt else {}
+    sifted = sift(stops, visits, statuses, unknown, origin)
+    for order in sifted.aside:
+        log.error("planning.order_set_aside", order=str(order.order_id), reason=order.why, zone=str(zone_id))
+    return msgspec.structs.replace(
+        empty, stops=sifted.stops, visits=sifted.visits, busy=sifted.busy, aside=sifted.aside
+    )
 
 
 async def _build(
@@ -215,6 +261,7 @@ async def _build(
     workers = rows.roster.workers
     zero = origin.astimezone(UTC)  # the zone of what the database gives: no look at a calendar for each difference
     routes, anchors = _routes(rows, workers, index, zero, now_s)
+    _keep_busy(rows, routes, anchors, {w.id: w for w in workers}, index, zero, now_s)
     problem = Problem(
         workers=workers,
         visits=(*_visits(rows, index, zero), *anchors),
@@ -358,6 +405,31 @@ def _routes(
         for worker, stops in routes.items()
     }
     return {worker: _one_after_another(stops) if stops else () for worker, stops in ordered.items()}, anchors
+
+
+def _keep_busy(
+    rows: DayRows,
+    routes: dict[str, tuple[Stop, ...]],
+    anchors: list[Visit],
+    workers: dict[str, Worker],
+    index: dict[UUID, int],
+    origin: datetime,
+    now_s: int,
+) -> None:
+    """Whoever counts on an order that was set aside stays free for it at its time: nobody else may do it in the plan."""
+    for row in rows.busy:
+        worker = workers.get(str(row.worker_id))
+        start = max(int((row.from_at - origin).total_seconds()), 0 if row.started else now_s)
+        end = max(int((row.to_at - origin).total_seconds()), now_s if row.started else 0)
+        if worker is None or end <= start:
+            continue
+        place = index.get(row.place_id, worker.start_place)
+        others = frozenset(workers.keys() - {worker.id})
+        name = f"at:{row.id}"
+        anchors.append(Visit(name, place, (Seat(frozenset(), end - start),), start, start, refused_workers=others))
+        stop = Stop(worker.id, "visit", name, 0, place, start, end, locked=row.started)
+        mine = [*routes[worker.id], stop]
+        routes[worker.id] = _one_after_another(sorted(mine, key=lambda s: (not s.locked, s.start_s)))
 
 
 def _one_after_another(stops: Sequence[Stop]) -> tuple[Stop, ...]:

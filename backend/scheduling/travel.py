@@ -10,9 +10,10 @@ import numpy as np
 
 from backend.database.pool import Connection
 from backend.scheduling import queries
-from backend.scheduling.model import ZoneRow
+from backend.scheduling.model import PlaceRow, ZoneRow
 
 _EARTH_M = 6_371_008.8  # mean radius, IUGG
+_PLANE_M = 1_000_000  # a plane that is larger is no map of a city
 _MOST_PLACES = 2500  # ways kept: 50 MB for each mode; beyond that a zone's places are learnt anew
 
 
@@ -38,20 +39,30 @@ class ZoneTravel:
         matrix = await queries.travel_matrix(connection, zone_id) if zone.travel_kind == "matrix" else None
         return cls(zone, matrix)
 
-    async def know(self, connection: Connection, place_ids: Sequence[UUID]) -> None:
-        """Fetch the coordinates that are still missing."""
-        if self._stated is not None:
-            return
+    async def know(self, connection: Connection, place_ids: Sequence[UUID]) -> set[UUID]:
+        """Fetch the coordinates that are still missing; returns the places no way leads to."""
         missing = {place_id for place_id in place_ids if place_id not in self._index}
-        if not missing:
-            return
+        if self._stated is not None or not missing:
+            return missing
         if len(self._index) + len(missing) > _MOST_PLACES:
             self._index, self._x, self._y, self._ways = {}, [], [], {}
             missing = set(place_ids)
         for place in await queries.places(connection, sorted(missing)):
-            self._index[place.id] = len(self._x)
-            self._x.append(place.x)
-            self._y.append(place.y)
+            if self._lies_on_the_map(place):
+                self._index[place.id] = len(self._x)
+                self._x.append(place.x)
+                self._y.append(place.y)
+        return missing - self._index.keys()
+
+    def _lies_on_the_map(self, place: PlaceRow) -> bool:
+        """Whether a place has coordinates of the zone's own kind."""
+        if self.zone.travel_kind == "plane":
+            return place.geometry == "plane" and abs(place.x) <= _PLANE_M and abs(place.y) <= _PLANE_M
+        return place.geometry == "wgs84" and abs(place.x) <= 180 and abs(place.y) <= 90
+
+    def knows_mode(self, mode: str) -> bool:
+        """Whether the zone says how fast somebody travels so."""
+        return self.zone.travel_kind != "road_factor" or mode in self.zone.travel["speed_mps"]
 
     def between(self, place_ids: Sequence[UUID], mode: str) -> np.ndarray:
         """Seconds from each place to each, shape (n, n), int32."""

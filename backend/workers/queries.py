@@ -1,12 +1,13 @@
 """All SQL of workers and their shifts."""
 
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from msgspec import Struct
 
+from backend.core.bounds import Instant
 from backend.database.pool import Connection
-from backend.database.rows import many
+from backend.database.rows import Readable, readable
 
 
 class ShiftRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,17 +22,17 @@ class ShiftRow(Struct, frozen=True, forbid_unknown_fields=True):
     end_place_id: UUID | None
     box_capacity: int
     plan_on: date
-    from_at: datetime
-    to_at: datetime
-    break_from: datetime | None
-    break_to: datetime | None
+    from_at: Instant
+    to_at: Instant
+    break_from: Instant | None
+    break_to: Instant | None
     break_s: int
     skills: list[str]
 
 
-async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on: date) -> list[ShiftRow]:
+async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on: date) -> Readable[ShiftRow]:
     """The shifts of a zone over some days; a shift that a leave touches is left out."""
-    return await many(
+    return await readable(
         connection,
         ShiftRow,
         """SELECT s.worker_id, w.provider_id, w.code, w.gender, w.travel_mode, w.start_place_id, w.end_place_id,

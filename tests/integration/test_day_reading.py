@@ -88,9 +88,11 @@ async def test_seats_and_gaps_come_with_the_order_they_belong_to(city: City):
     bath = await city.booked(operator, someone["id"], "bath-home", at(9), at(12), channel="phone")
     rehab = await city.booked(operator, someone["id"], REHAB, at(9), at(17), channel="phone")
     async with city.database.unit_of_work(SYSTEM) as connection:
-        rows = await queries.visits(
+        read = await queries.visits(
             connection, bath_zone := UUID(str(someone["zone_id"])), DAY, [UUID(bath["id"]), UUID(rehab["id"])]
         )
+    assert read.spoilt == []
+    rows = read.rows
     assert bath_zone
     by_id = {str(row.order_id): row for row in rows}
     assert [seat.number for seat in by_id[bath["id"]].seats] == [1, 2]
