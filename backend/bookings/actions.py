@@ -267,7 +267,7 @@ async def _hold(
         request.note,
     )  # fmt: skip
     hold_s = int(await limit(connection, _HOLD_RULE[request.channel]))
-    order_id = await order_queries.insert_order(
+    order_id = await orders.store(
         connection,
         NewOrder(
             booking_id=booking_id, resident_id=wanted.resident_id, zone_id=wanted.zone_id, plan_on=slot.plan_on,

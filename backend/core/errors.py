@@ -10,6 +10,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "invalid_request": (400, "The request could not be read."),
     "invalid_json": (400, "The body is not valid JSON."),
     "invalid_phone": (400, "This is not a telephone number we can call."),
+    "mistyped_code": (400, "A digit of this order code is wrong, or two have changed places; please check it."),
     "invalid_window": (400, "The window ends before it starts."),
     "idempotency_key_required": (400, "This request needs an Idempotency-Key header."),
     "not_signed_in": (401, "Please sign in."),

@@ -1,11 +1,13 @@
 """The only writers of orders: each action is one transaction's worth of change, checked against the table of moves."""
 
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from backend.core.codes import CODES, code_of
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
@@ -21,16 +23,30 @@ from backend.orders.lifecycle import (
     require_step,
     timers_left_behind,
 )
-from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Offer, Order, OrderStatus, Side
+from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, NewOrder, Offer, Order, OrderStatus, Side
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import Written
 
+_DRAWS: Final = 20
 S = OrderStatus
 C = Command
 _OPEN_SEATS: Final = frozenset({
     AssignmentStatus.PROPOSED, AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE, AssignmentStatus.CHECKED_IN
 })  # fmt: skip
+
+
+class CodesUsedUpError(RuntimeError):
+    """Every code drawn was another order's: the draw is not random, or the codes are too short by now."""
+
+
+async def store(connection: Connection, new: NewOrder, draw: Callable[[int], int] = secrets.randbelow) -> UUID:
+    """Keep a held order under a code nobody has; `draw` picks a number below a limit. Raises CodesUsedUpError."""
+    for _ in range(_DRAWS):
+        order_id = await queries.insert_order(connection, code_of(draw(CODES)), new)
+        if order_id is not None:
+            return order_id
+    raise CodesUsedUpError
 
 
 async def tell(connection: Connection, order: Order, before: OrderStatus | None, workers: Sequence[UUID]) -> None:

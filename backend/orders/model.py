@@ -232,3 +232,59 @@ class Offer(Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     made_at: datetime
     expires_at: datetime
+
+
+class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
+    """One stop as the worker's phone shows it; times are the planned handling time."""
+
+    order_id: UUID | None
+    order_code: str | None
+    order_version: int | None
+    order_status: str | None
+    assignment_status: str | None
+    seat: int
+    kind: str
+    place_id: UUID
+    x: float
+    y: float
+    from_at: Instant
+    to_at: Instant
+    started: bool
+    done: bool
+
+
+class RouteView(Struct, frozen=True):
+    """One worker's day."""
+
+    plan_on: date
+    stops: list[RouteStop]
+
+
+class Timer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Something to happen at a care time."""
+
+    id: UUID
+    kind: str
+    subject_id: UUID
+
+
+class Waiting(Struct, frozen=True, forbid_unknown_fields=True):
+    """A placed order to be looked at; all else is read when it is locked, each order by itself."""
+
+    id: UUID
+    zone_id: UUID
+
+
+class Flagged(Struct, frozen=True, forbid_unknown_fields=True):
+    """What even an order that cannot be read has: who must know of it."""
+
+    id: UUID
+    code: str
+    kind: str
+    status: str
+    before: str
+    version: int
+    resident_id: UUID
+    zone_id: UUID
+    plan_on: date
+    provider_id: UUID | None

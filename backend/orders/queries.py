@@ -5,15 +5,13 @@ from datetime import date, datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from msgspec import Struct
-
-from backend.core.bounds import Instant
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.database.rows import Readable, execute, execute_many, many, maybe_one, one, readable, value
 from backend.orders.model import (
     Assignment,
     AssignmentStatus,
+    Flagged,
     NewLink,
     NewOrder,
     NewSeat,
@@ -21,6 +19,9 @@ from backend.orders.model import (
     Order,
     OrderStatus,
     OwnOrder,
+    RouteStop,
+    Timer,
+    Waiting,
 )
 from backend.scheduling.queries import lock_plan_of
 
@@ -42,6 +43,14 @@ async def order(connection: Connection, order_id: UUID) -> Order:
         "SELECT " + ORDER_COLUMNS + """ FROM orders WHERE id = $1""",
         order_id,
     )
+    if found is None:
+        raise DomainError("unknown_order")
+    return found
+
+
+async def order_by_code(connection: Connection, code: str) -> Order:
+    """The order with this code, as far as the principal may see it. Raises DomainError unknown_order (404)."""
+    found = await maybe_one(connection, Order, "SELECT " + ORDER_COLUMNS + " FROM orders WHERE code = $1", code)
     if found is None:
         raise DomainError("unknown_order")
     return found
@@ -75,7 +84,7 @@ async def orders_to_review(
     connection: Connection, statuses: Sequence[str], after: UUID | None, limit: int
 ) -> list[Order]:
     """Orders in these states, the oldest first: whoever has waited longest comes next."""
-    return await many(
+    read = await readable(
         connection,
         Order,
         "SELECT "
@@ -84,25 +93,26 @@ async def orders_to_review(
            AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3""",
         list(statuses), after, limit,
     )  # fmt: skip
+    return read.rows
 
 
-async def insert_order(connection: Connection, new: NewOrder) -> UUID:
-    """Store a held order; its code is ten digits' worth of the id, short enough to read aloud."""
+async def insert_order(connection: Connection, code: str, new: NewOrder) -> UUID | None:
+    """Store a held order; None where another order has its code already."""
     return await value(
         connection,
         """INSERT INTO orders (id, code, booking_id, resident_id, zone_id, plan_on, catalogue_version_id, item_code, kind,
                   status, home_id, place_id, district_code, street_code, community_code, pickup_facility_id,
                   pickup_place_id, ready_at, pickup_s, max_ride_s, gender_wish, wish_from, wish_to, window_from,
                   window_to, window_soft, latest_at, hold_expires_at, price_fen, price_lines, acceptance)
-           SELECT id, upper(substr(md5(id::text), 1, 8)), $1, $2, $3, $4, $5, $6, $7, 'held', $8, $9, $10, $11, $12, $13,
+           VALUES (uuidv7(), $29, $1, $2, $3, $4, $5, $6, $7, 'held', $8, $9, $10, $11, $12, $13,
                   $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, yinling_now() + make_interval(secs => $25),
-                  $26, $27, $28
-           FROM (SELECT uuidv7() AS id) fresh RETURNING id""",
+                  $26, $27, $28)
+           ON CONFLICT ON CONSTRAINT orders_code_once DO NOTHING RETURNING id""",
         new.booking_id, new.resident_id, new.zone_id, new.plan_on, new.catalogue_version_id, new.item_code, new.kind,
         new.home_id, new.place_id, new.district_code, new.street_code, new.community_code, new.pickup_facility_id,
         new.pickup_place_id, new.ready_at, new.pickup_s, new.max_ride_s, new.gender_wish, new.wish_from, new.wish_to,
         new.window_from, new.window_to, new.window_soft, new.latest_at, float(new.hold_s), new.price_fen,
-        new.price_lines, new.acceptance,
+        new.price_lines, new.acceptance, code,
     )  # fmt: skip
 
 
@@ -172,21 +182,6 @@ async def add_flags(connection: Connection, current: Order, flags: Sequence[str]
         "UPDATE orders SET flags = flags || $2::text[] WHERE id = $1 RETURNING " + ORDER_COLUMNS,
         current.id, fresh,
     )  # fmt: skip
-
-
-class Flagged(Struct, frozen=True, forbid_unknown_fields=True):
-    """What even an order that cannot be read has: who must know of it."""
-
-    id: UUID
-    code: str
-    kind: str
-    status: str
-    before: str
-    version: int
-    resident_id: UUID
-    zone_id: UUID
-    plan_on: date
-    provider_id: UUID | None
 
 
 async def flag_unreadable(connection: Connection, order_id: UUID, flag: str, reasons: list[dict[str, Any]]) -> Flagged:
@@ -312,13 +307,6 @@ async def care_now(connection: Connection) -> datetime:
     return await value(connection, "SELECT yinling_now()")
 
 
-class Waiting(Struct, frozen=True, forbid_unknown_fields=True):
-    """A placed order to be looked at; all else is read when it is locked, each order by itself."""
-
-    id: UUID
-    zone_id: UUID
-
-
 async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], tried: Sequence[UUID]) -> list[Waiting]:
     """Placed orders of these zones but for those tried just now, the oldest first."""
     return await many(
@@ -421,32 +409,6 @@ async def withdraw_offers(connection: Connection, order_id: UUID) -> list[Offer]
     )
 
 
-class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
-    """One stop as the worker's phone shows it; times are the planned handling time."""
-
-    order_id: UUID | None
-    order_code: str | None
-    order_version: int | None
-    order_status: str | None
-    assignment_status: str | None
-    seat: int
-    kind: str
-    place_id: UUID
-    x: float
-    y: float
-    from_at: Instant
-    to_at: Instant
-    started: bool
-    done: bool
-
-
-class RouteView(Struct, frozen=True):
-    """One worker's day."""
-
-    plan_on: date
-    stops: list[RouteStop]
-
-
 async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[RouteStop]:
     """The stops of accepted orders of one worker and day, in planned order."""
     read = await readable(
@@ -466,14 +428,6 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[
         worker_id, plan_on,
     )  # fmt: skip
     return read.rows
-
-
-class Timer(Struct, frozen=True, forbid_unknown_fields=True):
-    """Something to happen at a care time."""
-
-    id: UUID
-    kind: str
-    subject_id: UUID
 
 
 async def due(connection: Connection, tries: int) -> list[Timer]:

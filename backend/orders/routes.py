@@ -13,11 +13,12 @@ from msgspec import Meta, Struct, structs
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
 from backend.core import bounds
+from backend.core.codes import sought
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import actions, desk, offering, queries, reviewing, visiting
-from backend.orders.model import Offer, Order, OrderStatus, Side
+from backend.orders.model import Offer, Order, OrderStatus, RouteView, Side
 from backend.visits.model import Flag, Kind, Report
 
 Asked = Request[Principal, Any, State]
@@ -81,6 +82,12 @@ class Reason(bounds.Asked, frozen=True):
     reason: bounds.Remark = ""
 
 
+class CodeSearch(bounds.Asked, frozen=True):
+    """An order code as it was typed; codes from before check digits are found too."""
+
+    code: bounds.Word
+
+
 class Cancellation(bounds.Asked, frozen=True):
     """Why an order is called off, and from whose side."""
 
@@ -137,6 +144,14 @@ async def list_orders(
         page = await queries.orders_page(connection, [status] if status else None, cursor, limit)
     ids = [order.id for order in page.rows] + [error.key for error in page.spoilt if error.key]
     return OrderPage([shown(order, request.user.role) for order in page.rows], min(ids) if len(ids) == limit else None)
+
+
+@post("/v1/orders/search", guards=[_DESK], status_code=200)
+async def search(request: Asked, data: JSONBody[CodeSearch]) -> OrderView:
+    """The order whose code somebody reads from a phone or a paper, however they group its digits."""
+    code = sought(data.code)
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return shown(await queries.order_by_code(connection, code), request.user.role)
 
 
 @get("/v1/orders/{order_id:uuid}", guards=[_ANYBODY])
@@ -251,15 +266,15 @@ async def decline(request: Asked, offer_id: FromPath[UUID], data: JSONBody[Reaso
 
 
 @get("/v1/workers/me/route", guards=[_WORKERS])
-async def my_route(request: Asked, on: FromQuery[date]) -> queries.RouteView:
+async def my_route(request: Asked, on: FromQuery[date]) -> RouteView:
     """The worker's day: stops in order with their planned times."""
     if request.user.worker_id is None:
         raise DomainError("not_allowed")
     async with request.app.state.database.unit_of_work(request.user) as connection, as_the_platform(connection):
-        return queries.RouteView(on, await queries.route(connection, request.user.worker_id, on))
+        return RouteView(on, await queries.route(connection, request.user.worker_id, on))
 
 
 route_handlers = [
-    list_orders, read_order, confirm, release, cancel, en_route, check_in, check_out, pick_up, hand_over,
+    list_orders, search, read_order, confirm, release, cancel, en_route, check_in, check_out, pick_up, hand_over,
     accept_service, dispute, assign, unserved, list_offers, accept, decline, my_route,
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery
 from msgspec import Struct
 
 from backend.core.clock import city_date
+from backend.core.codes import grouped
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM, Role
 from backend.pages import queries
@@ -115,17 +116,17 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         states=[(STATES[name], states[name]) for name in STATES if states.get(name)],
         axis=Axis([(h.strftime("%H:%M"), _share(h, first, length)) for h in hours], _share(now, first, length)),
         events=[
-            (event.at.astimezone(zone_info).strftime("%H:%M"), STATES[event.type.removeprefix("order.")], event.code)
+            (event.at.astimezone(zone_info).strftime("%H:%M"), STATES[event.type.removeprefix("order.")], grouped(event.code))
             for event in events
         ],
         figures=figures,
         manual=[
-            (m.code, KINDS[m.kind][lang], REASONS.get(m.reason or "", {"zh": m.reason or "", "en": m.reason or ""})[lang],
+            (grouped(m.code), KINDS[m.kind][lang], REASONS.get(m.reason or "", {"zh": m.reason or "", "en": m.reason or ""})[lang],
              m.window_to.astimezone(zone_info).strftime("%H:%M"))
             for m in manual
         ],
         late=[
-            (o.code, KINDS[o.kind][lang], o.window_to.astimezone(zone_info).strftime("%H:%M"), o.late_min) for o in late
+            (grouped(o.code), KINDS[o.kind][lang], o.window_to.astimezone(zone_info).strftime("%H:%M"), o.late_min) for o in late
         ],
         care_clock=care_clock,
     )  # fmt: skip
@@ -171,7 +172,7 @@ def _block(stop: queries.BoardStop, first: datetime, length: timedelta, lang: st
     under_way = shown is not None and shown.group == "under_way"
     css = f"{stop.kind} {stop.order_kind or ''} {'past' if done else 'live' if under_way else ''}"
     kind = KINDS[stop.order_kind][lang] if stop.order_kind else WORDS["break"][lang]
-    title = f"{kind} {stop.order_code or ''} · {shown.label(lang) if shown else ''}"
+    title = f"{kind} {grouped(stop.order_code or '')} · {shown.label(lang) if shown else ''}"
     width = max(0.35, _share(stop.to_at, stop.from_at, length))
     return Block(_share(stop.from_at, first, length), width, css, title, stop.crew > 1)
 

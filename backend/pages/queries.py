@@ -152,7 +152,10 @@ async def manual_orders(connection: Connection) -> list[ManualOrder]:
     read = await readable(
         connection,
         ManualOrder,
-        "SELECT code, kind, reason, window_to FROM orders WHERE status = 'manual' ORDER BY window_to LIMIT 8",
+        """SELECT code, kind, reason, window_to FROM orders WHERE status = 'manual'
+           UNION ALL SELECT code, kind, 'unreadable', window_to FROM orders
+           WHERE 'UNREADABLE' = ANY (flags) AND status IN ('accepted', 'en_route', 'arrived', 'in_service', 'no_access')
+           ORDER BY window_to LIMIT 8""",
     )
     return read.rows
 

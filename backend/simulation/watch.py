@@ -18,6 +18,8 @@ import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from backend.core.codes import grouped
+
 _LONGEST_PAUSE_S: Final = 30.0
 _FIRST_PAUSE_S: Final = 0.5
 _SILENCE_S: Final = 60.0  # the server pings every 20 s; a longer silence is a dead line
@@ -136,7 +138,13 @@ class Show:
             facts = [
                 f"{name}={data[name]}" for name in ("code", "before", "version", "seat", "reason") if data.get(name)
             ]
-            subject = data.get("code") or data.get("order_id") or data.get("worker_id") or data.get("resident_id") or ""
+            subject = (
+                grouped(data.get("code") or "")
+                or data.get("order_id")
+                or data.get("worker_id")
+                or data.get("resident_id")
+                or ""
+            )
             line = f"{message['at'][:19]}  {message['type']:<26} {subject}  {' '.join(facts[1:])}".rstrip()
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
