@@ -39,7 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     codes_an_hour: int = 3000  # what the city pays for: sign-in codes sent to places nobody has signed in from yet
     connections: int = 4000  # of one process; fewer where it may open fewer files
     connections_per_address: int = 400  # an office may share one address; at the bound whoever waits longest is closed
-    requests_per_address_s: float = 100.0  # answered at this pace after a burst; more wait and are not refused
+    requests_per_address_s: float = 50.0  # answered at this pace after a burst; more wait and are not refused
     policy: str = "best"
     dispatcher_improve_seconds: float = 2.0
     log_level: str = "info"

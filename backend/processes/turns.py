@@ -18,8 +18,8 @@ class Pace(Struct, frozen=True, kw_only=True):
     """How fast one address is answered. It may stand for a whole office: it is slowed down and never locked out."""
 
     at_once: int = 12
-    per_s: float = 100.0
-    burst: int = 300  # answered at any speed before the pace counts
+    per_s: float = 50.0
+    burst: int = 150  # answered at any speed before the pace counts
     waiting: int = 400
 
 

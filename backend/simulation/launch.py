@@ -83,7 +83,7 @@ async def running(
         urls = await server.bootstrap("replay")
         await migrate(urls.owner)
         await prepare(urls)
-        crowd = {"YINLING_REQUESTS_PER_ADDRESS_S": "10000"}  # a whole city of simulated people comes from one address
+        crowd = {"YINLING_REQUESTS_PER_ADDRESS_S": "10000"}  # a day in a minute, and everybody comes from one address
         async with supervised(urls, folder, free_ports(2), {**crowd, **extra}) as platform:
             yield platform
 
@@ -106,6 +106,7 @@ async def supervised(
         "YINLING_GATEWAY_URL": platform.gateway_url,
         "YINLING_ALLOWED_ORIGINS": f"{platform.web_url},http://localhost:{web_port}",
         "YINLING_DEMO": "1",
+        "YINLING_REQUESTS_PER_ADDRESS_S": "300",  # all people of a demo come from one address
         "YINLING_SECRET_KEY": fresh_secret(),
         KERNELS_SETTING: str(kernels_folder(os.environ)),
         "YINLING_LOG_LEVEL": "warning",

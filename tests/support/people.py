@@ -19,8 +19,10 @@ from backend.database.owner import open_as_owner
 from backend.database.pool import Connection, Database
 from backend.processes.embedded import APP, OWNER, Embedded
 from backend.processes.serving import listening, server
+from backend.processes.turns import Pace
 
 SECRET = "an invented secret for tests, long enough"
+_ANY_PACE = Pace(at_once=1000, per_s=1e6, burst=1_000_000)  # tests ask as fast as they can, from one address
 _numbers = itertools.count(10_000_000)
 
 
@@ -105,7 +107,7 @@ async def consent(database: Database, resident_id: UUID, account_id: UUID, purpo
 @asynccontextmanager
 async def served(app: Litestar, *, send_buffer: int | None = None) -> AsyncIterator[str]:
     """The application behind a real socket; yields host and port."""
-    running = server(app)
+    running = server(app, pace=_ANY_PACE)
     with listening("127.0.0.1", 0, send_buffer) as listener:
         task = asyncio.create_task(running.serve(sockets=[listener]))
         try:

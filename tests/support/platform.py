@@ -113,7 +113,11 @@ async def running(folder: Path, *, rate: float = 1.0) -> AsyncIterator[Running]:
             await queries.set_clock(connection, at(8), rate)
             await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
             desks = await city.desks(connection)
-        extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "0.3"}
+        extra = {
+            "YINLING_BOARD_PUBLIC": "1",
+            "YINLING_DISPATCHER_IMPROVE_SECONDS": "0.3",
+            "YINLING_REQUESTS_PER_ADDRESS_S": "10000",
+        }
         async with (
             launch.supervised(urls, folder, launch.free_ports(2), extra) as platform,
             httpx.AsyncClient(base_url=platform.web_url, timeout=10) as http,

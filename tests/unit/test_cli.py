@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backend import cli
+from backend.processes.stopping import Stop
 
 
 @pytest.fixture
@@ -22,10 +23,14 @@ def _collector() -> Iterator[None]:
 def test_a_process_does_not_search_what_was_imported_for_rings(monkeypatch: pytest.MonkeyPatch):
     seen: list[int] = []
 
-    async def run(_settings: Any) -> None:
+    async def run(_settings: Any, _stop: Any) -> None:
         seen.extend((gc.get_freeze_count(), gc.get_threshold()[0]))
 
-    room = SimpleNamespace(run=run, set_up=lambda *_: None)
+    class Deaf(Stop):
+        def listen(self) -> None:
+            """The signals of the tests' own process are left alone."""
+
+    room = SimpleNamespace(run=run, set_up=lambda *_: None, Stop=Deaf)
     monkeypatch.setattr(cli, "_settings", lambda: SimpleNamespace(log_level="warning"))
     monkeypatch.setattr(cli, "_room", lambda _name: room)
     assert cli.main(["relay"]) == 0
