@@ -1,5 +1,6 @@
 """The planner's own format: a problem as JSON, ways as matrices of seconds or as points with speeds."""
 
+import inspect
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,17 @@ class Day(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def schema() -> bytes:
     """The JSON schema of the format, as committed beside its readers."""
-    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Day), order="deterministic"), indent=1) + b"\n"
+    described = _without_indents(msgspec.json.schema(Day))
+    return msgspec.json.format(msgspec.json.encode(described, order="deterministic"), indent=1) + b"\n"
+
+
+def _without_indents(part: Any) -> Any:
+    """The same with docstrings as Python 3.13 keeps them: older ones keep the indents of their lines."""
+    if isinstance(part, dict):
+        return {name: _without_indents(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_without_indents(value) for value in part]
+    return inspect.cleandoc(part) if isinstance(part, str) else part
 
 
 def read_native(path: Path) -> Instance:

@@ -40,6 +40,20 @@ def test_sql_lives_where_it_is_looked_for() -> None:
     assert strays in ([], ["backend/processes/web.py"]), strays  # a readiness probe asks SELECT 1
 
 
+def test_whoever_speaks_to_our_own_processes_has_decided_about_proxies() -> None:
+    """A desktop's proxy cannot see this machine's loopback; HTTP clients ask for it unless they are told not to."""
+    undecided = []
+    for path in SOURCES:
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call):
+                name, given = ast.unparse(call.func), {keyword.arg for keyword in call.keywords}
+                if (name == "httpx.AsyncClient" and "trust_env" not in given) or (
+                    name == "connect" and "proxy" not in given
+                ):
+                    undecided.append(f"{_name(path)}:{call.lineno}")
+    assert undecided == []
+
+
 def test_each_table_has_one_writing_slice() -> None:
     """Two writers of one table sooner or later disagree about what a row means."""
     writers: dict[str, set[str]] = defaultdict(set)
