@@ -221,20 +221,21 @@ _COMPILING = """
 import sys
 from backend.processes import warming
 from tests.support import helping
-warming.quotes_kept = lambda: False
-warming._compile = helping.work
+warming.load_kernels = lambda groups: False
+warming._compile = helping.compile_slowly
 from backend.cli import main
 sys.exit(main(["web"]))
 """
 
 
-async def test_web_stops_while_it_compiles_and_so_does_the_compiling(urls: Urls, tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_web_stops_while_it_compiles_and_so_does_the_compiling(number: int, urls: Urls, tmp_path: Path):
     mark = tmp_path / "helper"
     async with started("web", urls.app, (sys.executable, "-c", _COMPILING), helper_mark=mark) as one:
         await one.answers("/health/live")
         await until(asyncio.to_thread, mark.exists)
-        code, took = await one.told_to_stop()
-        assert code == 0
+        code, took = await one.told_to_stop(number)
+        assert code == (0 if number == signal.SIGTERM else -number)
         assert took < 5
         assert await gone(int(mark.read_text()), within=5)
 

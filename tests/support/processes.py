@@ -18,6 +18,7 @@ import httpx
 
 from backend.processes.embedded import Urls
 from backend.simulation.launch import free_ports
+from dispatch import KERNELS_SETTING
 from tests.support.people import SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def environment(url: str, **settings: object) -> dict[str, str]:
     """What a process is told; without a database it would not start."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("YINLING_")}
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith("YINLING_") or name == KERNELS_SETTING
+    }
     told = {"database_url": url, "demo": 1, "secret_key": SECRET, "log_level": "warning", **settings}
     return own | {"PYTHONPATH": str(ROOT)} | {f"YINLING_{name.upper()}": str(value) for name, value in told.items()}
 
