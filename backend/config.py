@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from backend.core.addresses import Network, networks
 
@@ -33,10 +34,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     demo: bool = False
     board_public: bool = False
     trusted_proxies: str = ""  # networks whose X-Forwarded-For or Forwarded is believed, such as 10.0.0.0/8,::1
-    session_days: float = 90.0  # of residents and families, from their last use
-    session_days_workers: float = 30.0  # the same of care workers
-    session_hours_staff: float = 12.0  # of operators, supervisors and providers, from signing in
-    codes_an_hour: int = 3000  # what the city pays for: sign-in codes sent to places nobody has signed in from yet
+    session_days: Annotated[float, Meta(gt=0, le=3650)] = 90.0  # of residents and families, from their last use
+    session_days_workers: Annotated[float, Meta(gt=0, le=3650)] = 30.0  # the same of care workers
+    session_hours_staff: Annotated[float, Meta(gt=0, le=168)] = 12.0  # of all desks, from signing in
+    codes_an_hour: Annotated[int, Meta(ge=1, le=10**9)] = 3000  # sign-in codes to new places: each costs a message
     connections: int = 4000  # of one process; fewer where it may open fewer files
     connections_per_address: int = 400  # an office may share one address; at the bound whoever waits longest is closed
     requests_per_address_s: float = 50.0  # answered at this pace after a burst; more wait and are not refused

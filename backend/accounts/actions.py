@@ -1,14 +1,17 @@
 """Sessions, and tickets for the live feed. Each action opens its own short transactions."""
 
+import time
 from typing import Final
 from uuid import UUID
+
+import structlog
 
 from backend.accounts import proofs, queries
 from backend.accounts.hashing import Hashing
 from backend.accounts.limits import Limiter, Rule, Use, refused, whom
 from backend.accounts.model import Me, OpenSession, Session, SignedIn, Ticket
 from backend.config import Settings
-from backend.core.addresses import Address
+from backend.core.addresses import Address, Headers, client_address
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM, Principal, Role
 from backend.database.pool import Connection, Database
@@ -17,6 +20,8 @@ _DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.PROVIDER})
 _DESK_IDLE_S: Final = 4 * 3600
 _SESSIONS_EACH: Final = 20  # of one account; one more ends the one used longest ago
 _TICKET_LIFETIME_S: Final = 30
+_TELL_AGAIN_S: Final = 3600.0
+log = structlog.get_logger()
 _TICKETS: Final = Rule("tickets of a session", room=60, every_s=1, longest_s=10)
 _BOARD_TICKETS: Final = Rule("board tickets of an address", room=120, every_s=0.5, longest_s=10)
 
@@ -29,6 +34,22 @@ class SigningIn:
         self.database = database
         self.limiter = Limiter(database, settings.secret_key, settings.redis_url)
         self.hashing = Hashing()
+        self._proxies = settings.proxies
+        self._tell_again_at = 0.0
+
+    def address(self, peer: str | None, headers: Headers) -> Address:
+        """Where a request comes from, as limits count it.
+
+        A proxy that is not listed makes all who come through it one; an operator is told so once in an hour.
+        """
+        found = client_address(peer, headers, self._proxies)
+        forwarded = any(name == b"x-forwarded-for" for name, _ in headers)
+        if forwarded and found.is_private and found == client_address(peer, (), ()):
+            now = time.monotonic()
+            if now >= self._tell_again_at:
+                self._tell_again_at = now + _TELL_AGAIN_S
+                log.warning("sign_in.proxy_not_listed", reason="set YINLING_TRUSTED_PROXIES to the proxy's network")
+        return found
 
     async def close(self) -> None:
         """Let go of threads and Redis."""

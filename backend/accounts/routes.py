@@ -20,7 +20,7 @@ from backend.accounts.model import (
     SignedIn,
     Ticket,
 )
-from backend.core.addresses import Address, client_address
+from backend.core.addresses import Address
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 
@@ -29,9 +29,8 @@ Unknown = Request[Any, Any, State]
 
 
 def _address(request: Unknown) -> Address:
-    """Where the request comes from, as limits count it."""
     peer = request.scope["client"]
-    return client_address(peer[0] if peer else None, request.scope["headers"], request.app.state.proxies)
+    return request.app.state.signing_in.address(peer[0] if peer else None, request.scope["headers"])
 
 
 @post("/v1/sign-in/codes", opt={"public": True}, status_code=202)

@@ -92,7 +92,6 @@ def create_app(settings: Settings, database: Database, warm: asyncio.Event | Non
                 "settings": settings,
                 "database": database,
                 "signing_in": signing_in,
-                "proxies": settings.proxies,
                 "planner": Planner(settings.time_zone, settings.policy, warm),
             }
         ),

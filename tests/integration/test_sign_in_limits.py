@@ -142,7 +142,7 @@ async def test_two_processes_count_together(database, quick):
         assert [_refused(answer) for answer in answers].count(True) == 2
 
 
-async def test_a_header_of_a_stranger_makes_nobody_new(database, quick):
+async def test_a_header_of_a_stranger_makes_nobody_new(database, quick, capfd):
     """Whoever rotates X-Forwarded-For without being a listed proxy goes on being counted as one."""
     async with asking(create_app(settings(database), database)) as client:
         refused = 0
@@ -151,6 +151,7 @@ async def test_a_header_of_a_stranger_makes_nobody_new(database, quick):
             proof = {"challenge_id": str(uuid4()), "code": "123456"}
             refused += _refused(await client.post("/v1/sign-in/phone", json=proof, headers=headers))
         assert refused >= 8
+    assert "".join(capfd.readouterr()).count("proxy_not_listed") == 1, "an operator who forgot their proxy is told once"
 
 
 async def test_behind_a_proxy_each_client_counts_for_itself(web):
