@@ -13,7 +13,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from backend.accounts import proofs, queries
+from backend.accounts.hashing import Hashing
 from backend.core.clock import machine_now
+from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
@@ -275,6 +277,23 @@ async def test_a_crowd_at_the_hasher_keeps_nobody_else_waiting(web, database, mo
             gate.set()
             rest = await asyncio.gather(*tries)
     assert [_refused(answer) for answer in rest].count(False) <= 8
+
+
+async def test_a_try_that_cannot_be_begun_soon_is_sent_away(monkeypatch):
+    """On a machine that is busy with something else a line of eight is minutes long."""
+    gate, hashing = threading.Event(), Hashing()
+    monkeypatch.setattr(proofs, "password_fits", lambda *_: gate.wait(30))
+    monkeypatch.setattr("backend.accounts.hashing._LONGEST_S", 0.1)
+    begun = asyncio.create_task(hashing.password_fits(None, "x", proven=False))
+    try:
+        with pytest.raises(DomainError) as refused:
+            await asyncio.wait_for(hashing.password_fits(None, "x", proven=False), 20)
+        assert (refused.value.code, refused.value.extra["retry_after_s"]) == ("too_many_requests", 2)
+        assert not begun.done()
+    finally:
+        gate.set()
+    assert await begun is True, "what has begun is finished"
+    hashing.close()
 
 
 async def test_spraying_is_noticed_and_slowed(web, database, quick, capfd):
