@@ -58,8 +58,7 @@ class SolverPool:
             if self._stopped:
                 return None
             try:
-                if not self._warmed:
-                    # loading the kernels takes a second or two, which is no overrun
+                if not self._warmed:  # a fresh process loads its kernels first, which is no overrun
                     await self._run(_load)
                     self._warmed = True
                 return await asyncio.wait_for(self._run(_search, problem, plan, seconds, seed), 2 * seconds + _GRACE_S)
@@ -67,7 +66,7 @@ class SolverPool:
                 log.warning("solver.replaced", error=type(error).__name__)
                 if not self._stopped:
                     self._kill()
-                    self._executor = one_helper()
+                    self._executor, self._warmed = one_helper(), False
                 return None
 
     def _run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
