@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -334,6 +335,8 @@ async def test_whatever_anybody_does_an_order_is_where_its_rules_let_it_be(
     server: Embedded, city_template: str, number: int
 ):
     """And nothing is left behind: no stop, seat, offer, timer, hold or link of an order that has gone on without it."""
+    if number == 0:
+        announce("order model")
     name = f"model_{next(_numbers)}"
     async with City.open(await server.copy_database(city_template, name)) as city:
         walk = Walk(city, number)
@@ -345,13 +348,14 @@ async def test_whatever_anybody_does_an_order_is_where_its_rules_let_it_be(
                 broken = [line for line in logs if line["log_level"] in {"error", "critical"}]
                 assert not broken, broken
             except AssertionError as error:
-                raise AssertionError("\n".join([*walk.trace, f"=> {error}", *map(str, logs[-3:])])) from error
+                story = "\n".join([*walk.trace, f"=> {error}", *map(str, logs[-3:])])
+                sys.stdout.write(story + "\n")  # at once: a long run goes on
+                raise AssertionError(story) from error
     await server.drop_database(name)
 
 
 def test_how_much_of_the_table_was_walked():
     """Not a claim about the platform, but about the walks above: they got about."""
-    announce("order model")
     if not _visited:
         pytest.skip("no walk was run before")
     cells = len(life.PEOPLE) * (len(life.COMMANDS) + 1) * len(_states)
