@@ -18,7 +18,7 @@ from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM, Role
 from backend.pages import queries
 from backend.pages.fixed import answer, files_below
-from backend.pages.words import KINDS, REASONS, STATES, WEEKDAYS, WORDS
+from backend.pages.words import FLAGS, KINDS, REASONS, STATES, WEEKDAYS, WORDS
 from backend.pages.words import State as Shown
 
 _FOLDER: Final = Path(__file__).parent
@@ -94,7 +94,7 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         stops = await queries.stops(connection, on)
         events = await queries.latest(connection, _TICKER)
         figures = await queries.figures(connection, on)
-        manual = await queries.manual_orders(connection)
+        manual = await queries.desk_orders(connection)
         late = await queries.late_orders(connection, on)
         care_clock = await queries.care_clock(connection)
     first = min((s.from_at.astimezone(zone_info) for s in shifts), default=now).replace(
@@ -121,8 +121,7 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         ],
         figures=figures,
         manual=[
-            (grouped(m.code), KINDS[m.kind][lang], REASONS.get(m.reason or "", {"zh": m.reason or "", "en": m.reason or ""})[lang],
-             m.window_to.astimezone(zone_info).strftime("%H:%M"))
+            (grouped(m.code), KINDS[m.kind][lang], _why(m, lang), m.window_to.astimezone(zone_info).strftime("%H:%M"))
             for m in manual
         ],
         late=[
@@ -130,6 +129,14 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         ],
         care_clock=care_clock,
     )  # fmt: skip
+
+
+def _why(order: queries.DeskOrder, lang: str) -> str:
+    """What brings an order to the desk: why nobody was found, or what is odd about the visit."""
+    if order.status == "manual":
+        return REASONS[order.reason][lang] if order.reason in REASONS else order.reason or ""
+    odd = [FLAGS[flag][lang] for flag in order.flags if flag in FLAGS]
+    return " · ".join([STATES[order.status].label(lang), *odd])
 
 
 def _zones(

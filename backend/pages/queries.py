@@ -138,24 +138,29 @@ async def figures(connection: Connection, on: date) -> Figures:
     )
 
 
-class ManualOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """An order a person must place."""
+class DeskOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """An order a person must place, or a visit a person must decide about."""
 
     code: str
     kind: Kind
+    status: str
     reason: str | None
+    flags: list[str]
     window_to: Instant
 
 
-async def manual_orders(connection: Connection) -> list[ManualOrder]:
-    """What waits at the operator's desk, the most urgent first."""
+async def desk_orders(connection: Connection) -> list[DeskOrder]:
+    """What waits at the operator's desk: who still needs somebody first, the most urgent before the others."""
     read = await readable(
         connection,
-        ManualOrder,
-        """SELECT code, kind, reason, window_to FROM orders WHERE status = 'manual'
-           UNION ALL SELECT code, kind, 'unreadable', window_to FROM orders
-           WHERE 'UNREADABLE' = ANY (flags) AND status IN ('accepted', 'en_route', 'arrived', 'in_service', 'no_access')
-           ORDER BY window_to LIMIT 8""",
+        DeskOrder,
+        """SELECT code, kind, status, reason, flags, window_to FROM (
+               SELECT code, kind, status, reason, flags, window_to FROM orders
+               WHERE status IN ('manual', 'disputed', 'exception')
+               UNION ALL SELECT code, kind, 'manual', 'unreadable', flags, window_to FROM orders
+               WHERE 'UNREADABLE' = ANY (flags)
+                 AND status IN ('accepted', 'en_route', 'arrived', 'in_service', 'no_access')) waiting
+           ORDER BY status <> 'manual', window_to LIMIT 8""",
     )
     return read.rows
 

@@ -396,6 +396,12 @@ async def test_the_desks_tasks_come_page_by_page_the_oldest_first_for_operators_
         assert (await nobody.get("/v1/reviews")).status_code == 403
 
 
+async def test_the_board_says_what_is_odd_in_words(city: City):
+    await in_exception(city)
+    page = (await (await city.staff("operator")).get("/", lang="en")).text
+    assert "to verify · too short" in page
+
+
 async def test_no_statement_is_changed_or_taken_back(city: City):
     """Not even by the platform's own role."""
     await in_exception(city)

@@ -24,6 +24,7 @@ _THINKS_S = (180.0, 720.0)  # a provider's desk answers offers this often, care 
 _SHOWN = 0.1  # of the bookings are for the resident whose daughter the welcome names
 _DONE = frozenset({"checked_out"})
 _LOOK_FOR_COLLEAGUE_S, _LOOKS_FOR_COLLEAGUE = 0.5, 200
+_CLOCKED_RATE = 100.0  # care seconds per real second
 _DEGREE_M = 111_195.0  # of latitude
 _ANSWER_S = 20.0  # an answer that takes longer is asked for again
 _REST_S = 5.0  # after a request that failed, real seconds
@@ -233,8 +234,10 @@ class Population:
         return next((stop["order_status"] for stop in route["stops"] if stop["order_id"] == order_id), None)
 
     def _report(self, x: float, y: float) -> dict[str, Any]:
+        """What the phone says. In very fast motion a request is under way for many minutes of care time: no clock then."""
         near = self._chooser.gauss(0, 0.0003)
-        return {"device_at": self._pace.now().isoformat(), "x": x + near, "y": y, "accuracy_m": 12.0}
+        device_at = self._pace.now().isoformat() if self._pace.rate <= _CLOCKED_RATE else None
+        return {"device_at": device_at, "x": x + near, "y": y, "accuracy_m": 12.0}
 
 
 class Spot:
