@@ -22,6 +22,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     database_url: str
     owner_database_url: str | None = None
+    database_connections: int | None = None  # at most so many for this process; empty: as many as it was made for
     redis_url: str | None = None
     host: str = "127.0.0.1"
     web_port: int = 8000

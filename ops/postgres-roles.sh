@@ -16,7 +16,7 @@ CREATE DATABASE yinling OWNER yinling_owner;
 -- Nobody holds a lock for long: the processes ask for the same on each connection, this holds for whoever else uses the role.
 ALTER ROLE yinling_app SET statement_timeout = '10s';
 ALTER ROLE yinling_app SET lock_timeout = '4s';
-ALTER ROLE yinling_app SET idle_in_transaction_session_timeout = '5s';
+ALTER ROLE yinling_app SET idle_in_transaction_session_timeout = '15s';
 ALTER ROLE yinling_app SET transaction_timeout = '20s';
 -- A migration waits shortly for its locks, so that no queue forms behind it.
 ALTER ROLE yinling_owner SET lock_timeout = '5s';

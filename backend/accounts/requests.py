@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import MediaType, Request, Response
@@ -11,7 +12,7 @@ from litestar.datastructures import State
 from backend.accounts import queries
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
-from backend.database.pool import Connection
+from backend.database.pool import Connection, Lane
 
 T = TypeVar("T")
 _KEY_LENGTHS: Final = range(8, 256)
@@ -19,12 +20,16 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 async def write_once(
-    request: Request[Principal, Any, State], status: int, action: Callable[[Connection], Awaitable[T]]
+    request: Request[Principal, Any, State],
+    status: int,
+    action: Callable[[Connection], Awaitable[T]],
+    zone_id: UUID | None = None,
 ) -> Response[T]:
     """Run `action` as the caller in one transaction and store its answer in the same one.
 
     The same key and request get the stored answer back, marked `Idempotency-Replayed: true`. A refusal changes
-    nothing and is not stored. Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
+    nothing and is not stored. Whoever locks a zone's plan waits in the zone's own line, and keeps nobody of another zone
+    waiting: the zone of the order or offer in the address, or `zone_id`. Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
     """
     key = request.headers.get("idempotency-key", "")
     if len(key) not in _KEY_LENGTHS or not (key.isascii() and key.isprintable()):
@@ -34,7 +39,8 @@ async def write_once(
         raise DomainError("not_allowed")
     route = f"{request.method} {request.scope['path_template']}"
     request_hash = hashlib.sha256(request.url.path.encode() + b"\0" + body).digest()
-    async with request.app.state.database.unit_of_work(caller) as connection:
+    line = zone_id or await request.app.state.zones.of_path(request.path_params) or caller.account_id
+    async with request.app.state.database.unit_of_work(caller, Lane.COMMANDS, line) as connection:
         if not await queries.try_lock_key(connection, caller.account_id, route, key):
             raise DomainError("request_in_progress", retry_after_s=1)
         kept = await queries.kept_answer(connection, caller.account_id, route, key)

@@ -34,6 +34,7 @@ from backend.scheduling import queries as scheduling
 from backend.scheduling import quotes
 from backend.scheduling import slots as tokens
 from backend.scheduling.actions import write_plan
+from backend.scheduling.model import PlanRow
 from backend.scheduling.slots import Neighbour, PickupPoint, Refused, Slot, Wanted, WantedLink, WantedSeat
 from backend.scheduling.snapshots import Planner
 
@@ -254,13 +255,14 @@ async def _hold(
     if wanted.catalogue_version_id != slot.catalogue_version_id:
         raise DomainError("slot_invalid", "The service has changed meanwhile; ask for new slots.")
     _brought_between(planner, wanted.pickup, slot.plan_on, slot.plan_on)
-    await scheduling.ensure_plan(connection, wanted.zone_id, slot.plan_on)
-    plan = await scheduling.plan_for_update(connection, wanted.zone_id, slot.plan_on)
-    places = [place for place in (wanted.place_id, wanted.pickup_place_id) if place]
-    day = await planner.day(connection, wanted.zone_id, slot.plan_on, now, plan=plan, places=places)
+    apart = await _still_apart(connection, wanted, slot)
+    taken = await quotes.take_up(connection, planner, wanted, apart, now, await _plan(connection, wanted, slot))
+    locked = await scheduling.plan_for_update(connection, wanted.zone_id, slot.plan_on)
     since = day_origin(city_date(now, planner.zone_info), planner.zone_info)
     await caps.may_book(connection, wanted.resident_id, slot.plan_on, since)
     slot = await _still_apart(connection, wanted, slot)
+    if slot != apart or not taken.still_as(locked):  # something came in between: once more, while nothing can
+        taken = await quotes.take_up(connection, planner, wanted, slot, now, locked)
     asked_by = await _asker(connection, principal, request)
     booking_id = await queries.insert_booking(
         connection, wanted.resident_id, wanted.item_code, request.channel.value, asked_by, principal.account_id,
@@ -291,15 +293,24 @@ async def _hold(
         await order_queries.insert_link(
             connection, NewLink(before, after, link.min_gap_s, link.max_gap_s, link.gap_from)
         )
-    planned = quotes.place_into(planner, day, wanted, slot, str(order_id))
+    planned = taken.named(order_id)
     if planned is not None:
-        written = await write_plan(connection, day, planned, hold=(order_id, now + timedelta(seconds=hold_s)))
+        written = await write_plan(connection, taken.day, planned, hold=(order_id, now + timedelta(seconds=hold_s)))
         await orders.follow_plan(connection, written, order_id)
     elif not slot.soft:
         raise DomainError("slot_taken")
     else:
-        await scheduling.raise_version(connection, plan.id, improved=False)
+        await scheduling.raise_version(connection, locked.id, improved=False)
     return order_id
+
+
+async def _plan(connection: Connection, wanted: Wanted, slot: Slot) -> PlanRow:
+    """The plan of the slot's day without a lock, made when it is the first of its day."""
+    found = await scheduling.plan(connection, wanted.zone_id, slot.plan_on)
+    if found is not None:
+        return found
+    await scheduling.ensure_plan(connection, wanted.zone_id, slot.plan_on)
+    return await scheduling.plan_for_update(connection, wanted.zone_id, slot.plan_on)
 
 
 async def _asker(connection: Connection, principal: Principal, request: BookingRequest) -> UUID | None:
@@ -330,7 +341,7 @@ async def _still_apart(connection: Connection, wanted: Wanted, slot: Slot) -> Sl
 
 async def extend(connection: Connection, principal: Principal, order_id: UUID) -> Order:
     """Keep a hold longer while the caller is still on the line. Raises hold_expired (410)."""
-    order = await order_queries.order(connection, order_id)
+    order = await order_queries.own_order(connection, principal, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):

@@ -12,7 +12,9 @@ from backend.accounts.requests import write_once
 from backend.bookings import actions
 from backend.bookings.model import BookingRequest, Quote, QuoteRequest
 from backend.core.principal import Principal, Role
+from backend.database.pool import Lane
 from backend.orders.routes import OrderView, shown
+from backend.scheduling import slots
 
 _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
 
@@ -21,7 +23,7 @@ _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
 async def quote(request: Request[Principal, Any, State], data: JSONBody[QuoteRequest]) -> Quote:
     """Feasible start slots for a service and a resident, each with its price."""
     state = request.app.state
-    async with state.database.unit_of_work(request.user) as connection:
+    async with state.database.unit_of_work(request.user, Lane.PLANNING) as connection:
         return await actions.ask(connection, request.user, state.planner, state.settings.secret_key, data)
 
 
@@ -36,7 +38,8 @@ async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRe
             request.user.role,
         )
 
-    return await write_once(request, 201, action)
+    resident_id = slots.opened(data.slot, state.settings.secret_key).resident_id
+    return await write_once(request, 201, action, await state.zones.of_resident(resident_id))
 
 
 @post("/v1/orders/{order_id:uuid}/extend", guards=[_CLIENTS], status_code=200)

@@ -50,6 +50,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "too_many_requests": (429, "Too many attempts; please wait."),
     "internal_error": (500, "Something failed on our side; nothing was changed."),
     "not_ready": (503, "The planner of this process is still starting; please try again in a few seconds."),
+    "busy": (503, "Too many people are asking at once; please try again in a moment."),
     "unavailable": (503, "The service is restarting; please try again."),
 }
 

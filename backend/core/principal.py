@@ -37,6 +37,11 @@ class Principal(Struct, frozen=True):
     resident_ids: tuple[UUID, ...] = ()
     followed_ids: tuple[UUID, ...] = ()
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether everybody's orders are this person's business: the city's own staff, and the platform."""
+        return self.role in {Role.OPERATOR, Role.SUPERVISOR, Role.SYSTEM}
+
     def acts_for(self, resident_id: UUID) -> bool:
         """Whether this person may book and decide for the resident; operators and the system may for everyone."""
         if self.role in {Role.OPERATOR, Role.SYSTEM}:

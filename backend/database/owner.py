@@ -4,9 +4,9 @@ The processes, and every slice, are kept from importing this by a contract in `p
 refuses the owner's role. The owner is bound by row-level security like everybody, so it says as whom it comes.
 """
 
-from backend.database.pool import Database, new_pool
+from backend.database.pool import Database, Lane
 
 
 async def open_as_owner(url: str, *, size: int = 1) -> Database:
     """Connect as the role that owns the schema, without asking whether it is safe to serve people with."""
-    return Database(await new_pool(url, size), url)
+    return await Database.connect(url, {Lane.COUNTER: size}, patience_s=None, limits={})

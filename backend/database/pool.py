@@ -1,16 +1,34 @@
 """The connection pool and the one door to it: a transaction that runs as somebody."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from backend.core.principal import Principal
+from backend.database.line import Line
 
+PATIENCE_S: Final = 5.0  # how long a person's request waits in line
+LIMITS: Final[Mapping[str, str]] = {
+    "statement_timeout": "10s",
+    "lock_timeout": "4s",
+    "idle_in_transaction_session_timeout": "15s",  # a frozen process gives its locks back; a web process may think
+    "transaction_timeout": "20s",
+    "client_connection_check_interval": "5s",  # nobody waits for a lock on behalf of a process that is gone
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""Asked for on each connection, so that they hold whatever the role was given."""
+NEVER_IDLE: Final[Mapping[str, str]] = {**LIMITS, "idle_in_transaction_session_timeout": "5s"}
+"""For processes that do all their thinking between transactions."""
+_CONNECT_S: Final = 5
+_IDLE_S: Final = 60.0  # an unused connection is given back to other processes
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
 _CLOSE_WITHIN_S = 1.0  # a database that does not answer must not keep a process from ending
@@ -67,9 +85,11 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=_encode, decoder=decode, schema="pg_catalog", format="text")
 
 
-async def new_pool(url: str, size: int) -> asyncpg.Pool:
-    """Connections that are ready for our statements; whose they are is not looked at."""
-    return await asyncpg.create_pool(url, min_size=1, max_size=size, init=_prepare, reset=_hand_back)
+async def _slot(url: str, limits: Mapping[str, str]) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        url, min_size=0, max_size=1, max_inactive_connection_lifetime=_IDLE_S, timeout=_CONNECT_S, init=_prepare,
+        reset=_hand_back, server_settings=dict(limits),
+    )  # fmt: skip
 
 
 async def _hand_back(connection: Connection) -> None:
@@ -78,37 +98,84 @@ async def _hand_back(connection: Connection) -> None:
         await connection.reset()
 
 
-class Database:
-    """A pool of connections as the application role; every transaction is opened as a principal."""
+class Lane(StrEnum):
+    """Who waits in which line. Nobody at the counter waits for those who plan or for a lock."""
 
-    def __init__(self, pool: asyncpg.Pool, url: str) -> None:
-        self._pool = pool
+    COUNTER = "counter"  # sign-in, sessions, readiness and short reads: takes no lock that others hold for long
+    PLANNING = "planning"  # quotes and boards: long to think, locking nothing
+    COMMANDS = "commands"  # whatever takes a plan's lock
+    FEED = "feed"  # following the feed, which must go on whoever stands at the door
+
+
+class Database:
+    """Lines of connections as the application role; every transaction is opened as a principal."""
+
+    def __init__(self, lines: Mapping[Lane, Line], url: str) -> None:
+        self._lines = lines
         self.url = url
 
     @classmethod
-    async def open(cls, url: str, *, size: int = 10) -> "Database":
-        """Connect and refuse a role that is not bound by row-level security. Raises UnsafeRoleError."""
-        pool = await new_pool(url, size)
+    async def open(
+        cls,
+        url: str,
+        *,
+        size: int = 10,
+        lanes: Mapping[Lane, int] | None = None,
+        patience_s: float | None = PATIENCE_S,
+        limits: Mapping[str, str] = LIMITS,
+    ) -> "Database":
+        """Connect and refuse a role that is not bound by row-level security. Raises UnsafeRoleError.
+
+        `lanes` gives each line its connections; without it one line of `size` serves everybody.
+        """
+        database = await cls.connect(url, lanes or {Lane.COUNTER: size}, patience_s=patience_s, limits=limits)
         try:
-            async with pool.acquire() as connection:
+            async with database.as_nobody() as connection:
                 await _refuse_unsafe_role(connection)
         except BaseException:
-            pool.terminate()
+            database.terminate()
             raise
-        return cls(pool, url)
+        return database
+
+    @classmethod
+    async def connect(
+        cls, url: str, lanes: Mapping[Lane, int], *, patience_s: float | None, limits: Mapping[str, str]
+    ) -> "Database":
+        """Make the lines, whoever the role is; connections are opened as they are needed."""
+        lines = {
+            lane: Line(
+                [await _slot(url, limits) for _ in range(size)], patience_s=None if lane is Lane.FEED else patience_s
+            )
+            for lane, size in lanes.items()
+        }
+        return cls(lines, url)
 
     async def close(self) -> None:
         """Give every connection back and close it; those that do not come back within a moment are cut."""
         try:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
-                await self._pool.close()
+                await asyncio.gather(*(line.close() for line in self._lines.values()))
         except TimeoutError:
-            self._pool.terminate()
+            self.terminate()
+
+    def terminate(self) -> None:
+        """Close every connection now."""
+        for line in self._lines.values():
+            line.terminate()
+
+    def line(self, lane: Lane) -> Line:
+        """The line of a lane; a process without one of its own has everybody at the counter."""
+        return self._lines.get(lane) or self._lines[Lane.COUNTER]
 
     @asynccontextmanager
-    async def unit_of_work(self, principal: Principal) -> AsyncGenerator[Connection]:
-        """One transaction that sees and writes only what row-level security grants the principal."""
-        async with self._pool.acquire() as connection, connection.transaction():
+    async def unit_of_work(
+        self, principal: Principal, lane: Lane = Lane.COUNTER, key: Hashable = None
+    ) -> AsyncGenerator[Connection]:
+        """One transaction that sees and writes only what row-level security grants the principal.
+
+        `key` is the zone whose plan it locks, else the account that asks: one key never takes a whole lane. Raises busy.
+        """
+        async with self.line(lane).connection(key or principal.account_id) as connection, connection.transaction():
             await connection.execute(
                 _SET_PRINCIPAL,
                 principal.role.value,
@@ -122,12 +189,12 @@ class Database:
     @asynccontextmanager
     async def as_nobody(self) -> AsyncGenerator[Connection]:
         """A connection without a principal: row-level security shows it nothing, so only our SQL functions answer."""
-        async with self._pool.acquire() as connection:
+        async with self.line(Lane.COUNTER).connection() as connection:
             yield connection
 
     async def listen(self) -> asyncpg.Connection:
-        """A connection of its own, outside the pool, for LISTEN; the caller closes it."""
-        return await asyncpg.connect(self.url)
+        """A connection of its own, outside the lines, for LISTEN; the caller closes it."""
+        return await asyncpg.connect(self.url, timeout=_CONNECT_S, server_settings=dict(LIMITS))
 
 
 @asynccontextmanager

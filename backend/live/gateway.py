@@ -16,6 +16,7 @@ from backend.accounts import proofs, queries
 from backend.accounts.model import SignedIn
 from backend.core.addresses import Network, client_address, counted
 from backend.core.bounds import Asked
+from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.events.feed import Cursor, head
@@ -104,6 +105,9 @@ async def live(socket: Socket) -> None:
         connection = await _admit(door, socket)
     except _RefusedError as refused:
         await close(socket, refused.code)
+        return
+    except DomainError:  # the line for the database is too long
+        await close(socket, Close.BUSY)
         return
     except WebSocketDisconnect:
         return

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from backend.accounts import queries
 from backend.core.principal import SYSTEM
-from backend.database.pool import Database
+from backend.database.pool import Database, Lane
 from backend.events.feed import CHANNEL, REDIS_CHANNEL, FeedRow, head, newest, read_feed
 from backend.live.audience import keys_of
 from backend.live.channels import Hub
@@ -40,7 +40,7 @@ class Tail:
 
     async def start(self) -> None:
         """Stand at the end of the feed before anybody is let in."""
-        async with self._database.unit_of_work(SYSTEM) as connection:
+        async with self._database.unit_of_work(SYSTEM, Lane.FEED) as connection:
             rows = await newest(connection, self._hub.kept)
             end = await head(connection)
             self.zone_ids = await queries.zone_ids(connection)
@@ -76,7 +76,7 @@ class Tail:
                 continue
 
     async def _read(self) -> int:
-        async with self._database.unit_of_work(SYSTEM) as connection:
+        async with self._database.unit_of_work(SYSTEM, Lane.FEED) as connection:
             rows = await read_feed(connection, self._hub.position, BATCH)
         for start in range(0, len(rows), _STEP):
             step = rows[start : start + _STEP]
@@ -95,7 +95,7 @@ class Tail:
     async def _recheck_forever(self) -> None:
         while True:
             await asyncio.sleep(_RECHECK_S)
-            async with self._database.unit_of_work(SYSTEM) as connection:
+            async with self._database.unit_of_work(SYSTEM, Lane.FEED) as connection:
                 end = await head(connection)
                 self.zone_ids = await queries.zone_ids(connection)
             if end.epoch != self._hub.position.epoch:
@@ -105,7 +105,7 @@ class Tail:
     async def _recheck(self, connections: list[Connection]) -> None:
         """Close the sockets of sessions that ended, and let the others hear what they may hear now."""
         ids = {connection.holder.session_id for connection in connections if connection.holder}
-        async with self._database.unit_of_work(SYSTEM) as database:
+        async with self._database.unit_of_work(SYSTEM, Lane.FEED) as database:
             standing = {one.session_id: one for one in await queries.still_signed_in(database, list(ids))}
         for connection in connections:
             holder = standing.get(connection.holder.session_id) if connection.holder else None

@@ -156,7 +156,7 @@ def actor_of(principal: Principal) -> Actor:
 
 async def confirm(connection: Connection, principal: Principal, order_id: UUID, zone_info: ZoneInfo) -> Order:
     """Place a held order: from here its window is promised to the resident. Raises hold_expired (410)."""
-    order = await queries.order(connection, order_id)
+    order = await queries.own_order(connection, principal, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
@@ -202,7 +202,7 @@ async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) 
 
 async def release(connection: Connection, principal: Principal, order_id: UUID) -> Order:
     """Give a hold back before it runs out."""
-    order = await queries.order(connection, order_id)
+    order = await queries.own_order(connection, principal, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
@@ -230,7 +230,7 @@ async def cancel(connection: Connection, principal: Principal, order_id: UUID, r
     Whose wish it was follows from the role; an operator names it, and nobody else can. A provider does not end a
     resident's order: it declines or steps back (`offering.step_back`).
     """
-    order = await queries.order(connection, order_id)
+    order = await queries.own_order(connection, principal, order_id)
     actor = actor_of(principal)
     if actor is Actor.PROVIDER or not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")

@@ -266,6 +266,7 @@ class Timer(Struct, frozen=True, forbid_unknown_fields=True):
     id: UUID
     kind: str
     subject_id: UUID
+    zone_id: UUID | None  # whose plan is locked when it fires
 
 
 class Waiting(Struct, frozen=True, forbid_unknown_fields=True):

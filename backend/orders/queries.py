@@ -6,6 +6,7 @@ from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from backend.core.errors import DomainError
+from backend.core.principal import Principal
 from backend.database.pool import Connection
 from backend.database.rows import Readable, execute, execute_many, many, maybe_one, one, readable, value
 from backend.orders.model import (
@@ -35,14 +36,30 @@ ORDER_COLUMNS: Final[
 NOT_THERE: Final = ("lapsed", "cancelled", "unserved", "missed", "aborted", "rejected")
 
 
+_OWN: Final[LiteralString] = "($2 OR resident_id = ANY ($3::uuid[]) OR provider_id = $4)"
+
+
+def _scope(principal: Principal) -> tuple[bool, list[UUID], UUID | None]:
+    """Whose orders: the statement says so itself, and row-level security says it again."""
+    return principal.sees_all, list(principal.resident_ids), principal.provider_id
+
+
 async def order(connection: Connection, order_id: UUID) -> Order:
-    """One order the principal may see. Raises DomainError unknown_order (404)."""
+    """One order, for the platform. Raises DomainError unknown_order (404)."""
+    found = await maybe_one(connection, Order, "SELECT " + ORDER_COLUMNS + " FROM orders WHERE id = $1", order_id)
+    if found is None:
+        raise DomainError("unknown_order")
+    return found
+
+
+async def own_order(connection: Connection, principal: Principal, order_id: UUID) -> Order:
+    """One order the principal is a party of, or staff for. Raises DomainError unknown_order (404)."""
     found = await maybe_one(
         connection,
         Order,
-        "SELECT " + ORDER_COLUMNS + """ FROM orders WHERE id = $1""",
-        order_id,
-    )
+        "SELECT " + ORDER_COLUMNS + " FROM orders WHERE id = $1 AND " + _OWN,
+        order_id, *_scope(principal),
+    )  # fmt: skip
     if found is None:
         raise DomainError("unknown_order")
     return found
@@ -64,20 +81,16 @@ async def order_for_update(connection: Connection, order_id: UUID) -> Order:
 
 
 async def orders_page(
-    connection: Connection, statuses: Sequence[str] | None, after: UUID | None, limit: int
+    connection: Connection, principal: Principal, statuses: Sequence[str] | None, after: UUID | None, limit: int
 ) -> Readable[Order]:
-    """The newest orders the principal may see, by descending id."""
+    """The newest orders the principal is a party of, or all for staff, by descending id."""
     return await readable(
         connection,
         Order,
-        "SELECT "
-        + ORDER_COLUMNS
-        + """ FROM orders WHERE ($1::text[] IS NULL OR status = ANY ($1)) AND ($2::uuid IS NULL OR id < $2)
-           ORDER BY id DESC LIMIT $3""",
-        list(statuses) if statuses else None,
-        after,
-        limit,
-    )
+        "SELECT " + ORDER_COLUMNS + " FROM orders WHERE ($1::text[] IS NULL OR status = ANY ($1)) AND " + _OWN + """
+           AND ($5::uuid IS NULL OR id < $5) ORDER BY id DESC LIMIT $6""",
+        list(statuses) if statuses else None, *_scope(principal), after, limit,
+    )  # fmt: skip
 
 
 async def orders_to_review(
@@ -361,14 +374,14 @@ async def offer(connection: Connection, offer_id: UUID) -> Offer:
     return found
 
 
-async def open_offers(connection: Connection) -> list[Offer]:
-    """The offers that wait for the principal's provider, the most urgent first."""
+async def open_offers(connection: Connection, provider_id: UUID | None) -> list[Offer]:
+    """The offers that wait for a provider, the most urgent first."""
     return await many(
         connection,
         Offer,
         """SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers
-           WHERE status = 'open' ORDER BY expires_at LIMIT 200""",
-    )
+           WHERE provider_id = $1 AND status = 'open' ORDER BY expires_at LIMIT 200""", provider_id,
+    )  # fmt: skip
 
 
 async def open_offer_of(connection: Connection, order_id: UUID, provider_id: UUID) -> Offer:
@@ -430,15 +443,19 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[
     return read.rows
 
 
-async def due(connection: Connection, tries: int) -> list[Timer]:
-    """Timers whose time has come, the oldest first; one that failed too often waits for a person."""
+async def due(connection: Connection, tries: int, resting: Sequence[UUID] = ()) -> list[Timer]:
+    """Timers whose time has come but for zones at rest, the oldest first; one that failed too often waits for a person."""
     return await many(
         connection,
         Timer,
-        """SELECT id, kind, subject_id FROM timers
-           WHERE fired_at IS NULL AND due_at <= yinling_now() AND tries < $1 ORDER BY due_at LIMIT 100""",
-        tries,
-    )
+        """SELECT t.id, t.kind, t.subject_id, coalesce(o.zone_id, a.zone_id) AS zone_id
+           FROM timers t LEFT JOIN orders o ON o.id = t.subject_id
+           LEFT JOIN offers f ON f.id = t.subject_id LEFT JOIN orders a ON a.id = f.order_id
+           WHERE t.fired_at IS NULL AND t.due_at <= yinling_now() AND t.tries < $1
+             AND (coalesce(o.zone_id, a.zone_id) = ANY ($2)) IS NOT TRUE
+           ORDER BY t.due_at LIMIT 100""",
+        tries, list(resting),
+    )  # fmt: skip
 
 
 async def lock_for(connection: Connection, timer: Timer) -> None:

@@ -83,7 +83,7 @@ async def dispute(connection: Connection, principal: Principal, order_id: UUID, 
 
 async def _to_be_judged(connection: Connection, principal: Principal, order_id: UUID, command: Command) -> Order:
     """An order the principal may decide for and that waits for the resident's word, locked."""
-    order = await queries.order(connection, order_id)
+    order = await queries.own_order(connection, principal, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
@@ -116,7 +116,7 @@ async def _see(connection: Connection, principal: Principal, order_id: UUID) -> 
         if not mine:
             raise DomainError("unknown_order")
         return
-    order = await queries.order(connection, order_id)
+    order = await queries.own_order(connection, principal, order_id)
     if principal.role is not Role.PROVIDER and not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
 

@@ -141,7 +141,7 @@ async def list_orders(
 ) -> OrderPage:
     """The orders the reader may see."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        page = await queries.orders_page(connection, [status] if status else None, cursor, limit)
+        page = await queries.orders_page(connection, request.user, [status] if status else None, cursor, limit)
     ids = [order.id for order in page.rows] + [error.key for error in page.spoilt if error.key]
     return OrderPage([shown(order, request.user.role) for order in page.rows], min(ids) if len(ids) == limit else None)
 
@@ -158,7 +158,7 @@ async def search(request: Asked, data: JSONBody[CodeSearch]) -> OrderView:
 async def read_order(request: Asked, order_id: FromPath[UUID]) -> OrderView:
     """One order."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return shown(await queries.order(connection, order_id), request.user.role)
+        return shown(await queries.own_order(connection, request.user, order_id), request.user.role)
 
 
 @post("/v1/orders/{order_id:uuid}/confirm", guards=[_CLIENTS], status_code=200)
@@ -250,7 +250,7 @@ async def unserved(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reas
 async def list_offers(request: Asked) -> list[Offer]:
     """The offers that wait for this provider."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return await queries.open_offers(connection)
+        return await queries.open_offers(connection, request.user.provider_id)
 
 
 @post("/v1/offers/{offer_id:uuid}/accept", guards=[_PROVIDERS], status_code=200)

@@ -21,7 +21,7 @@ OWNER, APP = "yinling_owner", "yinling_app"
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _APP_LIMITS = {
     "statement_timeout": "10s",
-    "idle_in_transaction_session_timeout": "5s",
+    "idle_in_transaction_session_timeout": "15s",
     "transaction_timeout": "20s",
     "lock_timeout": "4s",
 }

@@ -11,7 +11,7 @@ from litestar import Litestar, get
 from litestar.datastructures import State
 
 from backend.config import Settings
-from backend.database.pool import Database
+from backend.database.pool import Database, Lane
 from backend.live.channels import Hub
 from backend.live.gateway import Door, live
 from backend.live.tail import Tail
@@ -20,7 +20,7 @@ from backend.processes.problems import HANDLERS
 from backend.processes.serving import serve
 
 log = structlog.get_logger()
-_POOL_SIZE: Final = 6
+_CONNECTIONS: Final = 2  # and one to listen on
 _SEND_BUFFER: Final = 64 * 1024  # so that a reader who stops reading is noticed after kilobytes, not megabytes
 
 
@@ -63,9 +63,14 @@ def _die_with_it(task: "asyncio.Task[None]") -> None:
         signal.raise_signal(signal.SIGTERM)
 
 
+def _lanes(connections: int) -> dict[Lane, int]:
+    """One connection follows the feed whatever crowd stands at the door."""
+    return {Lane.FEED: 1, Lane.COUNTER: max(1, connections - 1)}
+
+
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until told to stop."""
-    database = await Database.open(settings.database_url, size=_POOL_SIZE)
+    database = await Database.open(settings.database_url, lanes=_lanes(settings.database_connections or _CONNECTIONS))
     try:
         app = create_gateway(settings, database)
         await serve(app, settings, settings.gateway_port, stop, send_buffer=_SEND_BUFFER)

@@ -1,6 +1,8 @@
 """Timers that have come due in care time, and the housekeeping of tables that grow."""
 
 import asyncio
+import time
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -9,7 +11,7 @@ from backend.accounts import queries as accounts
 from backend.bookings import queries as bookings
 from backend.config import Settings
 from backend.core.principal import SYSTEM
-from backend.database.pool import Connection, Database
+from backend.database.pool import NEVER_IDLE, Connection, Database, Lane
 from backend.database.rows import UnreadableRowError
 from backend.orders import timers
 from backend.orders.aside import set_aside
@@ -20,32 +22,79 @@ from backend.processes.stopping import pause
 _POLL_S = 0.25
 _HOUSEKEEPING_S = 3600.0
 _TRIES = 5
+_CONNECTIONS = 3
 _LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)  # the process ends and is started again
+_LOCKED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+_REST_S = 2.0  # a zone whose plan somebody holds is left alone for so long
 log = structlog.get_logger()
 
 
-async def fire_due(database: Database, stop: asyncio.Event | None = None) -> int:
-    """Fire what is due, each timer in its own transaction; a timer that fails is tried again and kept for a person.
+class Clerk:
+    """Fires what is due, each zone for itself: where somebody holds a plan's lock, the timers of no other zone wait."""
 
-    Told to stop, it finishes the timer in hand: the others are rows, and wait.
-    """
-    async with database.unit_of_work(SYSTEM) as connection:
-        due = await timers.due(connection, _TRIES)
-    for timer in due:
-        if stop is not None and stop.is_set():
-            break
-        try:
-            async with database.unit_of_work(SYSTEM) as connection:
-                await _fire(connection, timer)
-        except _LOST:
-            raise
-        except UnreadableRowError as error:
-            await _aside(database, timer, error)
-        except Exception as error:
-            log.exception("jobs.timer_failed", kind=timer.kind, error=type(error).__name__, trace=where(error))
-            async with database.unit_of_work(SYSTEM) as connection:
-                await timers.failed(connection, timer.id, type(error).__name__)
-    return len(due)
+    def __init__(self, database: Database, stop: asyncio.Event | None = None) -> None:
+        """Told to `stop`, it finishes the timers in hand: the others are rows, and wait."""
+        self._database = database
+        self._stop = stop
+        self._working: dict[UUID | None, asyncio.Task[int]] = {}
+        self._rests: dict[UUID, float] = {}  # zones whose lock was not to be had, until a machine time
+
+    async def round(self) -> int:
+        """Begin with what is due now; tells for how many zones."""
+        self._working = {zone_id: task for zone_id, task in self._working.items() if not _ended(task)}
+        now = time.monotonic()
+        self._rests = {zone_id: until for zone_id, until in self._rests.items() if until > now}
+        busy = [zone_id for zone_id in (*self._working, *self._rests) if zone_id is not None]
+        async with self._database.unit_of_work(SYSTEM) as connection:
+            found = await timers.due(connection, _TRIES, busy)
+        zones: dict[UUID | None, list[Timer]] = {}
+        for timer in found:
+            zones.setdefault(timer.zone_id, []).append(timer)
+        begun = {zone_id: mine for zone_id, mine in zones.items() if zone_id not in self._working}
+        for zone_id, mine in begun.items():
+            self._working[zone_id] = asyncio.create_task(self._zone(zone_id, mine))
+        return len(begun)
+
+    async def done(self) -> int:
+        """Wait for what was begun; tells how many timers were seen to."""
+        return sum(await asyncio.gather(*self._working.values()))
+
+    async def _zone(self, zone_id: UUID | None, due: list[Timer]) -> int:
+        """Each timer in its own transaction; one that fails is tried again and kept for a person."""
+        for number, timer in enumerate(due):
+            if self._stop is not None and self._stop.is_set():
+                return number
+            try:
+                async with self._database.unit_of_work(SYSTEM, Lane.COMMANDS, zone_id) as connection:
+                    await _fire(connection, timer)
+            except _LOST:
+                raise
+            except UnreadableRowError as error:
+                await _aside(self._database, timer, error)
+            except _LOCKED as error:  # that is no fault of the timer
+                log.warning("jobs.zone_locked", kind=timer.kind, error=type(error).__name__)
+                if zone_id is not None:
+                    self._rests[zone_id] = time.monotonic() + _REST_S
+                return number
+            except Exception as error:
+                log.exception("jobs.timer_failed", kind=timer.kind, error=type(error).__name__, trace=where(error))
+                async with self._database.unit_of_work(SYSTEM) as connection:
+                    await timers.failed(connection, timer.id, type(error).__name__)
+        return len(due)
+
+
+def _ended(task: "asyncio.Task[int]") -> bool:
+    """Whether a zone's work is over; a connection lost in it ends the process."""
+    if task.done():
+        task.result()
+    return task.done()
+
+
+async def fire_due(database: Database) -> int:
+    """Fire everything due once; tells how many timers were seen to."""
+    clerk = Clerk(database)
+    await clerk.round()
+    return await clerk.done()
 
 
 async def _aside(database: Database, timer: Timer, error: UnreadableRowError) -> None:
@@ -64,19 +113,22 @@ async def _fire(connection: Connection, timer: Timer) -> None:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until told to stop."""
-    database = await Database.open(settings.database_url, size=3)
+    connections = settings.database_connections or _CONNECTIONS
+    lanes = {Lane.COUNTER: 1, Lane.COMMANDS: max(1, connections - 1)}
+    database = await Database.open(settings.database_url, lanes=lanes, patience_s=None, limits=NEVER_IDLE)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_fire_forever(database, stop))
+            tasks.create_task(_fire_forever(Clerk(database, stop), stop))
             tasks.create_task(_keep_house(database, stop))
     finally:
         await database.close()
 
 
-async def _fire_forever(database: Database, stop: asyncio.Event) -> None:
+async def _fire_forever(clerk: Clerk, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        if await fire_due(database, stop) == 0:
+        if await clerk.round() == 0:
             await pause(stop, _POLL_S)
+    await clerk.done()
 
 
 async def _keep_house(database: Database, stop: asyncio.Event) -> None:

@@ -61,7 +61,7 @@ class Relay:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Relay until stopped."""
-    database = await Database.open(settings.database_url, size=1)
+    database = await Database.open(settings.database_url, size=1, patience_s=None)
     redis = None
     if settings.redis_url:
         redis = Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)

@@ -17,7 +17,7 @@ from backend.accounts.guards import declares_its_roles
 from backend.bookings import routes as bookings
 from backend.catalogue import routes as catalogue
 from backend.config import Settings
-from backend.database.pool import Database
+from backend.database.pool import Database, Lane
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
 from backend.pages import board
@@ -30,8 +30,9 @@ from backend.processes.warming import warm_kernels
 from backend.providers import routes as providers
 from backend.residents import routes as residents
 from backend.scheduling.snapshots import Planner
+from backend.scheduling.zones import Zones
 
-_POOL_SIZE: Final = 16
+_CONNECTIONS: Final = 7
 _READY_WITHIN_S: Final = 2.0
 _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     accounts.route_handlers,
@@ -91,6 +92,7 @@ def create_app(settings: Settings, database: Database, warm: asyncio.Event | Non
             {
                 "settings": settings,
                 "database": database,
+                "zones": Zones(database),
                 "signing_in": signing_in,
                 "planner": Planner(settings.time_zone, settings.policy, warm),
             }
@@ -110,9 +112,19 @@ def _closed_by_default(app: Litestar) -> None:
                 raise OpenRouteError(f"{route.path} names no role; give it `guards=[requires(...)]`")
 
 
+def lanes(connections: int) -> dict[Lane, int]:
+    """A web process's connections: two of seven for quotes, three for what locks, two for everybody else; one each at least."""
+    planning, commands = max(1, connections * 2 // 7), max(1, connections * 3 // 7)
+    return {
+        Lane.PLANNING: planning,
+        Lane.COMMANDS: commands,
+        Lane.COUNTER: max(1, connections - planning - commands),
+    }
+
+
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until told to stop."""
-    database = await Database.open(settings.database_url, size=_POOL_SIZE)
+    database = await Database.open(settings.database_url, lanes=lanes(settings.database_connections or _CONNECTIONS))
     warm = asyncio.Event()
     warming = asyncio.create_task(warm_kernels(warm, ("quotes",)))
     try:

@@ -54,6 +54,8 @@ async def read(request: Asked, resident_id: FromPath[UUID]) -> ResidentCard:
 @get("/v1/residents/{resident_id:uuid}/consents", guards=[_GIVERS])
 async def consents(request: Asked, resident_id: FromPath[UUID]) -> list[Consent]:
     """To whom the resident has agreed, and what for."""
+    if not request.user.acts_for(resident_id):
+        raise DomainError("unknown_resident")
     async with request.app.state.database.unit_of_work(request.user) as connection:
         await queries.resident_card(connection, resident_id)
         async with as_the_platform(connection):

@@ -37,7 +37,8 @@ class StalePlanError(Exception):
 async def lock_day(connection: Connection, day: Day) -> None:
     """Take the plan's lock and refuse to go on from an old version. Raises StalePlanError."""
     locked = await queries.plan_for_update(connection, day.rows.zone_id, day.rows.plan_on)
-    if locked.version != day.rows.plan.version:
+    read = day.rows.plan
+    if (locked.version, locked.roster) != (read.version, read.roster):
         raise StalePlanError
 
 

@@ -54,6 +54,25 @@ async def lock_plan_of(connection: Connection, order_id: UUID) -> None:
     )
 
 
+async def zone_of_order(connection: Connection, order_id: UUID) -> UUID | None:
+    """The zone an order is planned in."""
+    return await value(connection, "SELECT zone_id FROM orders WHERE id = $1", order_id)
+
+
+async def zone_of_offer(connection: Connection, offer_id: UUID) -> UUID | None:
+    """The zone of the order an offer is about."""
+    return await value(
+        connection,
+        "SELECT o.zone_id FROM offers f JOIN orders o ON o.id = f.order_id WHERE f.id = $1",
+        offer_id,
+    )
+
+
+async def zone_of_resident(connection: Connection, resident_id: UUID) -> UUID | None:
+    """The zone of a resident's present home."""
+    return await value(connection, "SELECT zone_id FROM homes WHERE resident_id = $1 AND current", resident_id)
+
+
 async def plan(connection: Connection, zone_id: UUID, plan_on: date) -> PlanRow | None:
     """The plan without a lock, or None when nothing was planned for that day."""
     return await maybe_one(
@@ -333,18 +352,20 @@ async def defer_overlaps(connection: Connection) -> None:
     await execute(connection, "SET CONSTRAINTS stops_worker_once DEFERRED")
 
 
-async def take_lease(connection: Connection, zone_id: UUID, owner: str, seconds: float) -> int | None:
-    """Own a zone for a while; returns the epoch, or None while another dispatcher owns it. A new owner raises the epoch."""
-    return await value(
-        connection,
-        """INSERT INTO zone_leases AS held (zone_id, owner, epoch, expires_at)
-           VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
-           ON CONFLICT (zone_id) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at,
-               epoch = CASE WHEN held.owner = excluded.owner THEN held.epoch ELSE held.epoch + 1 END
-           WHERE held.owner = excluded.owner OR held.expires_at < clock_timestamp()
-           RETURNING epoch""",
-        zone_id, owner, seconds,
-    )  # fmt: skip
+class Lease(Struct, frozen=True, forbid_unknown_fields=True):
+    """A zone that a dispatcher leads, and since which change of leader."""
+
+    zone_id: UUID
+    epoch: int
+
+
+async def lead_zones(connection: Connection, owner: str, seconds: float) -> list[Lease]:
+    """Keep the zones one leads and take those that are free; a new leader raises the epoch.
+
+    One statement, asked outside a transaction: its locks are gone when it ends, whatever becomes of who asked. A zone
+    whose lease is locked by a commit is passed over, not waited for.
+    """
+    return await many(connection, Lease, "SELECT zone_id, epoch FROM lead_zones($1, $2)", owner, seconds)
 
 
 async def give_leases_back(connection: Connection, owner: str) -> int:
@@ -357,5 +378,5 @@ async def give_leases_back(connection: Connection, owner: str) -> int:
 
 
 async def lease_epoch(connection: Connection, zone_id: UUID) -> int | None:
-    """The zone's present epoch, locked, so that a commit and a change of owner exclude each other."""
-    return await value(connection, "SELECT epoch FROM zone_leases WHERE zone_id = $1 FOR SHARE", zone_id)
+    """The zone's present epoch, locked against a change of leader, not against the leader keeping it."""
+    return await value(connection, "SELECT epoch FROM zone_leases WHERE zone_id = $1 FOR KEY SHARE", zone_id)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from backend.core.clock import city_date
 from backend.database.pool import Connection
+from backend.scheduling.model import PlanRow
 from backend.scheduling.placing import place, with_visit
 from backend.scheduling.settling import settled
 from backend.scheduling.slots import Refused, Slot, Wanted, WantedLink, price_lines
@@ -182,6 +183,37 @@ def place_into(planner: Planner, day: Day, wanted: Wanted, slot: Slot, identity:
     visit = visit_of(day, wanted, slot, identity)
     outcome = place(planner, day, visit, links_with(identity, slot.links))
     return outcome.plan if isinstance(outcome, Insertion) else None
+
+
+class TakenUp(Struct, frozen=True):
+    """A day, and the same with a slot's order in it under the name of `NEW`; no plan when nobody is left."""
+
+    day: Day
+    plan: Plan | None
+
+    def still_as(self, locked: PlanRow) -> bool:
+        """Whether the day has not moved on since it was read."""
+        read = self.day.rows.plan
+        return (read.version, read.roster) == (locked.version, locked.roster)
+
+    def named(self, order_id: UUID) -> Plan | None:
+        """The plan, once the order has its id."""
+        if self.plan is None:
+            return None
+        name = str(order_id)
+        routes = {
+            worker: tuple(msgspec.structs.replace(stop, visit=name) if stop.visit == NEW else stop for stop in route)
+            for worker, route in self.plan.routes.items()
+        }
+        return msgspec.structs.replace(self.plan, routes=routes)
+
+
+async def take_up(
+    connection: Connection, planner: Planner, wanted: Wanted, slot: Slot, now: datetime, plan: PlanRow
+) -> TakenUp:
+    """Find a crew for a slot; as a rule before the plan is locked, so that nobody waits for our thinking."""
+    day = await planner.day(connection, wanted.zone_id, slot.plan_on, now, plan=plan, places=_places(wanted))
+    return TakenUp(day, place_into(planner, day, wanted, slot, NEW))
 
 
 class ByHand(Struct, frozen=True):

@@ -1,0 +1,196 @@
+"""Connections are few and waited for in line: one locked row, one crowd or one frozen process keeps nobody else waiting."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from backend.core.errors import DomainError
+from backend.database.pool import LIMITS, Database, Lane
+from backend.processes.embedded import Embedded, Urls
+from backend.processes.web import create_app, lanes
+from tests.support.city import Caller, City, at
+from tests.support.people import asking, settings
+
+_AT_ONCE = 7  # the connections of one web process
+
+
+@asynccontextmanager
+async def _web(city: City) -> AsyncIterator[tuple[Database, httpx.AsyncClient]]:
+    """A web process's application with the connections it has, beside the city's own."""
+    database = await Database.open(city.database.url, lanes=lanes(_AT_ONCE))
+    try:
+        async with asking(create_app(settings(database), database)) as http:
+            yield database, http
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _held(city: City, statement: str, *args: Any) -> AsyncIterator[None]:
+    """Somebody else holds a lock and does nothing."""
+    async with city.owner.line(Lane.COUNTER).connection() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('app.role', 'system', true)")
+        await connection.execute(statement, *args)
+        yield
+
+
+async def _idle(database: Database) -> None:
+    """Every connection is back and nobody waits; requests given up by their callers end by themselves."""
+    for _ in range(400):
+        if not any(database.line(lane).in_use or database.line(lane).length for lane in Lane):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("connections are still with somebody")
+
+
+async def test_a_locked_plan_keeps_no_other_zone_no_sign_in_and_no_readiness_waiting(city: City):
+    """Thirty bookings wait for one zone's plan; they may fail, and nobody else may notice."""
+    operator = await city.staff("operator")
+    here, there = await city.resident(zone="Z1"), await city.resident(zone="Z2")
+    await city.booked(operator, (await city.resident(zone="Z1", number=1))["id"], "rehab-home", at(9), at(17))
+    slot = (await city.quote(operator, here["id"], "rehab-home", at(9), at(17)))[0]["token"]
+    other = (await city.quote(operator, there["id"], "rehab-home", at(9), at(17)))[0]["token"]
+    token = operator._headers["Authorization"].removeprefix("Bearer ")
+    async with _web(city) as (database, http):
+        here_too = Caller(http, token)
+        async with _held(city, "SELECT FROM plans WHERE zone_id = $1 FOR UPDATE", here["zone_id"]):
+            crowd = [
+                asyncio.create_task(here_too.post("/v1/bookings", {"slot": slot, "channel": "phone"}))
+                for _ in range(30)
+            ]
+            await asyncio.sleep(0.5)
+            async with asyncio.timeout(6):
+                assert (await http.get("/health/ready")).status_code == 200
+                assert (await http.post("/v1/sign-in/codes", json={"phone": "13900001111"})).status_code == 202
+                assert (await here_too.post("/v1/bookings", {"slot": other, "channel": "phone"})).status_code == 201
+                assert (await here_too.get("/v1/orders")).status_code == 200
+            assert not all(task.done() for task in crowd)
+        answers = await asyncio.gather(*crowd)
+        for answer in answers:
+            assert answer.status_code in {201, 409, 503}, answer.text
+            assert answer.status_code != 503 or int(answer.headers["Retry-After"]) > 0
+        await _idle(database)
+
+
+async def test_sixty_impatient_callers_keep_no_sign_in_waiting_and_leave_no_connection_behind(city: City):
+    """Their quotes stand still, and all of them have hung up before one is answered."""
+    operator = await city.staff("operator")
+    someone = await city.resident()
+    token = operator._headers["Authorization"].removeprefix("Bearer ")
+    body = {"resident_id": str(someone["id"]), "item_code": "rehab-home", "days": 1}
+    async with _web(city) as (database, http):
+        async with _held(city, "LOCK TABLE catalogue_items IN ACCESS EXCLUSIVE MODE"):
+
+            async def impatient() -> int | None:
+                async with httpx.AsyncClient(base_url=http.base_url, timeout=0.5) as mine:
+                    try:
+                        headers = {"Authorization": f"Bearer {token}"}
+                        return (await mine.post("/v1/quotes", json=body, headers=headers)).status_code
+                    except httpx.TimeoutException:
+                        return None
+
+            crowd = [asyncio.create_task(impatient()) for _ in range(60)]
+            await asyncio.sleep(0.3)
+            for number in range(5):
+                async with asyncio.timeout(3):
+                    answer = await http.post("/v1/sign-in/codes", json={"phone": f"1390000222{number}"})
+                    assert answer.status_code == 202
+                    assert (await http.get("/health/ready")).status_code == 200
+            assert set(await asyncio.gather(*crowd)) <= {None, 503}
+        await _idle(database)
+        assert (await Caller(http, token).post("/v1/quotes", body)).status_code == 200
+
+
+async def test_a_key_takes_no_more_than_its_share_and_turns_go_round(database_urls: Urls):
+    """Whoever asks ten times waits behind whoever asks once."""
+    database = await Database.open(database_urls.app, size=2)
+    line, order = database.line(Lane.COUNTER), list[str]()
+    go = asyncio.Event()
+
+    async def ask(key: str) -> None:
+        async with line.connection(key):
+            order.append(key)
+            await go.wait()
+
+    try:
+        first = [asyncio.create_task(ask("many")) for _ in range(5)]
+        await asyncio.sleep(0.2)
+        assert (order, line.in_use, line.length) == (["many"], 1, 4)
+        others = [asyncio.create_task(ask(key)) for key in ("one", "two", "three")]
+        await asyncio.sleep(0.2)
+        assert order == ["many", "one"]
+        go.set()
+        await asyncio.gather(*first, *others)
+        assert order.index("three") < 6
+        assert (line.in_use, line.length) == (0, 0)
+    finally:
+        await database.close()
+
+
+async def test_a_line_that_is_too_long_or_too_slow_says_come_again_and_who_leaves_takes_nothing_along(
+    database_urls: Urls,
+):
+    database = await Database.open(database_urls.app, size=1, patience_s=0.2)
+    line = database.line(Lane.COUNTER)
+    try:
+        async with line.connection("a"):
+            waiting = [asyncio.create_task(line.connection("b").__aenter__()) for _ in range(32)]
+            await asyncio.sleep(0)
+            with pytest.raises(DomainError, match="busy"):
+                await line.connection("b").__aenter__()
+            waiting[0].cancel()
+            results = await asyncio.gather(*waiting, return_exceptions=True)
+            assert isinstance(results[0], asyncio.CancelledError)
+            assert all(isinstance(result, DomainError) and result.status == 503 for result in results[1:])
+            gone = asyncio.create_task(line.connection("b").__aenter__())
+            await asyncio.sleep(0)
+        gone.cancel()  # handed the connection in this very moment
+        await asyncio.gather(gone, return_exceptions=True)
+        assert (line.in_use, line.length) == (0, 0)
+        async with line.connection("c") as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    finally:
+        await database.close()
+
+
+async def test_a_server_with_fewer_connections_than_we_would_take_is_waited_for(server: Embedded, database_urls: Urls):
+    """Opening one more fails; whoever asks gets one of those that are open instead of an error."""
+    superuser = await asyncpg.connect(server.url(urlsplit(database_urls.app).path.lstrip("/")))
+    role = f"few_{uuid4().hex[:12]}"
+    await superuser.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 2")
+    database = await Database.open(database_urls.app.replace("//yinling_app@", f"//{role}@"), size=8)
+    try:
+
+        async def work(number: int) -> int:
+            async with database.line(Lane.COUNTER).connection(number) as connection:
+                return await connection.fetchval("SELECT $1::int FROM pg_sleep(0.02)", number)
+
+        assert await asyncio.gather(*(work(number) for number in range(40))) == list(range(40))
+    finally:
+        await database.close()
+        await superuser.execute(f"DROP ROLE {role}")
+        await superuser.close()
+
+
+async def test_every_connection_has_its_limits_whatever_the_role_was_given(server: Embedded, database_urls: Urls):
+    """A server set up without ops/postgres-roles.sh must not wait for ever."""
+    superuser = await asyncpg.connect(server.url(urlsplit(database_urls.app).path.lstrip("/")))
+    role = f"plain_{uuid4().hex[:12]}"
+    await superuser.execute(f"CREATE ROLE {role} LOGIN")
+    database = await Database.open(database_urls.app.replace("//yinling_app@", f"//{role}@"), size=1)
+    try:
+        async with database.as_nobody() as connection:
+            for name, value in LIMITS.items():
+                if not name.startswith("tcp_"):  # a Unix socket has none
+                    assert await connection.fetchval(f"SHOW {name}") == value, name
+    finally:
+        await database.close()
+        await superuser.execute(f"DROP ROLE {role}")
+        await superuser.close()
