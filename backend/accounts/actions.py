@@ -96,8 +96,7 @@ async def who_is(database: Database, token: str) -> SignedIn | None:
 
     The first use in an hour is written down, and extends a session that slides.
     """
-    async with database.as_nobody() as connection:
-        signed_in = await queries.signed_in(connection, proofs.token_hash(token))
+    signed_in = await database.ask_as_nobody(lambda nobody: queries.signed_in(nobody, proofs.token_hash(token)))
     if signed_in is not None and signed_in.unseen:
         async with database.unit_of_work(SYSTEM) as connection:
             await queries.see_session(connection, signed_in.session_id)

@@ -146,9 +146,9 @@ class Limiter:
             except (RedisError, OSError) as error:
                 self._redis_from = time.monotonic() + _REDIS_AGAIN_AFTER_S
                 log.warning("limits.lost_redis", error=type(error).__name__)
-        async with self._database.as_nobody() as connection:
-            return await queries.count_uses(
-                connection,
+        return await self._database.ask_as_nobody(
+            lambda nobody: queries.count_uses(
+                nobody,
                 [use.key for use in uses],
                 [use.times for use in uses],
                 [use.rule.every_s for use in uses],
@@ -156,6 +156,7 @@ class Limiter:
                 [use.rule.longest_s for use in uses],
                 together=together,
             )
+        )
 
     async def _in_redis(self, redis: Redis, uses: Sequence[Use], *, together: bool) -> list[float]:
         rows = [(u.times, u.rule.every_s, u.rule.room * u.rule.every_s, u.rule.longest_s) for u in uses]

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from backend.accounts import queries as accounts
 from backend.bookings import caps, queries
@@ -36,15 +37,26 @@ from backend.scheduling import slots as tokens
 from backend.scheduling.actions import write_plan
 from backend.scheduling.model import PlanRow
 from backend.scheduling.slots import Neighbour, PickupPoint, Refused, Slot, Wanted, WantedLink, WantedSeat
-from backend.scheduling.snapshots import Planner
+from backend.scheduling.snapshots import Day, Planner
 
 _HOLD_RULE = {Channel.APP: "hold_app_s", Channel.PHONE: "hold_call_s", Channel.WALK_IN: "hold_call_s"}
 
 
-async def ask(
-    connection: Connection, principal: Principal, planner: Planner, secret: str, request: QuoteRequest
-) -> Quote:
-    """The slots for a service and a resident. Raises unknown_resident, unknown_item, invalid_window, slot_in_past."""
+class Asked(Struct, frozen=True):
+    """All that answering a question needs of the database, read at one moment."""
+
+    request: QuoteRequest
+    now: datetime
+    crew_size: int
+    days: list[tuple[Wanted, Day]]
+    refused: list[Refused]
+
+
+async def ask(connection: Connection, principal: Principal, planner: Planner, request: QuoteRequest) -> Asked:
+    """Read and count a question about slots. `answer` is for when the connection is back: thinking may take long.
+
+    Raises unknown_resident, unknown_item, invalid_window, slot_in_past.
+    """
     if not principal.acts_for(request.resident_id):
         raise DomainError("unknown_resident")
     async with as_the_platform(connection):
@@ -59,13 +71,32 @@ async def ask(
         wanted = await _wanted(connection, planner, resident, request.item_code, pickup, before and before[0], now)
         only_on = before[1] if before else None
         if request.wish is not None and request.wish.soft:
-            slots, refused = await _soft(connection, planner, wanted, now, request.wish, only_on)
+            days, refused = [await _soft(connection, planner, wanted, now, request.wish, only_on)], list[Refused]()
         else:
-            slots, refused = await _coming_days(connection, planner, wanted, now, request, only_on)
+            days, refused = await _coming_days(connection, planner, wanted, now, request, only_on)
         await caps.note_asked(connection, principal, request.resident_id, today)
+    return Asked(request, now, len(wanted.seats), days, refused)
+
+
+def answer(planner: Planner, secret: str, asked: Asked) -> Quote:
+    """The slots for a service and a resident, and why a day has none."""
+    wish, slots, refused = asked.request.wish, list[Slot](), list(asked.refused)
+    for wanted, day in asked.days:
+        if wish is not None and wish.soft:
+            latest_at = wish.latest_at or wish.to_at
+            found, reasons = quotes.quote_wish(
+                planner, wanted, day, asked.now, wish=(wish.from_at, wish.to_at), latest_at=latest_at
+            )
+        else:
+            found, reason = quotes.quote_slots(planner, wanted, day, asked.now)
+            reasons = [reason] if reason else []
+        slots += found
+        refused += reasons
+    if wish is not None and not wish.soft:
+        slots = [slot for slot in slots if wish.from_at <= slot.starts_from <= wish.to_at]
     return Quote(
-        [_shown(slot, secret, len(wanted.seats)) for slot in slots],
-        [QuoteReason(reason.on, reason.rule) for reason in refused],
+        [_shown(slot, secret, asked.crew_size) for slot in slots],
+        [QuoteReason(reason.on, reason.rule) for reason in sorted(refused, key=lambda reason: reason.on)],
     )
 
 
@@ -83,7 +114,7 @@ async def _before(connection: Connection, after: After, resident_id: UUID) -> tu
 
 async def _soft(
     connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish, only_on: date | None
-) -> tuple[list[Slot], list[Refused]]:
+) -> tuple[Wanted, Day]:
     latest_at = wish.latest_at or wish.to_at
     _check_wish(wish.from_at, wish.to_at, latest_at, now)
     on = await _within_horizon(connection, planner, wish.from_at, now)
@@ -92,10 +123,8 @@ async def _soft(
     if latest_at > day_origin(on, planner.zone_info) + timedelta(days=1):
         raise DomainError("invalid_window", "The latest start lies beyond the day of the wish.")
     _brought_between(planner, wanted.pickup, on, on)
-    days = await _with_neighbours(connection, wanted, on, on)
-    return await quotes.quote_wish(
-        connection, planner, days.get(on, wanted), now, wish=(wish.from_at, wish.to_at), latest_at=latest_at
-    )
+    wanted = (await _with_neighbours(connection, wanted, on, on)).get(on, wanted)
+    return wanted, await quotes.read_day(connection, planner, wanted, now, on=on)
 
 
 def _check_wish(from_at: datetime, to_at: datetime, latest_at: datetime, now: datetime) -> None:
@@ -112,7 +141,7 @@ async def _coming_days(
     now: datetime,
     request: QuoteRequest,
     only_on: date | None,
-) -> tuple[list[Slot], list[Refused]]:
+) -> tuple[list[tuple[Wanted, Day]], list[Refused]]:
     wish = request.wish
     if wish is not None:
         _check_wish(wish.from_at, wish.to_at, wish.to_at, now)
@@ -127,19 +156,16 @@ async def _coming_days(
     if wanted.pickup is not None:
         on, days = _brought_between(planner, wanted.pickup, on, on + timedelta(days=days - 1)) or on, 1
     neighbours = await _with_neighbours(connection, wanted, on, on + timedelta(days=days - 1))
-    slots: list[Slot] = []
+    found: list[tuple[Wanted, Day]] = []
     refused: list[Refused] = []
     for step in range(days):
         day = on + timedelta(days=step)
         if only_on not in {None, day}:
             refused.append(Refused(day, "window"))
             continue
-        found, reason = await quotes.quote_slots(connection, planner, neighbours.get(day, wanted), now, on=day)
-        slots += found
-        refused += [reason] if reason else []
-    if wish is not None:
-        slots = [slot for slot in slots if wish.from_at <= slot.starts_from <= wish.to_at]
-    return slots, refused
+        mine = neighbours.get(day, wanted)
+        found.append((mine, await quotes.read_day(connection, planner, mine, now, on=day)))
+    return found, refused
 
 
 async def _within_horizon(connection: Connection, planner: Planner, instant: datetime, now: datetime) -> date:
@@ -232,6 +258,7 @@ async def book(
     The crew may differ from the one the quote had in mind; window and price never do. Raises slot_taken (409) when
     nobody is left for the window.
     """
+    planner.refuse_until_ready()
     now = await order_queries.care_now(connection)
     slot = tokens.read(request.slot, secret, now)
     if not principal.acts_for(slot.resident_id):

@@ -20,6 +20,17 @@ _LONGEST: Final = 1000  # who comes when so many wait is told to come again
 _LONGEST_OF_ONE: Final = 32  # the same for one key
 _RETRY_AFTER_S: Final = 2
 _SET_ASIDE_S: Final = 2.0  # after the server has refused to open one more connection
+ENDED: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.InterfaceError,  # what asyncpg says of a connection it has seen closed,
+    asyncpg.InternalClientError,  # and of one whose last words it has read while the socket is still open
+    ConnectionError,
+)
+"""The server has ended the session, which is seen when the connection is used: a restart, an administrator, a time limit."""
 Waiting = deque["asyncio.Future[asyncpg.Pool]"]
 
 
@@ -51,6 +62,9 @@ class Line:
         slot, connection = await self._opened(key)
         try:
             yield connection
+        except ENDED:
+            await slot.expire_connections()  # what is left of it is handed to nobody
+            raise
         finally:
             try:
                 await slot.release(connection)

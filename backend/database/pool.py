@@ -1,17 +1,17 @@
 """The connection pool and the one door to it: a transaction that runs as somebody."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from backend.core.principal import Principal
-from backend.database.line import Line
+from backend.database.line import ENDED, Line
 
 PATIENCE_S: Final = 5.0  # how long a person's request waits in line
 LIMITS: Final[Mapping[str, str]] = {
@@ -30,6 +30,7 @@ NEVER_IDLE: Final[Mapping[str, str]] = {**LIMITS, "idle_in_transaction_session_t
 _CONNECT_S: Final = 5
 _IDLE_S: Final = 60.0  # an unused connection is given back to other processes
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
+T = TypeVar("T")
 
 _CLOSE_WITHIN_S = 1.0  # a database that does not answer must not keep a process from ending
 _SET_PRINCIPAL = """
@@ -175,7 +176,18 @@ class Database:
 
         `key` is the zone whose plan it locks, else the account that asks: one key never takes a whole lane. Raises busy.
         """
-        async with self.line(lane).connection(key or principal.account_id) as connection, connection.transaction():
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await self._begun(stack, principal, lane, key or principal.account_id)
+            except ENDED:  # nothing has been done yet, so it can be begun again
+                connection = await self._begun(stack, principal, lane, key or principal.account_id)
+            yield connection
+
+    async def _begun(self, stack: AsyncExitStack, principal: Principal, lane: Lane, key: Hashable) -> Connection:
+        """A transaction of the principal's, which ends when the stack is left."""
+        async with AsyncExitStack() as mine:
+            connection = await mine.enter_async_context(self.line(lane).connection(key))
+            await mine.enter_async_context(connection.transaction())
             await connection.execute(
                 _SET_PRINCIPAL,
                 principal.role.value,
@@ -184,13 +196,26 @@ class Database:
                 str(principal.worker_id or ""),
                 ",".join(str(resident_id) for resident_id in principal.resident_ids),
             )
-            yield connection
+            await stack.enter_async_context(mine.pop_all())
+        return connection
 
     @asynccontextmanager
     async def as_nobody(self) -> AsyncGenerator[Connection]:
         """A connection without a principal: row-level security shows it nothing, so only our SQL functions answer."""
         async with self.line(Lane.COUNTER).connection() as connection:
             yield connection
+
+    async def ask_as_nobody(self, question: Callable[[Connection], Awaitable[T]]) -> T:
+        """What one statement answers to nobody in particular; asked again on another connection when the first had ended.
+
+        So `question` is only what may be done twice.
+        """
+        try:
+            async with self.as_nobody() as connection:
+                return await question(connection)
+        except ENDED:
+            async with self.as_nobody() as connection:
+                return await question(connection)
 
     async def listen(self) -> asyncpg.Connection:
         """A connection of its own, outside the lines, for LISTEN; the caller closes it."""

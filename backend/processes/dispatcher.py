@@ -75,8 +75,7 @@ class Dispatcher:
         """Take or keep every zone that is free; a zone lost is dropped at once. Who cannot plan yet takes none."""
         if not self._planner.ready:
             return
-        async with self._database.as_nobody() as connection:
-            leases = await scheduling.lead_zones(connection, self._owner, LEASE_S)
+        leases = await self._database.ask_as_nobody(lambda nobody: scheduling.lead_zones(nobody, self._owner, LEASE_S))
         self._epochs = {lease.zone_id: lease.epoch for lease in leases}
 
     def leave(self) -> None:

@@ -22,11 +22,13 @@ _BY_STATUS: Final = {
 UNAVAILABLE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server has said good-bye, and the socket is not closed yet
     asyncpg.OperatorInterventionError,  # shutting down, starting up, a statement that took too long
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # deadlock: one of two gave way
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     OSError,  # no connection, or none in time
 )
 _RETRY_AFTER_S: Final = 1

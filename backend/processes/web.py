@@ -68,8 +68,8 @@ async def ready(request: Request[Any, Any, State]) -> Response[Health]:
     if not request.app.state.planner.ready:
         return Response(Health("compiling"), status_code=503)
     try:
-        async with asyncio.timeout(_READY_WITHIN_S), request.app.state.database.as_nobody() as connection:
-            await connection.execute("SELECT 1")
+        async with asyncio.timeout(_READY_WITHIN_S):
+            await request.app.state.database.ask_as_nobody(lambda nobody: nobody.execute("SELECT 1"))
     except UNAVAILABLE:
         return Response(Health("no database"), status_code=503)
     return Response(Health("ok"))

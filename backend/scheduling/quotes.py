@@ -7,7 +7,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from backend.core.clock import city_date
 from backend.database.pool import Connection
 from backend.scheduling.model import PlanRow
 from backend.scheduling.placing import place, with_visit
@@ -108,14 +107,16 @@ def turns(day: Day, wanted: Wanted, *, tied: bool = False) -> list[Turn]:
     return found
 
 
-async def quote_slots(
-    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date
-) -> tuple[list[Slot], Refused | None]:
+async def read_day(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date) -> Day:
+    """The day somebody asks about, with ways to where they are to be served; asked about without the connection."""
+    return await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
+
+
+def quote_slots(planner: Planner, wanted: Wanted, day: Day, now: datetime) -> tuple[list[Slot], Refused | None]:
     """Every feasible start of one day on a quarter-hour grid, or why there is none."""
-    day = await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
     starts = _grid(day)
     if not starts:
-        return [], Refused(on, "no_shift")
+        return [], Refused(day.rows.plan_on, "no_shift")
     prepared = planner.prepared(day)
     slots: list[Slot] = []
     for turn in turns(day, wanted):
@@ -126,13 +127,13 @@ async def quote_slots(
         problem = with_visit(day, visit, links_with(NEW, turn.links))
         possible = quote(problem, day.plan, visit, mine, prepared)
         slots += [_slot(day, wanted, slot.start_s, now, turn.links) for slot in possible]
-    return slots, None if slots else Refused(on, "no_gap")
+    return slots, None if slots else Refused(day.rows.plan_on, "no_gap")
 
 
-async def quote_wish(
-    connection: Connection,
+def quote_wish(
     planner: Planner,
     wanted: Wanted,
+    day: Day,
     now: datetime,
     *,
     wish: tuple[datetime, datetime],
@@ -143,8 +144,7 @@ async def quote_wish(
     When nobody is free the slot says so by an empty `expected_at`, with the reason; taken up, the order waits for a crew.
     When the resident is busy then, there is no slot: nobody receives two services at once, and waiting changes nothing.
     """
-    on = city_date(wish[0], planner.zone_info)
-    day = await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
+    on = day.rows.plan_on
     waiting = Slot(
         resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
         pickup=wanted.pickup, links=[wanted.link] if wanted.link else [], beside=_beside(wanted), plan_on=on,

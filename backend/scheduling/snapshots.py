@@ -117,6 +117,11 @@ class Planner:
         """Whether this process can plan yet."""
         return self._warm is None or self._warm.is_set()
 
+    def refuse_until_ready(self) -> None:
+        """Raise not_ready until this process can plan: before anything is read, where nothing else can be answered."""
+        if not self.ready:
+            raise DomainError("not_ready", retry_after_s=_RETRY_AFTER_S)
+
     @property
     def zone_info(self) -> ZoneInfo:
         """The city's time zone."""
@@ -137,8 +142,7 @@ class Planner:
         Raises DomainError until this process can plan: whoever asks holds a connection, and nobody waits holding one;
         and unreachable_place where the zone knows no way to one of the places.
         """
-        if not self.ready:
-            raise DomainError("not_ready", retry_after_s=_RETRY_AFTER_S)
+        self.refuse_until_ready()
         rows = await self.rows(connection, zone_id, plan_on, plan)
         travel = await self._ways(connection, zone_id)
         if await travel.know(connection, places):

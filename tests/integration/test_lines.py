@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,13 +13,18 @@ import httpx
 import pytest
 
 from backend.core.errors import DomainError
+from backend.core.principal import SYSTEM
 from backend.database.pool import LIMITS, Database, Lane
 from backend.processes.embedded import Embedded, Urls
+from backend.processes.problems import UNAVAILABLE
 from backend.processes.web import create_app, lanes
+from backend.scheduling import quotes
 from tests.support.city import Caller, City, at
 from tests.support.people import asking, settings
 
 _AT_ONCE = 7  # the connections of one web process
+_CUT = """SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
+          WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 @asynccontextmanager
@@ -39,6 +45,20 @@ async def _held(city: City, statement: str, *args: Any) -> AsyncIterator[None]:
         await connection.execute("SELECT set_config('app.role', 'system', true)")
         await connection.execute(statement, *args)
         yield
+
+
+def _cut(url: str) -> int:
+    """The server ends every session of the application; the loop that calls this stands still and has seen nothing of it."""
+
+    async def cut() -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(_CUT)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(asyncio.run, cut()).result()
 
 
 async def _idle(database: Database) -> None:
@@ -194,3 +214,111 @@ async def test_every_connection_has_its_limits_whatever_the_role_was_given(serve
         await database.close()
         await superuser.execute(f"DROP ROLE {role}")
         await superuser.close()
+
+
+@pytest.mark.parametrize(("thinks", "soft"), [("quote", False), ("place", True)])
+async def test_a_quote_thinks_when_its_connection_is_back(
+    city: City, monkeypatch: pytest.MonkeyPatch, thinks: str, soft: bool
+):
+    """The first quotes of a busy process think longer than the server lets a transaction lie idle: it ended the session."""
+    operator = await city.staff("operator")
+    someone = await city.resident()
+    token = operator._headers["Authorization"].removeprefix("Bearer ")
+    body: dict[str, Any] = {"resident_id": str(someone["id"]), "item_code": "rehab-home", "days": 2}
+    if soft:
+        body["wish"] = {"from_at": at(9).isoformat(), "to_at": at(10).isoformat(), "soft": True}
+    async with _web(city) as (database, http):
+        think, held = getattr(quotes, thinks), list[int]()
+
+        def cut_off(*args: Any) -> Any:
+            held.append(sum(database.line(lane).in_use for lane in Lane))
+            _cut(database.url)
+            return think(*args)
+
+        monkeypatch.setattr(quotes, thinks, cut_off)
+        answer = await Caller(http, token).post("/v1/quotes", body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["slots"]
+        assert held
+        assert not any(held)
+        asked = "SELECT sum(asked) FROM quotes_asked WHERE resident_id = $1"
+        assert await city.one(asked, someone["id"]) == 1
+
+
+async def test_a_connection_the_server_has_ended_is_replaced_before_anything_is_done(database_urls: Urls):
+    """A restart, a failover or an administrator ends sessions that lie in the line; whoever comes next must not notice."""
+    database = await Database.open(database_urls.app, size=2)
+    try:
+        async with database.unit_of_work(SYSTEM) as connection:
+            first = await connection.fetchval("SELECT pg_backend_pid()")
+        assert _cut(database.url) == 1
+        async with database.unit_of_work(SYSTEM) as connection:
+            assert await connection.fetchval("SELECT pg_backend_pid()") != first
+            assert await connection.fetchval("SELECT current_setting('app.role')") == "system"
+        assert _cut(database.url) == 1
+        assert await database.ask_as_nobody(lambda connection: connection.fetchval("SELECT 1")) == 1
+        assert (database.line(Lane.COUNTER).in_use, database.line(Lane.COUNTER).length) == (0, 0)
+    finally:
+        await database.close()
+
+
+async def test_work_that_is_cut_off_in_the_middle_is_not_done_twice(database_urls: Urls):
+    """Only what has not begun is begun again: nobody knows how much of the rest had happened."""
+    database, begun = await Database.open(database_urls.app, size=2), list[int]()
+
+    async def work() -> None:
+        async with database.unit_of_work(SYSTEM) as connection:
+            begun.append(_cut(database.url))
+            await connection.execute("SELECT 1")
+
+    try:
+        with pytest.raises(UNAVAILABLE):
+            await work()
+        assert begun == [1]
+        async with database.unit_of_work(SYSTEM) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+        assert (database.line(Lane.COUNTER).in_use, database.line(Lane.COUNTER).length) == (0, 0)
+    finally:
+        await database.close()
+
+
+async def test_a_transaction_that_outlives_its_time_is_no_fault_of_the_program(database_urls: Urls):
+    """The server ends its session; people are asked to come again, and the next one gets a connection that is whole."""
+    limits = {**LIMITS, "transaction_timeout": "200ms"}
+    database = await Database.open(database_urls.app, size=1, limits=limits)
+
+    async def work() -> None:
+        async with database.unit_of_work(SYSTEM) as connection:
+            await connection.execute("SELECT pg_sleep(9)")
+
+    try:
+        for _ in range(2):
+            with pytest.raises(UNAVAILABLE):
+                await work()
+        assert await database.ask_as_nobody(lambda connection: connection.fetchval("SELECT 1")) == 1
+    finally:
+        await database.close()
+
+
+async def test_who_hangs_up_while_a_connection_is_opened_or_begun_leaves_it_whole(database_urls: Urls):
+    """Given up at each of its first steps in turn, a unit of work leaves nothing to whoever comes next."""
+    database = await Database.open(database_urls.app, size=1)
+
+    async def work() -> Any:
+        async with database.unit_of_work(SYSTEM) as connection:
+            return await connection.fetchval("SELECT count(*) FROM zones")
+
+    try:
+        for steps in range(40):
+            if steps % 4 == 0:
+                _cut(database.url)
+            task = asyncio.create_task(work())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            async with asyncio.timeout(10):
+                assert await work() == 0
+            assert (database.line(Lane.COUNTER).in_use, database.line(Lane.COUNTER).length) == (0, 0)
+    finally:
+        await database.close()

@@ -21,6 +21,7 @@ from backend.processes.embedded import Urls
 from backend.processes.jobs import fire_due
 from backend.processes.web import create_app
 from backend.simulation.demo import city, queries
+from dispatch import warm_quotes
 from tests.support.people import asking, settings
 
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
@@ -72,6 +73,7 @@ class City:
     @classmethod
     @asynccontextmanager
     async def open(cls, urls: Urls) -> AsyncIterator[Self]:
+        await asyncio.to_thread(warm_quotes)  # as a process does before it serves: never while transactions are open
         owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12)
         config = settings(database)
         try:
