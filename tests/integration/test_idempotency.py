@@ -20,6 +20,7 @@ from backend.core.principal import SYSTEM, Principal
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
 from backend.processes.problems import HANDLERS
+from backend.scheduling.zones import Zones
 from tests.support.people import Person, asking, one_database, person, settings
 
 
@@ -53,7 +54,9 @@ async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(scope="module")
 async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
-    state = State({"database": database, "settings": settings(database), "counter": list(range(100, 0, -1))})
+    state = State({
+        "database": database, "settings": settings(database), "zones": Zones(database), "counter": list(range(100, 0, -1)),
+    })  # fmt: skip
     app = Litestar(
         [mark], middleware=[Authentication], exception_handlers=HANDLERS, state=state, openapi_config=None,
         logging_config=None,

@@ -67,7 +67,7 @@ async def test_readiness_and_quotes_are_503_until_the_process_can_plan(city: Cit
 async def test_bookings_and_the_desk_are_refused_too_and_change_nothing(city: City):
     """Everything that plans: each of them would have waited with the day's plan locked."""
     operator, someone = await city.staff("operator"), await city.resident()
-    slots = await city.quote(operator, someone["id"], REHAB, at(13), at(15))
+    slots = await city.quote(operator, (await city.resident(number=1))["id"], REHAB, at(13), at(15))
     await city.manual_acceptance()
     order = await city.booked(operator, someone["id"], REHAB, at(10), at(12), channel="phone")
     await city.sql("UPDATE orders SET status = 'manual'")
