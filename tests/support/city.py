@@ -52,11 +52,16 @@ class NoSolver:
 class Caller:
     """One signed-in person talking to the interface."""
 
-    def __init__(self, http: httpx.AsyncClient, token: str) -> None:
-        self._http, self._headers = http, {"Authorization": f"Bearer {token}"}
+    def __init__(self, http: httpx.AsyncClient, token: str | None) -> None:
+        self._http, self._headers = http, {"Authorization": f"Bearer {token}"} if token else {}
 
     async def get(self, path: str, **query: Any) -> httpx.Response:
         return await self._http.get(path, params=query, headers=self._headers)
+
+    async def send(self, method: str, path: str, query: dict[str, Any], body: Any) -> httpx.Response:
+        """Any request; what changes something gets a key of its own."""
+        headers = {**self._headers, **({} if method == "GET" else {"Idempotency-Key": str(uuid4())})}
+        return await self._http.request(method, path, params=query, json=body, headers=headers)
 
     async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx.Response:
         headers = {**self._headers, "Idempotency-Key": key or str(uuid4())}

@@ -1,0 +1,157 @@
+"""Who may ask what of the interface, as a table: one row for each operation, one sign for each kind of asker.
+
+Written by hand from what the platform promises, not from its guards: the two are held against each other.
+"""
+
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from backend.scheduling import slots
+from tests.support.city import DAY, at
+from tests.support.people import SECRET
+
+ASKERS: Final = (
+    "nobody",
+    "resident", "booker", "follower", "neighbour", "neighbour's family",
+    "operator", "supervisor",
+    "own provider", "other provider",
+    "own worker", "other worker",
+)  # fmt: skip
+"""Seen from one order or resident: a booker may book and follow, a follower follows only."""
+
+ALLOWED, OWN_ROWS, HIDDEN, NOT_ALLOWED, NOT_SIGNED_IN, OPEN = "A", "L", "-", "x", "?", "o"
+"""Done, or refused for a reason of care; a list without others' rows; as if it did not exist; refused by role, before
+anything is looked up; refused without a session; open to the street."""
+
+_CLIENTS = "? AA--- Ax xx xx"
+_DESK = "? xxxxx Ax xx xx"
+_ANSWERS_OFFER = "? xxxxx xx A- xx"
+_REPORTS = "? xxxxx xx xx A-"
+_GIVERS = "? Axx-x Ax xx xx"
+_ABOUT_ME = "? LLLLL LL LL LL"
+_PUBLIC = "o ooooo oo oo oo"
+
+_ROWS = {
+    "GET /v1/zones": _PUBLIC,
+    "GET /v1/facilities": _PUBLIC,
+    "GET /v1/catalogue/items": _PUBLIC,
+    "POST /v1/sign-in/codes": _PUBLIC,
+    "POST /v1/sign-in/phone": _PUBLIC,
+    "POST /v1/sign-in/password": _PUBLIC,
+    "POST /v1/live/board-tickets": _PUBLIC,
+    "GET /v1/me": _ABOUT_ME,
+    "GET /v1/me/sessions": _ABOUT_ME,
+    "POST /v1/live/tickets": _ABOUT_ME,
+    "DELETE /v1/sign-in": _ABOUT_ME,
+    "DELETE /v1/me/sessions": _ABOUT_ME,
+    "DELETE /v1/me/sessions/{session_id}": "? A---- -- -- --",
+    "POST /v1/residents": _DESK,
+    "POST /v1/residents/search": _DESK,
+    "GET /v1/residents/{resident_id}": _CLIENTS,
+    "GET /v1/residents/{resident_id}/consents": _GIVERS,
+    "POST /v1/residents/{resident_id}/consents": _GIVERS,
+    "POST /v1/residents/{resident_id}/consents/{consent_id}/end": _GIVERS,
+    "POST /v1/quotes": _CLIENTS,
+    "POST /v1/bookings": _CLIENTS,
+    "GET /v1/orders": "? LLLLL AA LL xx",
+    "POST /v1/orders/search": _DESK,
+    "GET /v1/orders/{order_id}": "? AAA-- AA A- xx",
+    "POST /v1/orders/{order_id}/extend": _CLIENTS,
+    "POST /v1/orders/{order_id}/release": _CLIENTS,
+    "POST /v1/orders/{order_id}/confirm": _CLIENTS,
+    "POST /v1/orders/{order_id}/cancel": "? AA--- Ax A- xx",
+    "POST /v1/orders/{order_id}/assign": _DESK,
+    "POST /v1/orders/{order_id}/unserved": _DESK,
+    "GET /v1/offers": "? xxxxx xx LL xx",
+    "POST /v1/offers/{offer_id}/accept": _ANSWERS_OFFER,
+    "POST /v1/offers/{offer_id}/decline": _ANSWERS_OFFER,
+    "GET /v1/workers/me/route": "? xxxxx xx xx LL",
+    "POST /v1/orders/{order_id}/en-route": _REPORTS,
+    "POST /v1/orders/{order_id}/check-in": _REPORTS,
+    "POST /v1/orders/{order_id}/check-out": _REPORTS,
+    "POST /v1/orders/{order_id}/pick-up": _REPORTS,
+    "POST /v1/orders/{order_id}/hand-over": _REPORTS,
+    "POST /v1/orders/{order_id}/accept-service": _CLIENTS,
+    "POST /v1/orders/{order_id}/dispute": _CLIENTS,
+    "POST /v1/orders/{order_id}/statements": "? AA--- Ax A- A-",
+    "POST /v1/orders/{order_id}/resolve": _DESK,
+    "GET /v1/reviews": _DESK,
+}
+EXPECTED: Final = {
+    route: dict(zip(ASKERS, signs.replace(" ", ""), strict=True)) for route, signs in _ROWS.items()
+}  # fmt: skip
+UNKNOWN: Final = {"offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order"}
+"""What a thing that is hidden is called, by the second word of the path; anywhere else it is the resident."""
+
+
+_KINDS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
+
+
+class Thing(Struct, frozen=True, kw_only=True):
+    """What is asked about: ids for the address and the body; the rest only fills the body in."""
+
+    order_id: str = ""
+    offer_id: str = ""
+    resident_id: str = ""
+    consent_id: str = ""
+    session_id: str = ""
+    slot: str = ""
+    code: str = "0"
+    phone: str = ""
+    zone_id: str = ""
+    worker_id: str = ""
+
+    def unknown(self) -> "Thing":
+        """The same request about things nobody has."""
+        fresh = {name: str(uuid4()) for name in ("order_id", "offer_id", "resident_id", "consent_id", "session_id")}
+        return replace(self, **fresh)
+
+
+class Request(Struct, frozen=True):
+    """One request as it is sent."""
+
+    method: str
+    path: str
+    query: dict[str, Any]
+    body: Any
+
+
+def request(route: str, thing: Thing, *, by_operator: bool) -> Request:
+    """A valid request of a route about a thing."""
+    method, template = route.split()
+    path = template
+    for name in ("order_id", "offer_id", "resident_id", "consent_id", "session_id"):
+        path = path.replace(f"{{{name}}}", getattr(thing, name))
+    query = {"on": DAY.isoformat()} if template == "/v1/workers/me/route" else {}
+    body = None if method != "POST" else _body(template, thing, by_operator)
+    return Request(method, path, query, body)
+
+
+def _body(template: str, thing: Thing, by_operator: bool) -> Any:
+    what = template.rsplit("/", 1)[1]
+    if what == "search":
+        return {"code": thing.code} if "orders" in template else {"phone": thing.phone}
+    if what == "bookings":
+        slot = replace(slots.opened(thing.slot, SECRET), resident_id=UUID(thing.resident_id))
+        channel = "phone" if by_operator else "app"
+        return {"slot": slots.sign(slot, SECRET), "channel": channel, "hold_only": True}
+    home = {"zone_id": thing.zone_id, "longitude": 120.6, "latitude": 31.3, "address": "某路 1 号",
+            "district_code": "320508", "street_code": "320508001", "community_code": "320508001001"}  # fmt: skip
+    heard = [{"side": side, "words": "问过了"} for side in ("resident", "worker")]
+    wish = {"from_at": at(16).isoformat(), "to_at": at(18).isoformat()}
+    return {
+        "codes": {"phone": "13912340001"},
+        "phone": {"challenge_id": str(uuid4()), "code": "123456"},
+        "password": {"login": "nobody", "password": "an invented word", "totp": "123456"},
+        "residents": {"name": "某人", "phone": "13912340002", "gender": "female", "home": home},
+        "consents": {"phone": "13912340003", "name": "某人", "purpose": "status", "evidence": "电话"},
+        "quotes": {"resident_id": thing.resident_id, "item_code": "rehab-home", "wish": wish},
+        **{command: {"reason": "不方便"} for command in ("cancel", "decline", "dispute", "unserved")},
+        **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
+        "assign": {"worker_ids": [thing.worker_id], "start_at": at(11).isoformat(), "reason": "电话约定"},
+        "statements": {"words": "来过了", **({"side": "family"} if by_operator else {})},
+        "resolve": {"outcome": "completed", "code": "resident_confirmed", "reason": "电话核实", "heard": heard},
+    }.get(what, {})
