@@ -5,12 +5,17 @@ The table stands in tests/support/access.py; an operation without a row fails, a
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 
+from backend.database.pool import Database
+from backend.live.channels import Hub
+from backend.processes.gateway import create_gateway
+from backend.processes.relay import Relay
 from tests.support import access
 from tests.support.access import (
     ALLOWED,
@@ -26,11 +31,14 @@ from tests.support.access import (
 )
 from tests.support.city import Caller, City, at
 from tests.support.effort import FULL
+from tests.support.feeds import Reader, reading
 from tests.support.households import LATE_MORNING, MEAL, NOON, REHAB, House, told, two_houses
+from tests.support.people import served, settings
 
 INTERFACE = json.loads((Path(__file__).parents[1] / "unit" / "openapi.json").read_text())["paths"]
 _STAFF = ("operator", "supervisor")
 _REFUSED_FOR_CARE = frozenset({409, 410, 422})
+_OUR_SIDE = ("resident", "booker", "follower", "own provider", "own worker")
 _ENDS_SESSIONS = frozenset({"DELETE /v1/sign-in", "DELETE /v1/me/sessions", "DELETE /v1/me/sessions/{session_id}"})
 _WORK_FIRST = (*ASKERS[8:], *ASKERS[:8])  # a provider steps back before the resident calls off
 _OF_ORDERS = tuple(route for route in EXPECTED if "{order_id}" in route or "{offer_id}" in route)
@@ -63,7 +71,7 @@ class Askers:
                     "own provider": own["provider"], "other provider": other["provider"],
                 }[asker]  # fmt: skip
 
-    async def _caller(self, asker: str, route: str, order_id: str) -> Caller:
+    async def caller(self, asker: str, route: str, order_id: str) -> Caller:
         account_id = await self._account(asker, order_id)
         if account_id is None:
             return Caller(self.city.http, None)
@@ -120,7 +128,7 @@ class Askers:
 
     async def _answer(self, route: str, asker: str, thing: Thing, order_id: str) -> httpx.Response:
         wanted = access.request(route, thing, by_operator=asker == "operator")
-        caller = await self._caller(asker, route, order_id)
+        caller = await self.caller(asker, route, order_id)
         answer = await caller.send(wanted.method, wanted.path, wanted.query, wanted.body)
         self.asked.add((route, asker))
         assert answer.status_code < 500, f"{asker}: {route}: {answer.text}"
@@ -155,8 +163,10 @@ class Askers:
         elif asker not in _STAFF:
             self._silent(what, answer, other)
         if route == "GET /v1/orders" and asker not in _STAFF:
-            theirs = self.own if asker in {"resident", "booker", "follower", "own provider"} else self.other
-            assert theirs.orders[-1] in answer.text, f"{what}: their own are missing"
+            theirs = self.own if asker in _OUR_SIDE else self.other
+            last = await self.city.order(theirs.orders[-1])
+            if last["provider_id"] or "provider" not in asker:  # nobody has asked a provider yet
+                assert str(last["id"]) in answer.text, f"{what}: their own are missing"
         return answer.status_code
 
     @staticmethod
@@ -199,6 +209,57 @@ async def test_who_asks_for_what_is_not_theirs_learns_nothing_and_changes_nothin
     asked = ours.asked | theirs.asked
     left = [(route, asker) for route in EXPECTED for asker in ASKERS if (route, asker) not in asked]
     assert not left, f"cells nobody tried: {left}"
+
+
+async def test_who_may_not_see_an_order_hears_nothing_of_it(city: City):
+    """Everybody listens while orders of both houses are called off, and hears to the end of their own."""
+    ours, theirs = await _asked(city)
+    await city.sql("UPDATE providers SET auto_accept = true")
+    desk = await city.staff("operator")
+    orders = [(house, await house.book(desk, REHAB, *LATE_MORNING)) for house in (ours.own, theirs.own) * 2]
+    await city.dispatch()
+    database = await Database.open(city.database.url, size=8)
+    gateway = create_gateway(settings(database), database, Hub())
+    relay = asyncio.create_task(Relay(database).run(asyncio.Event()))
+    async with served(gateway) as address, AsyncExitStack() as open_until:
+        readers: dict[str, Reader] = {}
+        for asker in ASKERS[1:]:
+            token = (await ours.caller(asker, "GET /v1/orders", ours.own.orders[-1])).token
+            readers[asker] = await open_until.enter_async_context(reading(database, address, token))
+            assert (await readers[asker].next())["type"] == "hello"
+        for _, order_id in orders:
+            answer = await desk.post(f"/v1/orders/{order_id}/cancel", {"reason": "不方便"})
+            assert answer.status_code == 200, answer.text
+        for asker, reader in readers.items():
+            own = ours.own if asker in _OUR_SIDE else theirs.own
+            while (heard := await reader.next(20))["type"] != "order.cancelled" or own.orders[-1] not in str(heard):
+                pass
+            if asker not in _STAFF:
+                leaked = told(str(reader.messages), await (theirs.own if own is ours.own else ours.own).marks())
+                assert not leaked, f"{asker} heard {leaked}"
+    relay.cancel()
+    await asyncio.gather(relay, return_exceptions=True)
+    await database.close()
+
+
+async def test_what_is_closed_stays_closed_without_row_level_security(city: City):
+    """Row-level security is the second lock. The first, what the statements and actions themselves ask, holds alone."""
+    ours, theirs = await _asked(city)
+    await city.sql("UPDATE providers SET auto_accept = true")
+    desk = await city.staff("operator")
+    kept, _ = [await house.book(desk, REHAB, *LATE_MORNING) for house in (ours.own, theirs.own)]
+    await city.dispatch()
+    ours.own.slot = await ours.own.quoted(desk, REHAB, at(16), at(18))
+    tables = await city.sql("SELECT oid::regclass::text AS name FROM pg_class WHERE relrowsecurity")
+    assert len(tables) > 30
+    for table in tables:
+        await city.sql(f"ALTER TABLE {table['name']} DISABLE ROW LEVEL SECURITY")
+    async with city.database.as_nobody() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM orders") == 2, "the second lock is open"
+    for route in EXPECTED:
+        reads = route.startswith("GET ") and EXPECTED[route]["nobody"] != OPEN
+        await ours.all_ask(route, kept, foreign_only=not reads)
+    await ours.named_inside(kept)
 
 
 async def _step(askers: Askers, order_id: str, *due: str) -> None:

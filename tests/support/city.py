@@ -53,6 +53,7 @@ class Caller:
     """One signed-in person talking to the interface."""
 
     def __init__(self, http: httpx.AsyncClient, token: str | None) -> None:
+        self.token = token
         self._http, self._headers = http, {"Authorization": f"Bearer {token}"} if token else {}
 
     async def get(self, path: str, **query: Any) -> httpx.Response:
