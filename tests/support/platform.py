@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 from pyotp.totp import TOTP
 
@@ -103,11 +104,14 @@ class Watching:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, rate: float = 1.0) -> AsyncIterator[Running]:
-    """Start everything at eight in the morning of the test's day."""
+async def running(folder: Path, *, rate: float = 1.0, connections: int = -1) -> AsyncIterator[Running]:
+    """Start everything at eight in the morning of the test's day; the server gives the processes so many `connections`."""
     with Embedded(folder / "data") as server:
         urls = await server.bootstrap("story")
         await migrate(urls.owner)
+        superuser = await asyncpg.connect(server.url())
+        await superuser.execute(f"ALTER ROLE yinling_app CONNECTION LIMIT {connections}")
+        await superuser.close()
         owner = await open_as_owner(urls.owner, size=2)
         async with owner.unit_of_work(SYSTEM) as connection:
             await queries.set_clock(connection, at(8), rate)
