@@ -161,7 +161,7 @@ async def test_a_timer_in_hand_is_finished_and_the_others_wait(urls: Urls, owner
                 "INSERT INTO timers (kind, subject_id, due_at) VALUES ('offer_expiry', $1, yinling_now())", uuid4()
             )
     async with owner.unit_of_work(SYSTEM) as locking:
-        await locking.execute("LOCK TABLE offers IN ACCESS EXCLUSIVE MODE")
+        await locking.execute("LOCK TABLE timers IN SHARE MODE")  # what is due can be read, but not taken in hand
         async with started("jobs", urls.app) as one:
             await _somebody_waits(owner)
             one.process.send_signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
 from backend.processes.web import create_app
-from backend.simulation.demo import opening, run
+from backend.simulation.demo import morning, opening, run
 from backend.simulation.demo.population import Pace
 from tests.support.people import asking, settings
 
@@ -74,6 +74,19 @@ async def test_the_morning_is_lived_once_and_every_start_gets_a_copy(opened: tup
     await opening.fresh(server, 7, folder, said.append)
     assert not any("preparing" in line for line in said)
     assert (await _rows(server, "SELECT yinling_now() AS now"))[0]["now"].astimezone(ZONE).strftime("%H:%M") == "09:40"
+
+
+async def test_a_machine_too_busy_for_the_morning_opens_with_what_was_lived(
+    opened: tuple[Embedded, Urls, Path], monkeypatch: pytest.MonkeyPatch
+):
+    """A demo that does not start shows less than one with a thinner morning."""
+    server, _, folder = opened
+    said: list[str] = []
+    monkeypatch.setattr(morning, "_PATIENCE_S", 0.0)
+    await opening.fresh(server, 8, folder, said.append)
+    assert any("too slow" in line for line in said)
+    assert (await _rows(server, "SELECT yinling_now() AS now"))[0]["now"].astimezone(ZONE).strftime("%H:%M") == "09:40"
+    await opening.fresh(server, 7, folder, said.append)
 
 
 async def test_the_board_says_how_the_clock_runs_and_who_is_late(opened: tuple[Embedded, Urls, Path]):

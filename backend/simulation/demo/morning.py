@@ -31,6 +31,12 @@ _DESK_AT, _ASKED_AT, _HELD_AT = time(9, 20), time(9, 36), time(9, 38)
 _SETS_OUT_BEFORE: Final = timedelta(minutes=12)
 _LATE_BETWEEN: Final = (time(8, 55), time(9, 30))  # whose window ends here and is not kept
 _VISITS, _EARLY_VISITS, _EARLY_MEALS, _LUNCHES = 52, 24, 5, 14
+_DESK_CALLERS, _ASKED_CALLERS, _HELD_CALLERS = (
+    slice(1, 6),
+    slice(6, 11),
+    slice(11, 16),
+)  # the first who finds a slot has it
+_OWN_PART: Final = 16  # residents who book nothing else
 _PATIENCE_S: Final = 30.0  # of machine time, for the platform to do what is due
 _POLL_S: Final = 0.02
 
@@ -121,8 +127,7 @@ class Morning:
 
     async def _bookings(self, operator: Api, provider: Api) -> None:
         """Everything that is booked the day before; the first resident is the one whose daughter follows."""
-        shown, *others = self._cast.residents
-        others = others[2:]  # the next two have their own part
+        shown, others = self._cast.residents[0], list(self._cast.residents[_OWN_PART:])
         self._chooser.shuffle(others)
         ten = self._instant(time(10))
         await self._book(operator, shown, "bath-home", (ten, ten + timedelta(minutes=30)))
@@ -183,18 +188,24 @@ class Morning:
         async with self._owner.unit_of_work(SYSTEM) as connection:
             await queries.refuse_all_but_manual_providers(connection, resident.id)
 
+    async def _first(self, operator: Api, callers: slice, window: tuple[time, time], *, wants: str) -> None:
+        """One of the callers books, the first for whom somebody is free."""
+        begins, ends = (self._instant(at) for at in window)
+        for resident in self._cast.residents[callers]:
+            if wants == "by hand":
+                await self._only_of_the_desk_provider(resident)
+            for item in ("bath-home", "rehab-home"):
+                if await self._book(operator, resident, item, (begins, ends), hold=wants == "a hold"):
+                    return
+
     async def _one_for_the_desk(self, operator: Api, provider: Api) -> None:
         """An order its only provider declines: an operator has to find somebody."""
-        resident, afternoon = self._cast.residents[1], self._instant(time(13))
-        await self._only_of_the_desk_provider(resident)
-        await self._book(operator, resident, "rehab-home", (afternoon, afternoon + timedelta(hours=3)))
+        await self._first(operator, _DESK_CALLERS, (time(13), time(16, 30)), wants="by hand")
         await self._answer(provider, "decline", {"reason": "no capacity"})
 
     async def _one_to_answer(self, operator: Api) -> None:
         """An offer whose clock is running when the demo opens."""
-        resident, noon = self._cast.residents[2], self._instant(time(12, 30))
-        await self._only_of_the_desk_provider(resident)
-        await self._book(operator, resident, "bath-home", (noon, noon + timedelta(hours=4)))
+        await self._first(operator, _ASKED_CALLERS, (time(12, 30), time(16, 30)), wants="by hand")
 
         async def offered() -> bool:
             async with self._owner.unit_of_work(SYSTEM) as connection:
@@ -204,8 +215,7 @@ class Morning:
 
     async def _one_held(self, operator: Api) -> None:
         """A slot kept during a call that is still going on."""
-        resident, afternoon = self._cast.residents[-1], self._instant(time(14))
-        await self._book(operator, resident, "bath-home", (afternoon, afternoon + timedelta(hours=3)), hold=True)
+        await self._first(operator, _HELD_CALLERS, (time(13), time(17)), wants="a hold")
 
     async def _work(self, until: datetime) -> None:
         """Report for every worker what is due by then, in the order in which it happens."""

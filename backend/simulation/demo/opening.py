@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
 from backend.simulation import launch
 from backend.simulation.demo import city, queries
-from backend.simulation.demo.morning import Cast, Morning
+from backend.simulation.demo.morning import OPENS_AT, Cast, Morning, SlowMorningError
 
 DATABASE: Final = "yinling"
 _UNFINISHED: Final = "morning_unfinished"
@@ -27,11 +28,18 @@ async def fresh(server: Embedded, seed: int, logs: Path, progress: Callable[[str
     """A new copy of the prepared morning in the place of the last demo's database; the first time it is prepared.
 
     A morning belongs to one schema, one script and one seed: another of any is prepared anew. Whoever is interrupted
-    while preparing leaves an unfinished database, which the next start throws away.
+    while preparing leaves an unfinished database, which the next start throws away. On a machine too busy for all of
+    it the demo opens with what was lived, and the next start prepares it again.
     """
     name = _name(seed)
     if not await server.has_database(name):
-        await _prepare(server, seed, logs, progress)
+        try:
+            await _prepare(server, seed, logs, progress)
+        except SlowMorningError as error:
+            progress(f"{error}: opening with what there is …")
+            await server.drop_database(DATABASE)
+            await server.rename_database(_UNFINISHED, DATABASE)
+            return server.urls(DATABASE)
         await server.rename_database(_UNFINISHED, name)
     progress("opening the city at twenty to ten …")
     await server.drop_database(DATABASE)
@@ -68,6 +76,10 @@ async def _live(owner: Database, urls: Urls, seed: int, logs: Path, progress: Ca
         )  # fmt: skip
     extra = {"YINLING_DISPATCHER_IMPROVE_SECONDS": _IMPROVE_S}
     async with launch.supervised(urls, logs, launch.free_ports(2), extra) as platform:
-        await Morning(platform.web_url, owner, cast, on, zone_info, chooser).live(progress)
+        try:
+            await Morning(platform.web_url, owner, cast, on, zone_info, chooser).live(progress)
+        finally:
+            async with owner.unit_of_work(SYSTEM) as connection:
+                await queries.set_clock(connection, datetime.combine(on, OPENS_AT, zone_info), 0.0)
     async with owner.unit_of_work(SYSTEM) as connection:
         await queries.forget_sessions(connection)

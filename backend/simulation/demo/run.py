@@ -35,6 +35,7 @@ _PORT: Final = 8000
 _LAST_PORT: Final = 65535
 _LOOK_S: Final = 0.5
 _RATE: Final = 20.0  # twenty times as fast: a working day in half an hour
+_GONE: Final = "PostgreSQL was ended by somebody else: start the demo again"
 _DAY_BEGINS, _DAY_ENDS, _NIGHT_BEGINS = time(7, 40), time(19), time(19, 30)
 
 
@@ -100,6 +101,10 @@ async def run(
                 async with launch.supervised(urls, logs, ports, extra) as platform:
                     tell(None)
                     await _live(console, owner, server, platform.web_url, begins, desks, rate, every_s, seed)
+            except launch.PlatformError as error:
+                if server.runs:
+                    raise
+                raise ServerError(_GONE) from error
             finally:
                 await owner.close()
 
@@ -146,7 +151,7 @@ async def _while_served(server: Embedded) -> None:
     while True:
         await asyncio.sleep(_LOOK_S)
         if not server.runs:
-            raise ServerError("PostgreSQL was ended by somebody else: start the demo again")
+            raise ServerError(_GONE)
 
 
 @contextlib.contextmanager
