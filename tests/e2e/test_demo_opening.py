@@ -35,7 +35,11 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 async def opened(folder: Path) -> AsyncIterator[tuple[Embedded, Urls, Path]]:
     with Embedded(folder / "data") as server:
-        yield server, await opening.fresh(server, 7, folder, lambda _: None), folder
+        said: list[str] = []
+        urls = await opening.fresh(server, 7, folder, said.append)
+        if any("with what there is" in line for line in said):  # too busy a moment: the next start prepares it again
+            urls = await opening.fresh(server, 7, folder, said.append)
+        yield server, urls, folder
 
 
 async def _rows(server: Embedded, statement: str) -> list[asyncpg.Record]:

@@ -15,6 +15,7 @@ from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
 from backend.simulation import launch
+from backend.simulation.clients import RefusedError
 from backend.simulation.demo import city, queries
 from backend.simulation.demo.morning import OPENS_AT, Cast, Morning, SlowMorningError
 
@@ -35,7 +36,7 @@ async def fresh(server: Embedded, seed: int, logs: Path, progress: Callable[[str
     if not await server.has_database(name):
         try:
             await _prepare(server, seed, logs, progress)
-        except SlowMorningError as error:
+        except (SlowMorningError, RefusedError) as error:
             progress(f"{error}: opening with what there is …")
             await server.drop_database(DATABASE)
             await server.rename_database(_UNFINISHED, DATABASE)
