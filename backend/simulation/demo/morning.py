@@ -20,7 +20,7 @@ from pyotp.totp import TOTP
 
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
-from backend.simulation.clients import Api, RefusedError, Traffic
+from backend.simulation.clients import Api, Traffic
 from backend.simulation.demo import queries
 from backend.simulation.demo.city import Desk
 from backend.simulation.demo.queries import MealPoint, NextStop, Person
@@ -31,11 +31,8 @@ _DESK_AT, _ASKED_AT, _HELD_AT = time(9, 20), time(9, 36), time(9, 38)
 _SETS_OUT_BEFORE: Final = timedelta(minutes=12)
 _LATE_BETWEEN: Final = (time(8, 55), time(9, 30))  # whose window ends here and is not kept
 _VISITS, _EARLY_VISITS, _EARLY_MEALS, _LUNCHES = 52, 24, 5, 14
-_DESK_CALLERS, _ASKED_CALLERS, _HELD_CALLERS = (
-    slice(1, 6),
-    slice(6, 11),
-    slice(11, 16),
-)  # the first who finds a slot has it
+# of each of these residents the first who finds a slot has it
+_DESK_CALLERS, _ASKED_CALLERS, _HELD_CALLERS = slice(1, 6), slice(6, 11), slice(11, 16)
 _OWN_PART: Final = 16  # residents who book nothing else
 _PATIENCE_S: Final = 30.0  # of machine time, for the platform to do what is due
 _POLL_S: Final = 0.02
@@ -101,9 +98,9 @@ class Morning:
         async with self._owner.unit_of_work(SYSTEM) as connection:
             return not await queries.orders_to_place(connection)
 
-    async def _answered(self) -> bool:
+    async def _asked(self) -> bool:
         async with self._owner.unit_of_work(SYSTEM) as connection:
-            return not await queries.orders_to_place(connection) and not await queries.offers_open(connection)
+            return await queries.offers_open(connection)
 
     async def _wait(self, what: str, holds: Callable[[], Any]) -> None:
         give_up_at = machine.monotonic() + _PATIENCE_S
@@ -150,15 +147,15 @@ class Morning:
 
     async def _book(
         self, operator: Api, resident: Person, item: str, window: tuple[datetime, datetime], *, hold: bool = False
-    ) -> UUID | None:
-        """Book in a window where somebody is free then; the caller hangs up where nobody is."""
+    ) -> bool:
+        """Book in a window where somebody is free then, and tell whether somebody was."""
         wish = {"wish": {"from_at": window[0].isoformat(), "to_at": window[1].isoformat()}}
         slots = await self._quote(operator, resident, item, wish)
         if not slots:
-            return None
+            return False
         slot = self._chooser.choice(slots)["token"]
-        order = await operator.post("/v1/bookings", {"slot": slot, "channel": "phone", "hold_only": hold})
-        return UUID(order["id"])
+        await operator.post("/v1/bookings", {"slot": slot, "channel": "phone", "hold_only": hold})
+        return True
 
     async def _book_meal(self, operator: Api, resident: Person, ready: datetime) -> None:
         point = self._chooser.choice([point for point in self._cast.points if point.zone_id == resident.zone_id])
@@ -179,7 +176,7 @@ class Morning:
         async def answered() -> bool:
             for offer in await provider.get("/v1/offers"):
                 await provider.post(f"/v1/offers/{offer['id']}/{answer}", body)
-            return await self._answered()
+            return await self._dispatched() and not await self._asked()
 
         await self._wait("the answers to the offers", answered)
 
@@ -207,11 +204,7 @@ class Morning:
         """An offer whose clock is running when the demo opens."""
         await self._first(operator, _ASKED_CALLERS, (time(12, 30), time(16, 30)), wants="by hand")
 
-        async def offered() -> bool:
-            async with self._owner.unit_of_work(SYSTEM) as connection:
-                return await queries.offers_open(connection)
-
-        await self._wait("an open offer", offered)
+        await self._wait("an open offer", self._asked)
 
     async def _one_held(self, operator: Api) -> None:
         """A slot kept during a call that is still going on."""
@@ -237,7 +230,7 @@ class Morning:
             return max(now, self._ends[stop.order_id])
         if stop.kind == "visit" and stop.assignment_status == "checked_in":
             return None
-        if not stop.started or (stop.kind == "visit" and stop.assignment_status == "accepted"):
+        if stop.sets_out:
             return max(now, stop.from_at - _SETS_OUT_BEFORE)
         return self._arrival(stop, now)
 
@@ -264,7 +257,7 @@ class Morning:
                 self._ends.pop(stop.order_id)
             if answer["status"] == "awaiting_acceptance" and self._chooser.random() < 0.7:
                 await self._confirm(stop)
-        elif not stop.started or (stop.kind == "visit" and stop.assignment_status == "accepted"):
+        elif stop.sets_out:
             await phone.post(f"{order}/en-route", here)
         elif stop.kind == "visit":
             answer = await phone.post(f"{order}/check-in", here)
@@ -278,6 +271,3 @@ class Morning:
         api = Api(self._http, self._traffic)
         await api.sign_in_by_phone(resident.phone)
         await api.post(f"/v1/orders/{stop.order_id}/accept-service", {})
-
-
-__all__ = ["OPENS_AT", "Cast", "Morning", "RefusedError", "SlowMorningError"]

@@ -268,6 +268,11 @@ class NextStop(Struct, frozen=True, forbid_unknown_fields=True):
     window_to: datetime
     started: bool
 
+    @property
+    def sets_out(self) -> bool:
+        """Whether the worker has not said yet that they are on their way."""
+        return not self.started or (self.kind == "visit" and self.assignment_status == "accepted")
+
 
 async def next_stops(connection: Connection, on: date) -> list[NextStop]:
     """What every worker has to do next; who has checked out or handed over goes on to the following stop."""
