@@ -2,7 +2,11 @@
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 export PYTHONUTF8 := 1
-PYTEST := $(BIN)/python -m pytest -q
+# the plugin of the fuzzing library takes two seconds to import
+PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis
+# files of tests are shared out; each worker has a database server of its own
+WORKERS ?= 2
+SHARED := -n $(WORKERS) --dist loadfile
 # programs of the environment are started as modules: the scripts beside them name the path they were installed at
 LINT_IMPORTS := $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 HAS = $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("$(1)") is None)' 2>/dev/null
@@ -48,25 +52,25 @@ check: setup ## Format, lint, types, import directions, unit and property tests
 	@$(BIN)/ruff format --check -q backend dispatch migrations tests
 	@$(BIN)/ruff check -q backend dispatch migrations tests
 	@$(BIN)/python -m basedpyright --level error & types=$$!; \
-	  $(LINT_IMPORTS) && $(PYTEST) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
+	  $(LINT_IMPORTS) && $(PYTEST) $(SHARED) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
 
 properties: setup ## Properties on days nobody has looked at yet; what they find is to be mended
 	@$(PYTEST) tests/properties --hypothesis-profile=new
 
 integration: setup ## Slices against a real database
-	@$(PYTEST) tests/integration
+	@$(PYTEST) $(SHARED) tests/integration
 
 e2e: setup ## Stories through HTTP and sockets
-	@$(PYTEST) tests/e2e
+	@$(PYTEST) $(SHARED) tests/e2e
 
 chaos: setup ## Processes killed in the middle
-	@$(PYTEST) tests/chaos
+	@$(PYTEST) $(SHARED) tests/chaos
 
 fuzz: setup ## Anything sent to any route
-	@$(PYTEST) tests/fuzz
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests/fuzz
 
 robust: setup ## People and clients who do what they should not, in short
-	@$(PYTEST) tests/hostile
+	@$(PYTEST) -n $(WORKERS) --dist worksteal tests/hostile
 
 hostile: setup ## The same for long, from a new seed, which is printed
 	@YINLING_EFFORT=full $(PYTEST) tests/hostile -s

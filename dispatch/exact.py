@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
-from ortools.sat.python import cp_model
 
 from dispatch.check import check_plan
 from dispatch.cost import drop_cost, late_prices, plan_cost, wish_cost
@@ -61,12 +60,19 @@ def prove(problem: Problem, plan: Plan, *, seconds: float, seed: int = 1) -> Pro
     return Proof(best, cost, min(cost, bound), bound >= cost)
 
 
+def _cp_sat() -> Any:
+    """OR-Tools takes half a second to import: who proves nothing, as all processes that only answer, does without."""
+    from ortools.sat.python import cp_model
+
+    return cp_model
+
+
 class _Model:
     """One way through the day for each worker; visits begin once for all of their crew."""
 
     def __init__(self, problem: Problem, plan: Plan) -> None:
         self.problem = problem
-        self.model: Any = cp_model.CpModel()
+        self.model: Any = _cp_sat().CpModel()
         self.visits = {visit.id: visit for visit in problem.visits}
         self.begun = {w.id: _begun(plan.routes.get(w.id, ())) for w in problem.workers}
         self.history = {s.visit: s for route in self.begun.values() for s in route if s.visit}
@@ -447,6 +453,7 @@ class _Model:
 
     def solved(self, seconds: float, seed: int) -> tuple[Plan | None, int]:
         """The plan found, if any, and what no plan can cost less than."""
+        cp_model = _cp_sat()
         solver: Any = cp_model.CpSolver()
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = seed

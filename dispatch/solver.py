@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import Struct
-from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
 from dispatch.check import check_plan
 from dispatch.cost import late_prices, plan_cost
@@ -122,6 +121,8 @@ def _day(problem: Problem, plan: Plan) -> _Day:
 
 def _route(problem: Problem, day: _Day, seconds: float) -> dict[str, tuple[Stop, ...]] | None:
     """Let the routing solver reorder and reassign every open stop; None when it finds nothing or cannot start."""
+    from ortools.constraint_solver import pywrapcp, routing_enums_pb2
+
     count, fleet = len(day.stops), len(day.workers)
     starts = [count + v for v in range(fleet)]
     ends = [count + fleet + v for v in range(fleet)]

@@ -10,10 +10,11 @@ from hypothesis import settings
 
 from backend.database.migrate import upgrade
 from backend.database.pool import Database
-from backend.processes.embedded import Embedded, Urls, temporary_folder
+from backend.processes.embedded import Embedded, Urls
 from backend.processes.warming import use_kernels
 from tests.support.city import City, build
 from tests.support.platform import Running, running
+from tests.support.scratch import scratch_folder, scratch_server
 
 _numbers = itertools.count()
 use_kernels()
@@ -30,8 +31,8 @@ settings.load_profile("same")
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Embedded]:
-    with temporary_folder("yinling-test-") as folder, Embedded(folder / "data") as running:
-        yield running
+    with scratch_server("yinling-test-") as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,7 @@ async def city(server: Embedded, city_template: str) -> AsyncIterator[City]:
 @pytest.fixture(scope="module")
 async def running_city() -> AsyncIterator[Running]:
     """Every process of the platform around the invented city."""
-    with temporary_folder("yinling-city-") as folder:
+    with scratch_folder("yinling-city-") as folder:
         async with running(folder) as started:
             yield started
 

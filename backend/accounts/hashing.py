@@ -33,6 +33,7 @@ class Hashing:
         self._lanes = {False: ThreadPoolExecutor(1, "hashing", _step_back), True: ThreadPoolExecutor(1, "hashing")}
         self._waiting = dict.fromkeys(_WAITING, 0)
         self._counting = threading.Lock()
+        self._lanes[False].submit(proofs.nobodys_hash)  # before the first stranger asks: it would take longer for them
 
     def close(self) -> None:
         """End the threads without waiting for what they hash."""

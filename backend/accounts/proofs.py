@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -14,9 +15,7 @@ from pyotp.totp import TOTP
 _STEP_S: Final = 30
 _STEPS: Final = (0, -1, 1)  # a phone's clock may be half a minute off either way
 _HASHER: Final = PasswordHasher()
-_NOBODYS_HASH: Final = _HASHER.hash(secrets.token_urlsafe())  # makes an unknown login take as long as a known one
-
-_NOBODYS_SECRET: Final = random_base32()  # the same for a login without a second factor
+_NOBODYS_SECRET: Final = random_base32()  # makes a login without a second factor take as long as one with it
 
 
 def new_code() -> str:
@@ -45,10 +44,16 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+@cache
+def nobodys_hash() -> str:
+    """A hash that makes an unknown login take as long as a known one; made when a process begins to listen for logins."""
+    return _HASHER.hash(secrets.token_urlsafe())
+
+
 def password_fits(stored: str | None, password: str) -> bool:
     """Whether the password is right; takes as long when there is none stored. Slow on purpose: call it in a thread."""
     try:
-        return _HASHER.verify(stored or _NOBODYS_HASH, password) and stored is not None
+        return _HASHER.verify(stored or nobodys_hash(), password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

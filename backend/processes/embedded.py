@@ -37,12 +37,15 @@ class Urls(Struct, frozen=True):
 class Embedded:
     """A running server; leaving the `with` block stops it, and so does the end of this program, however it ends."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it. Raises ServerError."""
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        """Start it. Raises ServerError.
+
+        A server that is not durable loses nothing when a process is killed, but everything when the machine is.
+        """
         for name in [name for name in os.environ if name.startswith("PG")]:
             del os.environ[name]  # what a desktop says of other servers would lead every client of ours astray
         self.folder = folder
-        self._server = Server(folder)
+        self._server = Server(folder, durable=durable)
 
     def __enter__(self) -> "Embedded":
         return self
@@ -130,9 +133,9 @@ def _safe(name: str) -> str:
 
 
 @contextmanager
-def temporary_folder(prefix: str, *, keep: bool = False) -> Generator[Path]:
+def temporary_folder(prefix: str, *, keep: bool = False, parent: Path | None = None) -> Generator[Path]:
     """A folder for one run, with a server's data in it; it goes with this program, however that ends, unless kept."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     folder.chmod(0o711)  # started by root, the server runs as another user
     if keep:
         yield folder

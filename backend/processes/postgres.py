@@ -25,6 +25,9 @@ PORT: Final = 5432
 _READY_S: Final = 60.0  # after a kill the server first repeats its log
 _LOOK_S: Final = 0.02
 _OPTIONS: Final = ("-h", "", "-p", str(PORT), "-c", "timezone=UTC", "-c", "log_timezone=UTC")
+_NOT_DURABLE: Final = tuple(
+    word for name in ("fsync", "full_page_writes", "synchronous_commit") for word in ("-c", f"{name}=off")
+)
 _INIT: Final = (
     "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8", "--no-instructions",
@@ -34,8 +37,9 @@ _INIT: Final = (
 class Server:
     """A running server. One program at a time uses a data folder: it holds a lock that ends with it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it. Raises ServerError."""
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        """Start it; one that is not `durable` never waits for the disk. Raises ServerError."""
+        self._options = _OPTIONS if durable else (*_OPTIONS, *_NOT_DURABLE)
         self.folder = folder.resolve()
         self._whose = account()
         self._bin = binaries(self._whose)
@@ -102,7 +106,7 @@ class Server:
         part.rename(self.folder)
 
     def _started(self) -> subprocess.Popen[Any]:
-        command = [self._bin / "postgres", "-D", self.folder, "-k", self.socket_folder, *_OPTIONS]
+        command = [self._bin / "postgres", "-D", self.folder, "-k", self.socket_folder, *self._options]
         with self._log.open("wb") as log:
             process = subprocess.Popen(command, start_new_session=True, **self._how(log.fileno()))
         guard.hold(SERVER, process.pid)

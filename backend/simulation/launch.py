@@ -79,7 +79,7 @@ async def running(
     extra: Mapping[str, str], prepare: Callable[[Urls], Awaitable[None]], *, keep: bool = False
 ) -> AsyncGenerator[Platform]:
     """Start everything with a database of its own, filled before, and stop everything it started at the end."""
-    with temporary_folder("yinling-replay-", keep=keep) as folder, Embedded(folder / "data") as server:
+    with temporary_folder("yinling-replay-", keep=keep) as folder, Embedded(folder / "data", durable=False) as server:
         urls = await server.bootstrap("replay")
         await migrate(urls.owner)
         await prepare(urls)

@@ -244,10 +244,12 @@ _SEARCHING = """
 import asyncio, multiprocessing, sys
 from pathlib import Path
 from backend.processes.solving import SolverPool
+from backend.processes.warming import use_kernels
 from dispatch import construct
 from dispatch.formats import read_instance
 
 async def main():
+    use_kernels()
     problem = read_instance(Path(sys.argv[1]), "hhcrsp").problem
     plan = construct(problem)
     with SolverPool() as pool:

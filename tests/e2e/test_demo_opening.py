@@ -34,7 +34,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 async def opened(folder: Path) -> AsyncIterator[tuple[Embedded, Urls, Path]]:
-    with Embedded(folder / "data") as server:
+    with Embedded(folder / "data", durable=False) as server:
         said: list[str] = []
         urls = await opening.fresh(server, 7, folder, said.append)
         if any("with what there is" in line for line in said):  # too busy a moment: the next start prepares it again

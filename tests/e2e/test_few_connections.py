@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from backend.processes.embedded import temporary_folder
 from tests.support.city import at
 from tests.support.platform import Running, running
+from tests.support.scratch import scratch_folder
 
 ALLOWED = 18
 WISH = {"from_at": at(10).isoformat(), "to_at": at(16).isoformat()}
@@ -30,7 +30,7 @@ async def _status(city: Running, order_id: str, wanted: str) -> None:
 
 async def test_all_processes_work_on_the_connections_operators_are_told_to_allow():
     """A crowd asks while an order goes from the call to its acceptance and a hold runs out; the server refuses nothing."""
-    with temporary_folder("yinling-few-") as folder:
+    with scratch_folder("yinling-few-") as folder:
         async with running(folder, connections=ALLOWED) as city:
             await city.sql("UPDATE providers SET auto_accept = true")
             people = await _residents(city, 6)

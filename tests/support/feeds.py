@@ -1,8 +1,8 @@
 """A server of its own for tests of the feed (an open write anywhere in a cluster holds its feed back), and a reader."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,21 +15,15 @@ from backend.database.migrate import migrate
 from backend.database.pool import Database
 from backend.events.catalogue import AssignmentChanged
 from backend.events.outbox import emit
-from backend.processes.embedded import Embedded, temporary_folder
 from tests.support.people import settings
+from tests.support.scratch import scratch_server
 
 ZONE = uuid4()
 
 
-@contextmanager
-def _own_server() -> Iterator[Embedded]:
-    with temporary_folder("yinling-feed-") as folder, Embedded(folder / "data") as server:
-        yield server
-
-
 @asynccontextmanager
 async def own_database(size: int = 24) -> AsyncIterator[Database]:
-    with _own_server() as server:
+    with scratch_server("yinling-feed-") as server:
         urls = await server.bootstrap("feed")
         await migrate(urls.owner)
         database = await Database.open(urls.app, size=size)

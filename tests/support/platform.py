@@ -106,7 +106,7 @@ class Watching:
 @asynccontextmanager
 async def running(folder: Path, *, rate: float = 1.0, connections: int = -1) -> AsyncIterator[Running]:
     """Start everything at eight in the morning of the test's day; the server gives the processes so many `connections`."""
-    with Embedded(folder / "data") as server:
+    with Embedded(folder / "data", durable=False) as server:
         urls = await server.bootstrap("story")
         await migrate(urls.owner)
         superuser = await asyncpg.connect(server.url())
