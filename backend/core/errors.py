@@ -43,6 +43,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "slot_invalid": (422, "The slot is not one of ours or is older than ten minutes."),
     "too_many_orders": (422, "This resident has as many open orders as one may have."),
     "unreachable_place": (422, "We know no way to this place."),
+    "outside_zone": (422, "This position lies far outside the zone it is said to belong to; please check both."),
     "no_shift": (422, "Nobody is on shift for this service at that time."),
     "consent_missing": (403, "The resident has not agreed to this."),
     "not_entitled": (422, "The resident may not book this service."),

@@ -8,13 +8,14 @@ from msgspec.structs import replace
 
 from backend.accounts import queries as accounts
 from backend.core.errors import DomainError
+from backend.core.geo import sphere_m
 from backend.core.phone import e164
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.events.catalogue import ConsentChanged
 from backend.events.outbox import emit
 from backend.residents import queries
-from backend.residents.model import Consent, ConsentGiven, NewResident, ResidentCard
+from backend.residents.model import Consent, ConsentGiven, NewHome, NewResident, ResidentCard
 from backend.residents.queries import Given
 from backend.rules.queries import limit
 
@@ -22,19 +23,38 @@ _CONSENTS_AGAIN_S: Final = 3600
 
 
 async def register(connection: Connection, new: NewResident) -> ResidentCard:
-    """Register a resident with a home and contacts. Raises already_registered, unknown_zone, invalid_phone."""
+    """Register a resident with a home and contacts.
+
+    Raises already_registered, unknown_zone, invalid_phone, outside_zone, unreachable_place.
+    """
     phone = e164(new.phone)
     contacts = [(contact.name, e164(contact.phone), contact.relation, contact.emergency) for contact in new.contacts]
+    await _near_its_zone(connection, new.home)
     try:
         account_id = await accounts.insert_person(connection, Role.RESIDENT.value, new.name, phone)
         resident_id = await queries.insert_resident(connection, new, account_id, phone)
         await queries.insert_home(connection, resident_id, new.home)
     except asyncpg.UniqueViolationError as error:
         raise DomainError("already_registered") from error
-    except asyncpg.ForeignKeyViolationError as error:
-        raise DomainError("unknown_zone") from error
     await queries.insert_contacts(connection, resident_id, contacts)
     return await queries.resident_card(connection, resident_id)
+
+
+async def _near_its_zone(connection: Connection, home: NewHome) -> None:
+    """A home that is planned with a zone is one its workers can travel to: a slip of a digit lies on another continent.
+
+    Measured to the nearest place the zone works from; a zone where nobody works yet has none, and plans nothing.
+    Raises unknown_zone (404), unreachable_place (422) where the zone knows no way by degrees, outside_zone (422).
+    """
+    travel_kind = await queries.travel_kind(connection, home.zone_id)
+    if travel_kind is None:
+        raise DomainError("unknown_zone")
+    if travel_kind != "road_factor":
+        raise DomainError("unreachable_place")
+    bases = await queries.bases(connection, home.zone_id)
+    ways = [sphere_m(home.longitude, home.latitude, base.x, base.y) for base in bases]
+    if ways and min(ways) > await limit(connection, "home_from_zone_m"):
+        raise DomainError("outside_zone")
 
 
 def _own(principal: Principal, resident_id: UUID) -> None:

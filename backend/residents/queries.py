@@ -83,6 +83,31 @@ async def insert_resident(connection: Connection, new: NewResident, account_id: 
     )  # fmt: skip
 
 
+class Base(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where work in a zone begins: WGS-84 degrees."""
+
+    x: float
+    y: float
+
+
+async def travel_kind(connection: Connection, zone_id: UUID) -> str | None:
+    """How a zone knows its ways; None when there is no such zone."""
+    return await value(connection, "SELECT travel_kind FROM zones WHERE id = $1", zone_id)
+
+
+async def bases(connection: Connection, zone_id: UUID) -> list[Base]:
+    """The places a zone works from: its facilities, and where workers with a shift in it set out and come back to."""
+    return await many(
+        connection,
+        Base,
+        """SELECT x, y FROM places WHERE geometry = 'wgs84' AND id IN (
+               SELECT place_id FROM facilities WHERE zone_id = $1
+               UNION SELECT unnest(ARRAY[start_place_id, end_place_id]) FROM workers
+               WHERE id IN (SELECT worker_id FROM shifts WHERE zone_id = $1))""",
+        zone_id,
+    )
+
+
 async def insert_home(connection: Connection, resident_id: UUID, home: NewHome) -> None:
     """The present home and its place on the map."""
     await execute(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from backend.simulation.instances import (
     HOUR_S,
+    MOST_OF_A_MAP,
     CareWorker,
     Demand,
     Gap,
@@ -89,7 +90,8 @@ def _point(reading: Reading, place: Any, field: str) -> Point:
     if location is None:
         return Point(0.0, 0.0)
     pair = reading.items(location, f"{field}.location", exactly=2)
-    return Point(*(float(reading.number(entry, f"{field}.location[{i}]")) for i, entry in enumerate(pair)))
+    numbers = (reading.number(entry, f"{field}.location[{i}]", size=MOST_OF_A_MAP) for i, entry in enumerate(pair))
+    return Point(*map(float, numbers))
 
 
 def _worker(reading: Reading, caregiver: Any, field: str) -> CareWorker:

@@ -12,6 +12,8 @@ from msgspec import Struct
 HOUR_S = 3600
 PLAN_DAY_STARTS_S, PLAN_DAY_ENDS_S = 3 * HOUR_S, 27 * HOUR_S  # a plan's day runs from 03:00 to 03:00 city time
 _SHOWN = 60
+_MOST = 1e6  # of anything a day counts: minutes, or metres on a plane as large as planning knows
+MOST_OF_A_MAP = 1e9  # of a coordinate that is kept for a picture only, in whatever projection
 
 
 class InstanceError(ValueError):
@@ -160,8 +162,10 @@ class Reading:
             raise self.refuse(field, len(value), f"must have exactly {exactly} entries")
         return value
 
-    def number(self, value: Any, field: str, *, at_least: float | None = None, above: float | None = None) -> float:
-        """A finite number, also when written as text."""
+    def number(
+        self, value: Any, field: str, *, at_least: float | None = None, above: float | None = None, size: float = _MOST
+    ) -> float:
+        """A number no further from zero than `size`, also when written as text."""
         if isinstance(value, str):
             try:
                 value = float(value)
@@ -173,6 +177,8 @@ class Reading:
             raise self.refuse(field, value, f"must be at least {at_least:g}")
         if above is not None and value <= above:
             raise self.refuse(field, value, f"must be more than {above:g}")
+        if abs(value) > size:
+            raise self.refuse(field, value, f"lies beyond {size:g}")
         return value
 
     def text(self, value: Any, field: str) -> str:

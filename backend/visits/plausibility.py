@@ -9,9 +9,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from backend.core.errors import DomainError
+from backend.core.geo import sphere_m
 from backend.visits.model import DOUBTS, NOTES, Earlier, Flag, Kind, Limits, Moment, Place, Report, Sighting
 
-_EARTH_M: Final = 6_371_008.8  # mean radius, IUGG
 _DEGREES: Final = (180.0, 90.0)  # longitude, latitude
 AT_A_PLACE: Final = (Kind.CHECK_IN, Kind.CHECK_OUT, Kind.PICK_UP, Kind.HAND_OVER)
 _PRESENT: Final = frozenset({Kind.CHECK_IN, Kind.CHECK_OUT, Kind.HAND_OVER})
@@ -52,11 +52,7 @@ def metres(one: Place, x: float, y: float) -> float | None:
     """How far a point is from a place, by the place's own geometry; None where it has none."""
     if one.geometry == "plane":
         return math.hypot(one.x - x, one.y - y)
-    if one.geometry != "wgs84":
-        return None
-    lng, lat, to_lng, to_lat = (math.radians(v) for v in (one.x, one.y, x, y))
-    half = math.sin((lat - to_lat) / 2) ** 2 + math.cos(lat) * math.cos(to_lat) * math.sin((lng - to_lng) / 2) ** 2
-    return 2 * _EARTH_M * math.asin(math.sqrt(min(1.0, half)))
+    return sphere_m(one.x, one.y, x, y) if one.geometry == "wgs84" else None
 
 
 def judge(facts: Facts, limits: Limits) -> list[Flag]:

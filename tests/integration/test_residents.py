@@ -1,13 +1,16 @@
 """Registering residents, and who may know: consent is given, ends at once, and rows keep to their own."""
 
+import importlib
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
-from backend.core.principal import NOBODY, Principal, Role
+from backend.core.principal import NOBODY, SYSTEM, Principal, Role
 from tests.support.city import Caller, City, at
 
+MIGRATION = importlib.import_module("migrations.versions.0020_on_the_map")
 REHAB = "rehab-home"
 
 
@@ -45,6 +48,77 @@ async def test_a_wrong_form_registers_nobody(city: City, spoil: dict[str, Any], 
     assert (await operator.post("/v1/residents", _form(zone_id, **spoil))).json()["code"] == code
     assert (await operator.post("/v1/residents", _form(uuid4()))).json()["code"] == "unknown_zone"
     assert await city.one("SELECT count(*) FROM accounts") == before
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "code"),
+    [(-120.62, 31.32, "outside_zone"), (120.62, -31.32, "outside_zone"), (12.62, 31.32, "outside_zone"),
+     (0.0, 0.0, "outside_zone"), (121.25, 31.32, "outside_zone"), (31.32, 120.62, "invalid_request"),
+     (121.0, 31.32, None)],
+)  # fmt: skip
+async def test_a_home_far_from_its_zone_is_a_slip_and_registers_nobody(
+    city: City, longitude: float, latitude: float, code: str | None
+):
+    """A sign, a digit or an order of two numbers wrong: planning would count ways of weeks. The next town is no slip."""
+    operator = await city.staff("operator")
+    before = await city.one("SELECT count(*) FROM places")
+    form = _form(await city.one("SELECT id FROM zones WHERE code = 'Z1'"))
+    form["home"] |= {"longitude": longitude, "latitude": latitude}
+    answer = await operator.post("/v1/residents", form)
+    assert (answer.status_code, answer.json().get("code")) == (
+        (201, None) if code is None else (400 if latitude > 90 else 422, code)
+    )
+    assert "120.6" not in answer.text
+    assert "东湖" not in answer.text or code is None
+    assert await city.one("SELECT count(*) FROM places") == before + (code is None)
+
+
+async def test_how_far_a_home_may_lie_is_the_citys_own_figure(city: City):
+    operator = await city.staff("operator")
+    form = _form(await city.one("SELECT id FROM zones WHERE code = 'Z1'"))
+    form["home"] |= {"longitude": 120.75}
+    await city.sql("UPDATE rule_parameters SET value = 1000 WHERE code = 'home_from_zone_m'")
+    assert (await operator.post("/v1/residents", form)).json()["code"] == "outside_zone"
+    await city.sql("UPDATE rule_parameters SET value = 20000 WHERE code = 'home_from_zone_m'")
+    assert (await operator.post("/v1/residents", form)).status_code == 201
+
+
+async def test_a_zone_that_knows_no_way_by_degrees_takes_no_home_in_degrees(city: City):
+    """Where only a table or a plane tells the ways, nobody could ever be planned to it; a zone nobody works in yet is free."""
+    operator = await city.staff("operator")
+    kinds = {"matrix": "unreachable_place", "plane": "unreachable_place", "road_factor": None}
+    for number, (kind, code) in enumerate(kinds.items()):
+        zone_id = await city.one(
+            "INSERT INTO zones (code, name, travel_kind) VALUES ($1, '某片区', $2) RETURNING id", f"X{number}", kind
+        )
+        answer = await operator.post("/v1/residents", _form(zone_id))
+        assert answer.json().get("code") == code, answer.text
+
+
+async def test_the_database_holds_no_place_off_the_map(city: City):
+    """Whoever writes it: an importer, a script, a person with psql."""
+    for where in (
+        "'wgs84', 180.1, 0",
+        "'wgs84', 0, 90.1",
+        "'wgs84', 0, -91",
+        "'plane', 1000001, 0",
+        "'plane', 0, -2e6",
+    ):
+        with pytest.raises(asyncpg.CheckViolationError, match="places_on_the_map"):
+            await city.sql(f"INSERT INTO places (geometry, x, y) VALUES ({where})")
+    await city.sql(
+        "INSERT INTO places (geometry, x, y) VALUES ('wgs84', -180, 90), ('plane', 1e6, -1e6), ('none', 4e6, 2e6)"
+    )
+
+
+async def test_what_lay_off_the_map_before_is_mended(city: City):
+    await city.sql("ALTER TABLE places DROP CONSTRAINT places_on_the_map")
+    await city.sql("INSERT INTO places (geometry, x, y) VALUES ('wgs84', 500, 0), ('plane', 0, 5e6), ('plane', 7, 7)")
+    async with city.owner.unit_of_work(SYSTEM) as connection:
+        await connection.execute(MIGRATION.MEND)
+        await connection.execute(MIGRATION.SQL)
+    left = await city.sql("SELECT geometry, x, y FROM places WHERE geometry <> 'wgs84' ORDER BY geometry, x")
+    assert [tuple(row.values()) for row in left] == [("none", 0, 0), ("none", 0, 0), ("plane", 7, 7)]
 
 
 async def _by_phone(city: City, phone: str) -> Caller:

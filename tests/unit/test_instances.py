@@ -73,6 +73,8 @@ def _set(path: str, value: Any) -> Spoil:
         (_set("distances.0", [0]), "distances[0]", "1"),
         (_set("distances.0.1", -5), "distances[0][1]", "-5"),
         (_set("distances.0.1", "far"), "distances[0][1]", "far"),
+        (_set("distances.0.1", 1e7), "distances[0][1]", "10000000.0"),
+        (_set("patients.0.location", [1e10, 0]), "patients[0].location[0]", "10000000000.0"),
         (lambda day: day.pop("caregivers"), "caregivers", "missing"),
     ],
 )
@@ -107,6 +109,7 @@ def test_what_is_not_a_care_day_at_all_is_refused(tmp_path: Path, content: bytes
         ("orders.txt", "o2\t", "o1\t", "order"),
         ("orders.txt", "\tr", "\tq", "restaurant"),
         ("couriers.txt", "c1\t", "c1\t1\t", "line 2"),
+        ("couriers.txt", "c1\t", "c1\t9999", "line 2 x"),
         ("instance_parameters.txt", "320\t", "0\t", "meters_per_minute"),
         ("instance_parameters.txt", "40\t90", "90\t40", "maximum click-to-door"),
     ],
