@@ -27,12 +27,17 @@ from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, N
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import Written
+from backend.visits.model import OF_REPORTS
 
 _DRAWS: Final = 20
 S = OrderStatus
 C = Command
 _OPEN_SEATS: Final = frozenset({
     AssignmentStatus.PROPOSED, AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE, AssignmentStatus.CHECKED_IN
+})  # fmt: skip
+
+_LEFT: Final = frozenset({
+    AssignmentStatus.DECLINED, AssignmentStatus.REPLACED, AssignmentStatus.NO_SHOW, AssignmentStatus.WITHDRAWN
 })  # fmt: skip
 
 
@@ -132,11 +137,14 @@ async def move_seats(
 ) -> list[Assignment]:
     """Change these workers' parts in an order, as the table of seats allows, and tell them; the one place that does.
 
+    What was odd about the reports of somebody who leaves is not held against the visit of whoever comes instead.
     Raises illegal_transition or stale_version (409).
     """
     for seat in seats:
         require_seat(seat.status, after)
     moved = await queries.set_assignments(connection, seats, after)
+    if moved and after in _LEFT:
+        await queries.keep_flags_of_the_crew(connection, order.id, sorted(OF_REPORTS))
     await tell_crew(connection, order, moved)
     return moved
 

@@ -74,7 +74,7 @@ TRANSITIONS: Final[Mapping[Move, frozenset[Actor]]] = {
     (S.ACCEPTED, S.COMPLETED): frozenset({A.MEAL_POINT}),
     (S.ACCEPTED, S.ABORTED): frozenset({A.SYSTEM, A.MEAL_POINT}),
     (S.EN_ROUTE, S.ABORTED): frozenset({A.SYSTEM, A.MEAL_POINT}),
-    (S.MISSED, S.EXCEPTION): _SYSTEM,
+    (S.MISSED, S.EXCEPTION): _SYSTEM | _DESK,  # the paper sheet comes after the platform gave the visit up
     (S.MANUAL, S.EXCEPTION): _SYSTEM,
     (S.PLACED, S.EXCEPTION): _SYSTEM,
     (S.OFFERED, S.EXCEPTION): _SYSTEM,
@@ -205,6 +205,11 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
     C.CHECK_OUT: Rule(
         frozenset({A.WORKER, A.SYSTEM}), frozenset({S.IN_SERVICE}),
         _WORD | {(S.IN_SERVICE, S.AWAITING_ACCEPTANCE)}, frozenset({W.CHECKED_IN}), meal=False,
+    ),
+    C.KEY_SHEET: Rule(
+        _DESK | _SYSTEM, _ON_THE_WAY | {S.MISSED},
+        _from(_ON_THE_WAY, S.AWAITING_ACCEPTANCE) | {(S.AWAITING_ACCEPTANCE, S.EXCEPTION), (S.MISSED, S.EXCEPTION)},
+        meal=False,
     ),
     C.MISS: Rule(
         _SYSTEM, _ON_THE_WAY | {S.ARRIVED},

@@ -76,6 +76,7 @@ class Command(StrEnum):
     HAND_OVER = "hand_over"
     CHECK_IN = "check_in"
     CHECK_OUT = "check_out"
+    KEY_SHEET = "key_sheet"  # 纸质补录: what the crew wrote on paper, keyed in by an operator
     MISS = "miss"
     END_UNREPORTED = "end_unreported"
     ACCEPT_SERVICE = "accept_service"

@@ -21,7 +21,6 @@ from backend.orders.model import (
     OrderStatus,
     OwnOrder,
     RouteStop,
-    Timer,
     Waiting,
 )
 from backend.scheduling.queries import lock_plan_of
@@ -197,6 +196,22 @@ async def add_flags(connection: Connection, current: Order, flags: Sequence[str]
     )  # fmt: skip
 
 
+async def keep_flags_of_the_crew(connection: Connection, order_id: UUID, of_reports: Sequence[str]) -> None:
+    """Take the flags off an order that only workers have caused who left its crew; their records keep them."""
+    await execute(
+        connection,
+        """UPDATE orders o SET flags = ARRAY(
+               SELECT f.flag FROM unnest(o.flags) WITH ORDINALITY AS f (flag, n)
+               WHERE f.flag <> ALL ($2) OR EXISTS (
+                   SELECT FROM visit_records r JOIN assignments a ON a.id = r.assignment_id
+                   WHERE r.order_id = o.id AND f.flag = ANY (r.flags)
+                     AND a.status IN ('proposed', 'accepted', 'en_route', 'checked_in', 'checked_out'))
+               ORDER BY f.n)
+           WHERE o.id = $1 AND o.flags && $2""",
+        order_id, list(of_reports),
+    )  # fmt: skip
+
+
 async def flag_unreadable(connection: Connection, order_id: UUID, flag: str, reasons: list[dict[str, Any]]) -> Flagged:
     """Have a person look at an order; one that waits for a crew waits at the desk, any other stays where it is."""
     return await one(
@@ -238,6 +253,17 @@ async def assignments_of(connection: Connection, order_id: UUID) -> list[Assignm
         """SELECT id, order_id, seat, worker_id, status, version FROM assignments
            WHERE order_id = $1 AND status IN ('proposed', 'accepted', 'en_route', 'checked_in', 'checked_out')
            ORDER BY seat""",
+        order_id,
+    )
+
+
+async def crew_expected(connection: Connection, order_id: UUID) -> list[Assignment]:
+    """Who was to come, by seat: the crew of an order nobody has checked in for, also when it was given up as missed."""
+    return await many(
+        connection,
+        Assignment,
+        """SELECT DISTINCT ON (seat) id, order_id, seat, worker_id, status, version FROM assignments
+           WHERE order_id = $1 AND status IN ('accepted', 'en_route', 'no_show') ORDER BY seat, id DESC""",
         order_id,
     )
 
@@ -441,55 +467,3 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[
         worker_id, plan_on,
     )  # fmt: skip
     return read.rows
-
-
-async def due(connection: Connection, tries: int, resting: Sequence[UUID] = ()) -> list[Timer]:
-    """Timers whose time has come but for zones at rest, the oldest first; one that failed too often waits for a person."""
-    return await many(
-        connection,
-        Timer,
-        """SELECT t.id, t.kind, t.subject_id, coalesce(o.zone_id, a.zone_id) AS zone_id
-           FROM timers t LEFT JOIN orders o ON o.id = t.subject_id
-           LEFT JOIN offers f ON f.id = t.subject_id LEFT JOIN orders a ON a.id = f.order_id
-           WHERE t.fired_at IS NULL AND t.due_at <= yinling_now() AND t.tries < $1
-             AND (coalesce(o.zone_id, a.zone_id) = ANY ($2)) IS NOT TRUE
-           ORDER BY t.due_at LIMIT 100""",
-        tries, list(resting),
-    )  # fmt: skip
-
-
-async def lock_for(connection: Connection, timer: Timer) -> None:
-    """Lock the plan of the order a timer is about before the timer itself: whoever moves a timer holds that lock."""
-    await execute(
-        connection,
-        """SELECT p.id FROM plans p JOIN orders o ON o.zone_id = p.zone_id AND o.plan_on = p.plan_on
-           WHERE o.id = coalesce((SELECT order_id FROM offers WHERE id = $1), $1) FOR NO KEY UPDATE OF p""",
-        timer.subject_id,
-    )
-
-
-async def claim(connection: Connection, timer_id: UUID) -> bool:
-    """Take a timer in this transaction; false when another process has it or it was moved."""
-    claimed = await value(
-        connection,
-        """UPDATE timers SET fired_at = now() WHERE id = (
-               SELECT id FROM timers WHERE id = $1 AND fired_at IS NULL AND due_at <= yinling_now()
-               FOR UPDATE SKIP LOCKED) RETURNING id""",
-        timer_id,
-    )
-    return claimed is not None
-
-
-async def failed(connection: Connection, timer_id: UUID, error: str) -> None:
-    """Count a failed try; the next ones come later and later."""
-    await execute(
-        connection,
-        """UPDATE timers SET tries = tries + 1, last_error = $2,
-                  due_at = yinling_now() + make_interval(secs => 5 * 2 ^ tries) WHERE id = $1""",
-        timer_id, error,
-    )  # fmt: skip
-
-
-async def tidy(connection: Connection) -> None:
-    """Prepare the coming months' partitions."""
-    await execute(connection, "SELECT prepare_partitions(3)")

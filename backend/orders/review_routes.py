@@ -13,11 +13,11 @@ from backend.accounts.requests import write_once
 from backend.core.bounds import Asked, Reasoned
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
-from backend.orders import reviewing
+from backend.orders import reviewing, sheets
 from backend.orders.model import OrderStatus
 from backend.orders.reviewing import Code, Outcome
 from backend.orders.routes import OrderView, shown
-from backend.visits.model import Record, Side, Statement
+from backend.visits.model import Attendance, Record, Side, Statement
 
 Call = Request[Principal, Any, State]
 
@@ -58,6 +58,13 @@ class Resolution(Asked, frozen=True):
     code: Code
     reason: Reasoned
     heard: Annotated[list[HeardSide], Meta(max_length=8)] = field(default_factory=list)
+
+
+class Sheet(Asked, frozen=True):
+    """A visit as its crew wrote it on paper: everybody of the crew once, and why no phone reported it."""
+
+    crew: Annotated[list[Attendance], Meta(min_length=1, max_length=4)]
+    reason: Reasoned
 
 
 @get("/v1/reviews", guards=[requires(Role.OPERATOR)])
@@ -101,4 +108,16 @@ async def resolve(request: Call, order_id: FromPath[UUID], data: JSONBody[Resolu
     return await write_once(request, 200, action)
 
 
-route_handlers = [list_reviews, explain, resolve]
+@post("/v1/orders/{order_id:uuid}/sheet", guards=[requires(Role.OPERATOR)], status_code=200)
+async def key_sheet(request: Call, order_id: FromPath[UUID], data: JSONBody[Sheet]) -> Response[OrderView]:
+    """An operator keys in the sheet of a visit that no phone reported; it is flagged, and somebody else decides."""
+    zone_info = request.app.state.planner.zone_info
+
+    async def action(connection: Connection) -> OrderView:
+        order = await sheets.key_in(connection, request.user, order_id, data.crew, data.reason, zone_info)
+        return shown(order, request.user.role)
+
+    return await write_once(request, 200, action)
+
+
+route_handlers = [list_reviews, explain, resolve, key_sheet]

@@ -62,13 +62,22 @@ async def end_without_word(connection: Connection, order: Order, command: Comman
 
 
 async def accept_service(connection: Connection, principal: Principal, order_id: UUID) -> Order:
-    """The resident confirms what was done. Their word is kept; against evidence it does not stand alone."""
+    """The resident confirms what was done. Their word is kept; against evidence it does not stand alone.
+
+    Raises own_evidence (403) for an operator who keyed in what the resident is said to confirm.
+    """
     order = await _to_be_judged(connection, principal, order_id, C.ACCEPT_SERVICE)
     async with as_the_platform(connection):
+        if principal.role is Role.OPERATOR and await _keyed_by(connection, principal, order_id):
+            raise DomainError("own_evidence", current=order.status.value)
         await _keep(connection, principal, order, "accepted", "")
         if doubted([flag for flag in order.flags if flag not in WEAK]):
             return await _to(connection, order, C.ACCEPT_SERVICE, S.EXCEPTION, Actor.SYSTEM, reason=_FLAGGED)
         return await _to(connection, order, C.ACCEPT_SERVICE, S.COMPLETED, actor_of(principal))
+
+
+async def _keyed_by(connection: Connection, principal: Principal, order_id: UUID) -> bool:
+    return principal.account_id is not None and await visits.keyed_by(connection, order_id, principal.account_id)
 
 
 async def dispute(connection: Connection, principal: Principal, order_id: UUID, reason: str) -> Order:
@@ -150,7 +159,7 @@ async def resolve(
         order = await queries.order_for_update(connection, order_id)
         begin(C.RESOLVE, Actor.OPERATOR, order.status, order.kind)
         require_step(C.RESOLVE, order.status, OrderStatus(outcome), Actor.OPERATOR, order.kind)
-        if await visits.keyed_by(connection, order_id, principal.account_id):
+        if await _keyed_by(connection, principal, order_id):
             raise DomainError("own_evidence", current=order.status.value)
         for said in heard:
             await _keep(connection, principal, order, "explained", said.words, said.side)

@@ -9,10 +9,10 @@ from backend.database.pool import Connection
 from backend.orders import queries
 from backend.orders.actions import free_stops, give_up, lapse, move, move_seats_in
 from backend.orders.lifecycle import may_begin
-from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus
+from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus, Timer
 from backend.orders.offering import close_and_return, to_the_desk
-from backend.orders.queries import Timer, claim, due, failed, lock_for, tidy
 from backend.orders.reviewing import end_without_word
+from backend.orders.timer_queries import claim, due, failed, lock_for, tidy
 from backend.orders.visiting import end_unreported
 
 S = OrderStatus

@@ -78,6 +78,7 @@ FLAGS: Final = {
     "NO_POSITION": {"zh": "无定位", "en": "no position"},
     "OFFLINE": {"zh": "离线补传", "en": "sent later"},
     "DEVICE_CLOCK": {"zh": "手机时间不符", "en": "phone's clock differs"},
+    "PAPER": {"zh": "纸质补录", "en": "keyed in from paper"},
     "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
     "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
 }

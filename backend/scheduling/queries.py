@@ -347,6 +347,18 @@ async def finish_stops(connection: Connection, order_id: UUID, worker_id: UUID, 
     )  # fmt: skip
 
 
+async def finish_stops_as_told(
+    connection: Connection, order_id: UUID, worker_id: UUID, from_at: datetime, to_at: datetime
+) -> None:
+    """The same where a sheet says afterwards when it happened."""
+    await execute(
+        connection,
+        """UPDATE stops SET active = false, started = true, during = tstzrange($3, $4)
+           WHERE order_id = $1 AND worker_id = $2 AND kind = 'visit' AND active""",
+        order_id, worker_id, from_at, to_at,
+    )  # fmt: skip
+
+
 async def defer_overlaps(connection: Connection) -> None:
     """Let a legal swap inside one commit pass through a moment of overlap."""
     await execute(connection, "SET CONSTRAINTS stops_worker_once DEFERRED")

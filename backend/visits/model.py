@@ -33,6 +33,7 @@ class Flag(StrEnum):
     NO_POSITION = "NO_POSITION"  # the phone did not say where it was
     OFFLINE = "OFFLINE"  # sent later: only the phone says when it happened
     DEVICE_CLOCK = "DEVICE_CLOCK"  # the phone's clock and ours disagree
+    PAPER = "PAPER"  # keyed in afterwards from a sheet: no phone was there
     OUT_OF_ORDER = "OUT_OF_ORDER"  # the order was not in a state for it
     NOT_IN_CREW = "NOT_IN_CREW"  # the worker had the seat before, and has it no longer
 
@@ -43,7 +44,10 @@ NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW})
 DOUBTS: Final = frozenset(flag.value for flag in Flag if flag not in NOTES)
 """While one of these stands on an order, silence completes nothing."""
 
-WEAK: Final = frozenset({Flag.NO_POSITION.value, Flag.OFFLINE.value, Flag.DEVICE_CLOCK.value})
+OF_REPORTS: Final = DOUBTS - {Flag.MISSING_OUT.value}
+"""Those that stand on an order because of what somebody of its crew has reported."""
+
+WEAK: Final = frozenset({Flag.NO_POSITION.value, Flag.OFFLINE.value, Flag.DEVICE_CLOCK.value, Flag.PAPER.value})
 """Evidence that is missing, not evidence against: the resident's own word takes its place. The other doubts contradict
 what was reported, and whoever made it up may hold the resident's telephone too: those a second person decides."""
 
@@ -61,6 +65,15 @@ class Report(Asked, frozen=True):
     accuracy_m: Metres | None = None
     tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)
     offline: bool = False
+
+
+class Attendance(Asked, frozen=True):
+    """What a sheet of paper says of one worker of the crew: when they came and went, and what was done."""
+
+    worker_id: UUID
+    came_at: Instant
+    left_at: Instant
+    tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):

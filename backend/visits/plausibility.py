@@ -73,6 +73,34 @@ def judge(facts: Facts, limits: Limits) -> list[Flag]:
     return [flag for flag, stands in found.items() if stands]
 
 
+def judge_sheet(
+    came_at: datetime,
+    left_at: datetime,
+    began_at: datetime,
+    earliest_at: datetime,
+    planned_s: int,
+    limits: Limits,
+    *,
+    elsewhere: bool,
+) -> dict[Kind, list[Flag]]:
+    """The flags of what a sheet says of one worker; `began_at` is when the last of the crew came.
+
+    That it is paper says at once that no position was taken and that it was sent later.
+    """
+    found = {
+        Kind.CHECK_IN: {
+            Flag.TOO_EARLY: came_at < earliest_at - timedelta(seconds=limits.early_s),
+            Flag.TWO_PLACES: elsewhere,
+            Flag.PAPER: True,
+        },
+        Kind.CHECK_OUT: {
+            Flag.TOO_SHORT: (left_at - began_at).total_seconds() < limits.min_share * planned_s,
+            Flag.PAPER: True,
+        },
+    }
+    return {kind: [flag for flag, stands in flags.items() if stands] for kind, flags in found.items()}
+
+
 def doubts(flags: Sequence[Flag], limits: Limits) -> list[str]:
     """The flags that stay on the order: silence will not complete it."""
     passed = NOTES if limits.needs_position else NOTES | {Flag.NO_POSITION}

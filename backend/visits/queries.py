@@ -38,15 +38,20 @@ async def insert_record(
     distance_m: float | None,
     flags: Sequence[str],
     counts: bool,
+    entered_by: UUID | None = None,
 ) -> None:
-    """Store the evidence beside the time it was received; `counts` says whether the order followed it."""
+    """Store the evidence beside the time it was received; `counts` says whether the order followed it.
+
+    `entered_by` is whoever keyed it in for the worker.
+    """
     await execute(
         connection,
         """INSERT INTO visit_records (order_id, worker_id, kind, device_at, x, y, accuracy_m, distance_m, flags, tasks,
-                  offline, counts, assignment_id)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+                  offline, counts, assignment_id, entered_by)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
         order_id, worker_id, kind.value, report.device_at, report.x, report.y, report.accuracy_m, distance_m,
         list(flags), report.tasks, report.offline, counts, assignment_id,
+        entered_by,
     )  # fmt: skip
 
 
@@ -110,9 +115,33 @@ async def elsewhere(connection: Connection, worker_id: UUID, order_id: UUID, sin
                           WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts AND r.kind = 'check_in'
                             AND a.status = 'checked_in' AND o.status IN ('arrived', 'in_service'))
                OR EXISTS (SELECT FROM visit_records r
-                          WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts
+                          WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts AND r.entered_by IS NULL
                             AND r.kind IN ('check_in', 'pick_up', 'hand_over') AND r.received_at >= $3)""",
         worker_id, order_id, since,
+    )  # fmt: skip
+
+
+async def elsewhere_between(
+    connection: Connection, worker_id: UUID, order_id: UUID, from_at: datetime, to_at: datetime
+) -> bool:
+    """Whether a worker was in another visit at any moment of a span, by what counted there, on paper or by phone.
+
+    A visit that is still under way goes on; one whose end nobody reported is known for its beginning only.
+    """
+    return await value(
+        connection,
+        """SELECT EXISTS (
+               SELECT FROM (
+                   SELECT r.assignment_id, min(CASE WHEN r.offline THEN r.device_at ELSE r.received_at END)
+                              FILTER (WHERE r.kind IN ('check_in', 'pick_up', 'hand_over')) AS came_at,
+                          max(CASE WHEN r.offline THEN r.device_at ELSE r.received_at END)
+                              FILTER (WHERE r.kind IN ('check_out', 'hand_over')) AS left_at
+                   FROM visit_records r WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts
+                   GROUP BY r.assignment_id) v
+               JOIN assignments a ON a.id = v.assignment_id
+               WHERE v.came_at < $4 AND $3 < coalesce(
+                   v.left_at, CASE WHEN a.status = 'checked_in' THEN yinling_now() ELSE v.came_at END))""",
+        worker_id, order_id, from_at, to_at,
     )  # fmt: skip
 
 

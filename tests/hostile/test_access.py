@@ -322,3 +322,8 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     await two.report(meal, "en-route")
     await _step(theirs, meal, "hand-over")
     await _step(theirs, meal)
+    written = await one.book(desk, REHAB, at(13), at(15))
+    await city.dispatch()
+    await one.accept(written)
+    await city.clock(at(15))
+    await _step(ours, written, "sheet")

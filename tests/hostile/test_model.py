@@ -103,11 +103,12 @@ class Walk:
             "placed": ["dispatch"],
             "offered": [("own provider", "accept")] * 3 + [("own provider", "decline"), "later"],
             "manual": [("operator", "assign")] * 3 + ["later"],
-            "accepted": ["later", (mine, "en-route"), (mine, "en-route"), (mine, "check-in")],
+            "accepted": ["later", (mine, "en-route"), (mine, "en-route"), (mine, "check-in"), ("operator", "sheet")],
             "en_route": [(mine, "hand-over"), (mine, "pick-up"), (mine, "en-route")] if meal else [(mine, "check-in")],
             "arrived": [(mine, "check-in")] * 4 + ["later"],
             "in_service": [(mine, "check-out")] * 4 + ["later"],
             "awaiting_acceptance": [(speaks, "accept-service"), (speaks, "dispute"), "later"],
+            "missed": [("operator", "sheet"), None],
             "disputed": [("operator", "resolve"), (mine, "statements")],
             "exception": [("operator", "resolve")],
         }.get(row["status"], [None]))  # fmt: skip
@@ -277,30 +278,44 @@ class Walk:
             return body
         if command == "statements":
             return {"words": "what an invented person says", **({"side": "family"} if who == "operator" else {})}
+        if command in {"sheet", "assign"}:
+            return await (self._sheet(order_id) if command == "sheet" else self._crew_by_hand(order_id))
         if command == "resolve":
             words = {"words": "what was said on the telephone"}
             return {
                 "outcome": self.rng.choice(["completed", "rejected", "exception"]), "code": "resident_confirmed",
                 "reason": "an invented reason", "heard": [{"side": s, **words} for s in ("resident", "worker")],
             }  # fmt: skip
-        if command == "assign":
-            row = self.rows[order_id]
-            able = await self.city.sql(
-                """SELECT DISTINCT w.id, w.code, w.provider_id FROM workers w JOIN shifts s ON s.worker_id = w.id
-                   JOIN worker_skills k ON k.worker_id = w.id
-                   JOIN order_seats q ON q.order_id = $1 AND k.skill = ANY (q.skills)
-                   WHERE s.zone_id = $2 AND s.plan_on = $3 ORDER BY w.code""",
-                row["id"], row["zone_id"], row["plan_on"],
-            )  # fmt: skip
-            one = self.rng.choice(able)["provider_id"] if able else None
-            same = [str(w["id"]) for w in able if w["provider_id"] == one]
-            start = max(self.now + timedelta(minutes=self.rng.choice([2, 30, 90])), row["window_from"])
-            chosen = self.rng.sample(same, min(len(same), self.rng.choice([1, 2, 3]))) or [str(uuid4())]
-            return {"worker_ids": chosen, "start_at": start.isoformat(), "reason": "agreed by phone"}
         if command in life.REPORTS:
             place = {"x": None, "y": None} if self.rng.random() < 0.5 else {"x": 121.0, "y": 31.0}
             return {"device_at": None, **place}
         return {}
+
+    async def _sheet(self, order_id: str) -> dict[str, Any]:
+        crew = await self.city.sql(
+            """SELECT DISTINCT ON (seat) worker_id FROM assignments WHERE order_id = $1
+               AND status IN ('accepted', 'en_route', 'no_show') ORDER BY seat, id DESC""",
+            self.rows[order_id]["id"],
+        )
+        came = self.now - timedelta(minutes=self.rng.choice([5, 50, 300]))
+        times = {"came_at": came.isoformat(), "left_at": (self.now - timedelta(minutes=1)).isoformat()}
+        named = [str(seat["worker_id"]) for seat in crew] or [str(uuid4())]
+        return {"crew": [{"worker_id": worker_id, **times} for worker_id in named], "reason": "no phone"}
+
+    async def _crew_by_hand(self, order_id: str) -> dict[str, Any]:
+        row = self.rows[order_id]
+        able = await self.city.sql(
+            """SELECT DISTINCT w.id, w.code, w.provider_id FROM workers w JOIN shifts s ON s.worker_id = w.id
+               JOIN worker_skills k ON k.worker_id = w.id
+               JOIN order_seats q ON q.order_id = $1 AND k.skill = ANY (q.skills)
+               WHERE s.zone_id = $2 AND s.plan_on = $3 ORDER BY w.code""",
+            row["id"], row["zone_id"], row["plan_on"],
+        )  # fmt: skip
+        one = self.rng.choice(able)["provider_id"] if able else None
+        same = [str(w["id"]) for w in able if w["provider_id"] == one]
+        start = max(self.now + timedelta(minutes=self.rng.choice([2, 30, 90])), row["window_from"])
+        chosen = self.rng.sample(same, min(len(same), self.rng.choice([1, 2, 3]))) or [str(uuid4())]
+        return {"worker_ids": chosen, "start_at": start.isoformat(), "reason": "agreed by phone"}
 
     async def _send(self, who: str, path: str, body: dict[str, Any]) -> httpx.Response:
         return await self._callers[who].post(path, body)

@@ -97,6 +97,7 @@ def test_what_happened_after_all_and_what_a_flag_doubts_become_exceptions_which_
     names = ("missed", "manual", "placed", "offered", "accepted", "en_route", "cancelled", "unserved")
     assert doubted >= {OrderStatus(name) for name in names}
     assert TRANSITIONS[OrderStatus.AWAITING_ACCEPTANCE, OrderStatus.EXCEPTION] == {Actor.SYSTEM}
+    assert TRANSITIONS[OrderStatus.MISSED, OrderStatus.EXCEPTION] == {Actor.SYSTEM, Actor.OPERATOR}  # a sheet of paper
     assert (
         Actor.OPERATOR
         in TRANSITIONS[OrderStatus.EXCEPTION, OrderStatus.COMPLETED]

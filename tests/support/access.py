@@ -78,6 +78,7 @@ _ROWS = {
     "POST /v1/orders/{order_id}/dispute": _CLIENTS,
     "POST /v1/orders/{order_id}/statements": "? AA--- Ax A- A-",
     "POST /v1/orders/{order_id}/resolve": _DESK,
+    "POST /v1/orders/{order_id}/sheet": _DESK,
     "GET /v1/reviews": _DESK,
 }
 EXPECTED: Final = {
@@ -141,6 +142,7 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
     home = {"zone_id": thing.zone_id, "longitude": 120.6, "latitude": 31.3, "address": "某路 1 号",
             "district_code": "320508", "street_code": "320508001", "community_code": "320508001001"}  # fmt: skip
     heard = [{"side": side, "words": "问过了"} for side in ("resident", "worker")]
+    times = {"came_at": at(13, 30).isoformat(), "left_at": at(14, 20).isoformat()}
     wish = {"from_at": at(16).isoformat(), "to_at": at(18).isoformat()}
     return {
         "codes": {"phone": "13912340001"},
@@ -152,6 +154,7 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         **{command: {"reason": "不方便"} for command in ("cancel", "decline", "dispute", "unserved")},
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
         "assign": {"worker_ids": [thing.worker_id], "start_at": at(11).isoformat(), "reason": "电话约定"},
+        "sheet": {"crew": [{"worker_id": thing.worker_id, **times}], "reason": "手机没电"},
         "statements": {"words": "来过了", **({"side": "family"} if by_operator else {})},
         "resolve": {"outcome": "completed", "code": "resident_confirmed", "reason": "电话核实", "heard": heard},
     }.get(what, {})

@@ -25,7 +25,7 @@ WORKERS: Final = frozenset({"own worker", "other worker"})
 REPORTS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
 MAY_TRY: Final = {
     "confirm": CLIENTS, "extend": CLIENTS, "release": CLIENTS, "accept-service": CLIENTS, "dispute": CLIENTS,
-    "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"},
+    "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"}, "sheet": {"operator"},
     "statements": CLIENTS | PROVIDERS | WORKERS,
     "accept": PROVIDERS, "decline": PROVIDERS, **dict.fromkeys(REPORTS, WORKERS),
 }  # fmt: skip
@@ -99,13 +99,20 @@ def _client(who: str, command: str, seen: Seen) -> Answer:
         "unserved": {*WAITING}, "accept-service": {"awaiting_acceptance"}, "dispute": {"awaiting_acceptance"},
         "release": {"held"}, "confirm": {"held"}, "extend": {"held"}, "assign": {"manual"},
         "resolve": {"disputed", "exception"},
+        "sheet": set() if seen.kind == "meal" else {*ON_THE_WAY, "missed"},
     }  # fmt: skip
     answers = {
         "cancel": _is(200, "cancelled"), "unserved": _is(200, "unserved"), "dispute": _is(200, "disputed"),
         "release": _is(200, "lapsed"), "confirm": _is(200, "placed"),
         "extend": _is(200 if seen.may_extend else 410, "held"),
         # some flags the resident's word clears, others it does not
-        "accept-service": _is(200, "completed", *(["exception"] if seen.doubted else [])),
+        # and an operator who keyed the visit in does not agree to it in the resident's name
+        "accept-service": _is(
+            {200, *([403] if who == "operator" and seen.doubted else [])},
+            "completed", *(["exception", here] if seen.doubted else []),
+        ),
+        # 400: a sheet of another day, or of hours to come
+        "sheet": _is({200, 400}, here, "exception", *(["awaiting_acceptance"] if seen.acceptance else [])),
         "assign": _is({200, 422}, "offered", "accepted", "manual"),
         # 403: not by whoever keyed in what it rests on; 409: a doubted visit is not put aside as doubted
         "resolve": _is({200, 403, 409}, "completed", "rejected", "exception", here),

@@ -15,5 +15,5 @@ def test_every_flag_and_every_state_has_words_in_both_languages() -> None:
 def test_a_flag_is_a_doubt_or_a_note_and_only_missing_evidence_is_weak() -> None:
     """A new flag that nobody has put anywhere casts doubt: silence must not be what decides about it."""
     assert {*DOUBTS, *NOTES} == set(Flag)
-    assert {"NO_POSITION", "OFFLINE", "DEVICE_CLOCK"} == WEAK
+    assert {"NO_POSITION", "OFFLINE", "DEVICE_CLOCK", "PAPER"} == WEAK
     assert WEAK < DOUBTS

@@ -1,0 +1,60 @@
+"""All SQL of timers whose time has come: finding, locking and taking them; orders set and clear them in `queries`."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from backend.database.pool import Connection
+from backend.database.rows import execute, many, value
+from backend.orders.model import Timer
+
+
+async def due(connection: Connection, tries: int, resting: Sequence[UUID] = ()) -> list[Timer]:
+    """Timers whose time has come but for zones at rest, the oldest first; one that failed too often waits for a person."""
+    return await many(
+        connection,
+        Timer,
+        """SELECT t.id, t.kind, t.subject_id, coalesce(o.zone_id, a.zone_id) AS zone_id
+           FROM timers t LEFT JOIN orders o ON o.id = t.subject_id
+           LEFT JOIN offers f ON f.id = t.subject_id LEFT JOIN orders a ON a.id = f.order_id
+           WHERE t.fired_at IS NULL AND t.due_at <= yinling_now() AND t.tries < $1
+             AND (coalesce(o.zone_id, a.zone_id) = ANY ($2)) IS NOT TRUE
+           ORDER BY t.due_at LIMIT 100""",
+        tries, list(resting),
+    )  # fmt: skip
+
+
+async def lock_for(connection: Connection, timer: Timer) -> None:
+    """Lock the plan of the order a timer is about before the timer itself: whoever moves a timer holds that lock."""
+    await execute(
+        connection,
+        """SELECT p.id FROM plans p JOIN orders o ON o.zone_id = p.zone_id AND o.plan_on = p.plan_on
+           WHERE o.id = coalesce((SELECT order_id FROM offers WHERE id = $1), $1) FOR NO KEY UPDATE OF p""",
+        timer.subject_id,
+    )
+
+
+async def claim(connection: Connection, timer_id: UUID) -> bool:
+    """Take a timer in this transaction; false when another process has it or it was moved."""
+    claimed = await value(
+        connection,
+        """UPDATE timers SET fired_at = now() WHERE id = (
+               SELECT id FROM timers WHERE id = $1 AND fired_at IS NULL AND due_at <= yinling_now()
+               FOR UPDATE SKIP LOCKED) RETURNING id""",
+        timer_id,
+    )
+    return claimed is not None
+
+
+async def failed(connection: Connection, timer_id: UUID, error: str) -> None:
+    """Count a failed try; the next ones come later and later."""
+    await execute(
+        connection,
+        """UPDATE timers SET tries = tries + 1, last_error = $2,
+                  due_at = yinling_now() + make_interval(secs => 5 * 2 ^ tries) WHERE id = $1""",
+        timer_id, error,
+    )  # fmt: skip
+
+
+async def tidy(connection: Connection) -> None:
+    """Prepare the coming months' partitions."""
+    await execute(connection, "SELECT prepare_partitions(3)")
