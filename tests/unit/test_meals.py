@@ -31,7 +31,7 @@ def test_no_policy_makes_a_lived_day_break_a_rule(policy: Policy):
 
 
 def test_the_same_seed_and_iterations_live_the_same_day():
-    day = meal_day(45, 5)
+    day = meal_day(50, 3)
     plan = live(day, BEST, 1).plan
     assert live(day, BEST, 1).plan == plan
     assert live(day, BEST, 2).plan != plan
