@@ -96,4 +96,4 @@ async def test_a_dispatcher_that_stands_still_anywhere_in_keeping_its_zones_hold
                 raise AssertionError(f"leases are locked by a dispatcher that stopped after {messages} messages")
         await city.sql("UPDATE zone_leases SET expires_at = now() - interval '1 hour'")
     await city.dispatcher.renew()
-    assert len(city.dispatcher._epochs) == 4
+    assert len(city.dispatcher.zones) == 4

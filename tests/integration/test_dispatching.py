@@ -238,8 +238,8 @@ async def test_two_dispatchers_share_the_city_and_offer_each_order_once(city: Ci
             await city.booked(operator, someone["id"], REHAB, at(9), at(17), channel="phone")
     other = Dispatcher(city.settings, city.database, NoSolver())
     await asyncio.gather(city.dispatcher.renew(), other.renew())
-    assert not city.dispatcher._epochs.keys() & other._epochs.keys()
-    assert len(city.dispatcher._epochs) + len(other._epochs) == 4
+    assert not set(city.dispatcher.zones) & set(other.zones)
+    assert len(city.dispatcher.zones) + len(other.zones) == 4
     await asyncio.gather(*(d.cycle() for d in (city.dispatcher, other) for _ in range(3)))
     assert await city.one("SELECT count(*) FROM offers") == 12
     assert await city.one("SELECT array_agg(DISTINCT status) FROM orders") == ["offered"]

@@ -1,0 +1,112 @@
+"""A crew for each placed order: found, offered to its provider, or refused with the reasons."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from backend.catalogue.model import MEAL
+from backend.database.pool import Connection
+from backend.database.rows import UnreadableRowError
+from backend.orders import queries as orders
+from backend.orders.actions import follow_plan
+from backend.orders.aside import set_aside
+from backend.orders.model import Actor, Command, Order, OrderStatus
+from backend.orders.offering import offer_order, to_the_desk
+from backend.processes.leases import Leases
+from backend.scheduling.actions import StalePlanError, lock_day, write_plan
+from backend.scheduling.placing import place
+from backend.scheduling.snapshots import Day, Planner
+from dispatch import Insertion, Refusal
+
+_THINKS: Final = 3  # how often a crew is looked for while its day keeps moving
+
+
+class Crews:
+    """Finds crews in the zones a dispatcher leads."""
+
+    def __init__(self, leases: Leases, planner: Planner, offered: Callable[[UUID], None]) -> None:
+        """`offered` is told of every order that was offered."""
+        self._leases = leases
+        self._planner = planner
+        self._offered = offered
+
+    async def place(self, order_id: UUID, zone_id: UUID) -> None:
+        """Offer one placed order with its crew; one that cannot be read goes to the desk, and the next one is looked at."""
+        try:
+            await self._find(order_id, zone_id)
+        except UnreadableRowError as error:
+            await self.set_aside(order_id, zone_id, error.column)
+
+    async def _find(self, order_id: UUID, zone_id: UUID) -> None:
+        """Find the crew of a placed order, or the one it was held with, and offer it.
+
+        Here as everywhere all thinking comes before the first lock; when the day has moved on meanwhile it is done again.
+        """
+        for _ in range(_THINKS):
+            async with self._leases.transaction(zone_id) as connection:
+                order = await orders.order(connection, order_id)
+                if order.status is not OrderStatus.PLACED:
+                    return
+                now = await orders.care_now(connection)
+                day = await self._planner.day(connection, order.zone_id, order.plan_on, now)
+            crew = _crew(day, order.id)
+            visit = next((visit for visit in day.problem.visits if visit.id == str(order.id)), None)
+            if visit is None and (fault := _fault_of(day, order.id)):
+                raise UnreadableRowError("VisitRow", order.id, fault)
+            if visit is None:
+                continue  # it is no longer placed
+            outcome = place(self._planner, day, visit) if len(crew) < len(visit.seats) else None
+            with contextlib.suppress(StalePlanError):
+                async with self._leases.transaction(zone_id) as connection:
+                    await self._offer(connection, day, order, crew, outcome)
+                return
+        raise StalePlanError
+
+    async def _offer(
+        self, connection: Connection, day: Day, read: Order, crew: dict[int, UUID], outcome: Insertion | Refusal | None
+    ) -> None:
+        """Write what was found for an order, if it and its day are still as they were read. Raises StalePlanError."""
+        await self._leases.prove(connection, read.zone_id)
+        order = await orders.order_for_update(connection, read.id)
+        if order.status is not OrderStatus.PLACED:
+            return
+        if order.version != read.version:
+            raise StalePlanError
+        await lock_day(connection, day)
+        if isinstance(outcome, Refusal):
+            await self._refused(connection, order, outcome)
+            return
+        if outcome is not None:
+            await follow_plan(connection, await write_plan(connection, day, outcome.plan), order.id)
+            crew = {s.seat + 1: UUID(s.worker) for s in outcome.stops if s.kind != "pickup"}
+        providers = {worker.id: worker.provider for worker in day.problem.workers}
+        asked = UUID(providers[str(crew[1])])
+        await offer_order(connection, order, asked, crew, Command.OFFER, Actor.DISPATCHER, self._planner.zone_info)
+        self._offered(order.id)
+
+    async def _refused(self, connection: Connection, order: Order, refusal: Refusal) -> None:
+        reasons = [{"worker": r.worker, "rule": r.rule, "detail": r.detail} for r in refusal.reasons]
+        if order.kind == MEAL or order.window_soft:
+            await orders.note_reasons(connection, order.id, reasons)
+        else:
+            await to_the_desk(connection, order, Actor.DISPATCHER, refusal.summary, reasons)
+
+    async def set_aside(self, order_id: UUID, zone_id: UUID, why: str) -> None:
+        """Give an order that cannot be read to the desk."""
+        async with self._leases.transaction(zone_id) as connection:
+            await self._leases.prove(connection, zone_id)
+            await set_aside(connection, order_id, why)
+
+
+def _fault_of(day: Day, order_id: UUID) -> str:
+    return next((aside.why for aside in day.rows.aside if aside.order_id == order_id), "")
+
+
+def _crew(day: Day, order_id: UUID) -> dict[int, UUID]:
+    return {
+        stop.seat + 1: UUID(stop.worker)
+        for route in day.plan.routes.values()
+        for stop in route
+        if stop.visit == str(order_id) and stop.kind != "pickup"
+    }

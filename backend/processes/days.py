@@ -1,0 +1,122 @@
+"""The days of a zone that are planned: kept true to what happens, and improved between orders."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from backend.orders import queries as orders
+from backend.orders.actions import follow_plan
+from backend.processes.leases import Leases
+from backend.processes.solving import SolverPool
+from backend.scheduling import queries as scheduling
+from backend.scheduling.actions import StalePlanError, lock_day, write_plan
+from backend.scheduling.placing import place
+from backend.scheduling.rebase import carry_over
+from backend.scheduling.settling import settled, standing
+from backend.scheduling.snapshots import Day, Planner
+from dispatch import Insertion, Plan, Problem, plan_cost
+
+_CARRIES: Final = 3  # how often an improvement is fitted to a plan that keeps moving
+_DRIFT_S: Final = 30  # a plan is written anew when reality has moved a stop by more than this
+
+
+class Days:
+    """Writes better plans for the days of zones a dispatcher leads."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        planner: Planner,
+        solver: SolverPool,
+        improve_s: float,
+        place: Callable[[UUID, UUID], Awaitable[None]],
+    ) -> None:
+        """`place` finds the crew of a waiting order in its zone; `improve_s` is what one search may take."""
+        self._leases = leases
+        self._planner = planner
+        self._solver = solver
+        self._improve_s = improve_s
+        self._place = place
+        self.leaving = False
+
+    async def keep_true(self, seen: scheduling.PlanDay, now: datetime) -> int:
+        """Move what follows when somebody is late or early; times change, crews do not.
+
+        Every change may have opened a place for an order that waits, and closes it soon: it is looked for at once. Tells the
+        version that needs no second look.
+        """
+        zone_id, plan_on = seen.zone_id, seen.plan_on
+        async with self._leases.transaction(zone_id) as connection:
+            day = await self._planner.day(connection, zone_id, plan_on, now, plan=seen.plan)
+        plan = settled(day)
+        drifted = plan is not day.plan and _drifted(day.plan, plan)
+        fitting = [visit for visit in day.waiting if isinstance(place(self._planner, day, visit), Insertion)]
+        version = day.rows.plan.version
+        if drifted or not fitting:
+            async with self._leases.transaction(zone_id) as connection:
+                if drifted:
+                    await self._leases.prove(connection, zone_id)
+                    await lock_day(connection, day)
+                    version = (await write_plan(connection, day, plan)).version
+                if not fitting:
+                    await scheduling.mark_settled(connection, day.rows.plan.id, version)
+        for visit in fitting:
+            await self._place(UUID(visit.id), zone_id)
+        if fitting:
+            async with self._leases.transaction(zone_id) as connection:
+                await scheduling.mark_settled(connection, day.rows.plan.id, version)
+        return version
+
+    async def improve(self, zone_id: UUID, plan_on: date) -> None:
+        """Ask the solver for a better day, and commit what still fits when it answers."""
+        async with self._leases.transaction(zone_id) as connection:
+            now = await orders.care_now(connection)
+            then = await self._planner.day(connection, zone_id, plan_on, now)
+        stand = standing(then)
+        problem, start = stand.problem, stand.plan
+        movable = sum(1 for route in start.routes.values() for stop in route if not stop.locked)
+        better: Plan | None = None
+        if movable > 1:
+            better = await self._solver.improve(problem, start, self._improve_s, then.rows.plan.version)
+            if self.leaving:
+                return  # the search was cut short: whoever takes the zone over begins it again
+        for _ in range(_CARRIES):
+            if await self._carry(then, problem, start, better):
+                return
+
+    async def _carry(self, then: Day, problem: Problem, start: Plan, better: Plan | None) -> bool:
+        """Commit what still fits of an improvement; false when the plan moved on meanwhile.
+
+        All thinking comes before the first lock: while it is held no report gets in and no event gets out.
+        """
+        zone_id, plan_on = then.rows.zone_id, then.rows.plan_on
+        async with self._leases.transaction(zone_id) as connection:
+            day = await self._planner.day(connection, zone_id, plan_on, await orders.care_now(connection))
+        taken: Plan | None = None
+        if better is not None and plan_cost(problem, better) < plan_cost(problem, start):
+            taken = carry_over(then, better, day, standing(day))
+        plan = day.rows.plan
+        async with self._leases.transaction(zone_id) as connection:
+            if taken is None:
+                fresh = plan.version == then.rows.plan.version
+                await scheduling.mark_improved(connection, plan.id, plan.version if fresh else 0)
+                return True
+            await self._leases.prove(connection, zone_id)
+            try:
+                await lock_day(connection, day)
+            except StalePlanError:
+                return False
+            await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
+            await scheduling.mark_improved(connection, plan.id, 0)
+            return True
+
+
+def _drifted(before: Plan, after: Plan) -> bool:
+    old = {(s.worker, s.visit, s.seat, s.kind): s.start_s for route in before.routes.values() for s in route}
+    return any(
+        abs(old.get((s.worker, s.visit, s.seat, s.kind), s.start_s) - s.start_s) >= _DRIFT_S
+        for route in after.routes.values()
+        for s in route
+        if not s.locked
+    )
