@@ -275,6 +275,12 @@ class Waiting(Struct, frozen=True, forbid_unknown_fields=True):
 
     id: UUID
     zone_id: UUID
+    plan_on: date
+
+    @property
+    def day(self) -> tuple[UUID, date]:
+        """Which plan it belongs to."""
+        return self.zone_id, self.plan_on
 
 
 class Flagged(Struct, frozen=True, forbid_unknown_fields=True):

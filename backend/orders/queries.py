@@ -346,14 +346,14 @@ async def care_now(connection: Connection) -> datetime:
     return await value(connection, "SELECT yinling_now()")
 
 
-async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], tried: Sequence[UUID]) -> list[Waiting]:
-    """Placed orders of these zones but for those tried just now, the oldest first."""
+async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], not_due: Sequence[UUID]) -> list[Waiting]:
+    """Placed orders of these zones but for those that are not due, the oldest first."""
     return await many(
         connection,
         Waiting,
-        """SELECT id, zone_id FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) AND id <> ALL ($2)
+        """SELECT id, zone_id, plan_on FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) AND id <> ALL ($2)
            ORDER BY placed_at, id LIMIT 200""",
-        list(zone_ids), list(tried),
+        list(zone_ids), list(not_due),
     )  # fmt: skip
 
 

@@ -60,6 +60,7 @@ REASONS: Final = {
     "provider_excluded": {"zh": "机构均已拒单", "en": "all declined"},
     "window": {"zh": "超出时间窗", "en": "outside the window"},
     "unreadable": {"zh": "订单数据异常", "en": "cannot be read"},
+    "not_dispatched": {"zh": "系统派单失败", "en": "dispatching failed"},
     "gender": {"zh": "性别要求", "en": "gender wish"},
     "refused": {"zh": "老人不要这些人", "en": "refused by the resident"},
 }

@@ -1,9 +1,10 @@
 """A crew for each placed order: found, offered to its provider, or refused with the reasons."""
 
 import contextlib
-from collections.abc import Callable
 from typing import Final
 from uuid import UUID
+
+import structlog
 
 from backend.catalogue.model import MEAL
 from backend.database.pool import Connection
@@ -20,83 +21,110 @@ from backend.scheduling.snapshots import Day, Planner
 from dispatch import Insertion, Refusal
 
 _THINKS: Final = 3  # how often a crew is looked for while its day keeps moving
+NOT_DISPATCHED: Final = "not_dispatched"
+log = structlog.get_logger()
+
+
+class MissingVisitError(RuntimeError):
+    """An order is placed, and its day has nothing to plan for it; reading again has not changed that."""
 
 
 class Crews:
     """Finds crews in the zones a dispatcher leads."""
 
-    def __init__(self, leases: Leases, planner: Planner, offered: Callable[[UUID], None]) -> None:
-        """`offered` is told of every order that was offered."""
+    def __init__(self, leases: Leases, planner: Planner) -> None:
         self._leases = leases
         self._planner = planner
-        self._offered = offered
 
-    async def place(self, order_id: UUID, zone_id: UUID) -> None:
-        """Offer one placed order with its crew; one that cannot be read goes to the desk, and the next one is looked at."""
+    async def place(self, order_id: UUID, zone_id: UUID) -> int | None:
+        """Offer one placed order with its crew; one that cannot be read goes to the desk, and the next one is looked at.
+
+        Tells the version of the plan at which nobody could do an order that waits on; None when there is nothing to wait for.
+        """
         try:
-            await self._find(order_id, zone_id)
+            return await self._find(order_id, zone_id)
         except UnreadableRowError as error:
             await self.set_aside(order_id, zone_id, error.column)
+            return None
 
-    async def _find(self, order_id: UUID, zone_id: UUID) -> None:
+    async def _find(self, order_id: UUID, zone_id: UUID) -> int | None:
         """Find the crew of a placed order, or the one it was held with, and offer it.
 
         Here as everywhere all thinking comes before the first lock; when the day has moved on meanwhile it is done again.
         """
+        seen = True
         for _ in range(_THINKS):
             async with self._leases.transaction(zone_id) as connection:
                 order = await orders.order(connection, order_id)
                 if order.status is not OrderStatus.PLACED:
-                    return
+                    return None
                 now = await orders.care_now(connection)
                 day = await self._planner.day(connection, order.zone_id, order.plan_on, now)
             crew = _crew(day, order.id)
             visit = next((visit for visit in day.problem.visits if visit.id == str(order.id)), None)
             if visit is None and (fault := _fault_of(day, order.id)):
                 raise UnreadableRowError("VisitRow", order.id, fault)
+            seen = visit is not None
             if visit is None:
                 continue  # it is no longer placed
             outcome = place(self._planner, day, visit) if len(crew) < len(visit.seats) else None
             with contextlib.suppress(StalePlanError):
                 async with self._leases.transaction(zone_id) as connection:
-                    await self._offer(connection, day, order, crew, outcome)
-                return
-        raise StalePlanError
+                    return await self._offer(connection, day, order, crew, outcome)
+        raise StalePlanError if seen else MissingVisitError
 
     async def _offer(
         self, connection: Connection, day: Day, read: Order, crew: dict[int, UUID], outcome: Insertion | Refusal | None
-    ) -> None:
+    ) -> int | None:
         """Write what was found for an order, if it and its day are still as they were read. Raises StalePlanError."""
         await self._leases.prove(connection, read.zone_id)
         order = await orders.order_for_update(connection, read.id)
         if order.status is not OrderStatus.PLACED:
-            return
+            return None
         if order.version != read.version:
             raise StalePlanError
         await lock_day(connection, day)
         if isinstance(outcome, Refusal):
-            await self._refused(connection, order, outcome)
-            return
+            return day.rows.plan.version if await self._waits(connection, order, outcome) else None
         if outcome is not None:
             await follow_plan(connection, await write_plan(connection, day, outcome.plan), order.id)
             crew = {s.seat + 1: UUID(s.worker) for s in outcome.stops if s.kind != "pickup"}
         providers = {worker.id: worker.provider for worker in day.problem.workers}
         asked = UUID(providers[str(crew[1])])
         await offer_order(connection, order, asked, crew, Command.OFFER, Actor.DISPATCHER, self._planner.zone_info)
-        self._offered(order.id)
+        return None
 
-    async def _refused(self, connection: Connection, order: Order, refusal: Refusal) -> None:
+    async def _waits(self, connection: Connection, order: Order, refusal: Refusal) -> bool:
+        """Keep the reasons; whether the order waits for a crew or a person finds one."""
         reasons = [{"worker": r.worker, "rule": r.rule, "detail": r.detail} for r in refusal.reasons]
         if order.kind == MEAL or order.window_soft:
             await orders.note_reasons(connection, order.id, reasons)
-        else:
-            await to_the_desk(connection, order, Actor.DISPATCHER, refusal.summary, reasons)
+            return True
+        await to_the_desk(connection, order, Actor.DISPATCHER, refusal.summary, reasons)
+        return False
 
     async def set_aside(self, order_id: UUID, zone_id: UUID, why: str) -> None:
         """Give an order that cannot be read to the desk."""
         async with self._leases.transaction(zone_id) as connection:
             await self._leases.prove(connection, zone_id)
             await set_aside(connection, order_id, why)
+
+    async def give_up(self, order_id: UUID, zone_id: UUID) -> None:
+        """Give an order to the desk that can be read, and that dispatching failed for again and again.
+
+        Where its day cannot be read either, that is no fault of this order, and the day's orders keep waiting: what fails
+        then is this.
+        """
+        async with self._leases.transaction(zone_id) as connection:
+            order = await orders.order(connection, order_id)
+            await self._planner.day(connection, zone_id, order.plan_on, await orders.care_now(connection))
+        async with self._leases.transaction(zone_id) as connection:
+            await self._leases.prove(connection, zone_id)
+            order = await orders.order_for_update(connection, order_id)
+            if order.status is OrderStatus.PLACED:
+                log.error("dispatcher.gave_up", order=str(order_id), reason=NOT_DISPATCHED)
+                reasons = [{"worker": "", "rule": NOT_DISPATCHED, "detail": ""}]
+                await to_the_desk(connection, order, Actor.DISPATCHER, NOT_DISPATCHED, reasons)
 
 
 def _fault_of(day: Day, order_id: UUID) -> str:

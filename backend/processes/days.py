@@ -30,21 +30,19 @@ class Days:
         planner: Planner,
         solver: SolverPool,
         improve_s: float,
-        place: Callable[[UUID, UUID], Awaitable[None]],
     ) -> None:
-        """`place` finds the crew of a waiting order in its zone; `improve_s` is what one search may take."""
+        """`improve_s` is what one search may take."""
         self._leases = leases
         self._planner = planner
         self._solver = solver
         self._improve_s = improve_s
-        self._place = place
         self.leaving = False
 
-    async def keep_true(self, seen: scheduling.PlanDay, now: datetime) -> int:
+    async def keep_true(self, seen: scheduling.PlanDay, now: datetime, find: Callable[[UUID], Awaitable[None]]) -> int:
         """Move what follows when somebody is late or early; times change, crews do not.
 
-        Every change may have opened a place for an order that waits, and closes it soon: it is looked for at once. Tells the
-        version that needs no second look.
+        Every change may have opened a place for an order that waits, and closes it soon: `find` looks for
+        its crew at once. Tells the version that needs no second look.
         """
         zone_id, plan_on = seen.zone_id, seen.plan_on
         async with self._leases.transaction(zone_id) as connection:
@@ -62,7 +60,7 @@ class Days:
                 if not fitting:
                     await scheduling.mark_settled(connection, day.rows.plan.id, version)
         for visit in fitting:
-            await self._place(UUID(visit.id), zone_id)
+            await find(UUID(visit.id))
         if fitting:
             async with self._leases.transaction(zone_id) as connection:
                 await scheduling.mark_settled(connection, day.rows.plan.id, version)

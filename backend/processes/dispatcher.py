@@ -1,23 +1,27 @@
 """The live dispatcher: owns zones by lease, finds crews, makes offers, keeps plans true to the day and improves them."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-import asyncpg
 import structlog
+from msgspec import Struct
 
 from backend.config import Settings
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
+from backend.database.line import ENDED
 from backend.database.pool import NEVER_IDLE, Database, Lane
 from backend.orders import queries as orders
+from backend.orders.model import Waiting
 from backend.processes.crews import Crews
 from backend.processes.days import Days
 from backend.processes.leases import Leases, LostZoneError
 from backend.processes.logging import where
+from backend.processes.retries import Retries, Work, is_passing
 from backend.processes.solving import SolverPool
 from backend.processes.stopping import pause
 from backend.processes.warming import warm_kernels
@@ -29,28 +33,51 @@ _RENEW_S = 3.0
 _POLL_S = 0.25
 _RETRY_CARE_S = 60.0  # a meal nobody can bring now is tried again every minute of care time
 _LOOK_AGAIN_S = 30  # a running day is looked at so often in care time, whether or not anything has changed it
+_TRIES: Final = 5  # in a row, seconds apart, before an order that nothing can be done with goes to the desk
 _CONNECTIONS = 3  # and one to listen on
+T = TypeVar("T")
 log = structlog.get_logger()
+
+
+class Done(Struct, Generic[T], frozen=True):
+    """What a piece of work came to."""
+
+    result: T
+
+
+class Refused(Struct, frozen=True):
+    """An order nobody could do at one version of its day's plan, when that was found; it waits on."""
+
+    order: Waiting
+    version: int
+    at: datetime
 
 
 class Dispatcher:
     """One dispatcher process; any number may run, each zone obeys one of them at a time."""
 
     def __init__(
-        self, settings: Settings, database: Database, solver: SolverPool, warm: asyncio.Event | None = None
+        self,
+        settings: Settings,
+        database: Database,
+        solver: SolverPool,
+        warm: asyncio.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` gives the machine's seconds, by which what failed is tried again; all else goes by care time."""
         self._settings = settings
         self._database = database
         self._planner = Planner(settings.time_zone, settings.policy, warm)
         self._solver = solver
         self._leases = Leases(database)
-        self._crews = Crews(self._leases, self._planner, self._offered)
-        self._days = Days(self._leases, self._planner, solver, settings.dispatcher_improve_seconds, self._place)
-        self._tried: dict[UUID, datetime] = {}
+        self._crews = Crews(self._leases, self._planner)
+        self._days = Days(self._leases, self._planner, solver, settings.dispatcher_improve_seconds)
+        self._retries = Retries(clock)
+        self._refused: dict[UUID, Refused] = {}
         self._sifted: dict[tuple[UUID, date], int] = {}
         self._set_aside: set[tuple[UUID, str]] = set()
         self._kept_true: dict[tuple[UUID, date], tuple[int, datetime]] = {}
-        self._improving: dict[tuple[UUID, date], asyncio.Task[bool]] = {}
+        self._improving: dict[tuple[UUID, date], asyncio.Task[object]] = {}
         self._working: dict[UUID, asyncio.Task[None]] = {}
         self._leaving = False
         self.wake = asyncio.Event()
@@ -92,95 +119,125 @@ class Dispatcher:
             return
         async with self._database.unit_of_work(SYSTEM) as connection:
             now = await orders.care_now(connection)
-            self._tried = {o: at for o, at in self._tried.items() if (now - at).total_seconds() < _RETRY_CARE_S}
-            waiting = await orders.waiting_orders(connection, free, list(self._tried))
             today = city_date(now, self._planner.zone_info)
             days = await scheduling.plan_days(connection, self.zones, today)
+            waiting = await orders.waiting_orders(connection, free, self._not_due(days, now, today))
         for zone_id in free:
-            placing = [order.id for order in waiting if order.zone_id == zone_id]
-            keeping = [
-                day for day in days if day.zone_id == zone_id and day.plan_on == today and self._drifts(day, now)
-            ]
-            sifting = [day for day in days if day.zone_id == zone_id and self._unsifted(day)]
+            placing = [order for order in waiting if order.zone_id == zone_id]
+            mine = [day for day in days if day.zone_id == zone_id]
+            keeping = [day for day in mine if day.plan_on == today and self._drifts(day, now)]
+            sifting = [day for day in mine if self._unsifted(day)]
             if placing or keeping or sifting:
-                work = self._work(zone_id, sifting, placing, keeping, now)
-                self._working[zone_id] = asyncio.create_task(work)
+                self._working[zone_id] = asyncio.create_task(self._work(sifting, placing, keeping, now))
         for day in days:
             if self._leaving:
                 return
             key = (day.zone_id, day.plan_on)
             running = self._improving.get(key)
             due = day.version != day.improved_version and self._settings.policy == "best"
-            if due and (running is None or running.done()):
+            if due and (running is None or running.done()) and self._retries.due(("improve", key)):
                 self._improving[key] = asyncio.create_task(
-                    self._guarded("improve", self._days.improve(day.zone_id, day.plan_on))
+                    self._guarded(("improve", key), self._days.improve(day.zone_id, day.plan_on))
                 )
+
+    def _not_due(self, days: Sequence[scheduling.PlanDay], now: datetime, today: date) -> list[UUID]:
+        """Orders nobody could do as their day is, and those whose last try failed a moment ago.
+
+        A refusal holds for a minute of care time, and on a day to come until its plan changes: a running day whose plan
+        changes is looked at as a whole.
+        """
+        versions = {(day.zone_id, day.plan_on): day.version for day in days}
+        self._refused = {
+            order_id: refused
+            for order_id, refused in self._refused.items()
+            if (now - refused.at).total_seconds() < _RETRY_CARE_S
+            and (refused.order.plan_on == today or versions.get(refused.order.day) == refused.version)
+        }
+        return [*self._refused, *(about for about in self._retries.resting("place") if isinstance(about, UUID))]
 
     def _drifts(self, day: scheduling.PlanDay, now: datetime) -> bool:
         """Whether a running day has changed since it was last looked at, or that was long ago."""
-        seen = self._kept_true.get((day.zone_id, day.plan_on))
-        return seen is None or seen[0] != day.version or (now - seen[1]).total_seconds() >= _LOOK_AGAIN_S
+        key = (day.zone_id, day.plan_on)
+        seen = self._kept_true.get(key)
+        changed = seen is None or seen[0] != day.version or (now - seen[1]).total_seconds() >= _LOOK_AGAIN_S
+        return changed and self._retries.due(("keep_true", key))
+
+    def _unsifted(self, day: scheduling.PlanDay) -> bool:
+        key = (day.zone_id, day.plan_on)
+        return self._sifted.get(key) != day.version and self._retries.due(("sift", key))
 
     async def _work(
         self,
-        zone_id: UUID,
         sifting: Sequence[scheduling.PlanDay],
-        placing: Sequence[UUID],
+        placing: Sequence[Waiting],
         keeping: Sequence[scheduling.PlanDay],
         now: datetime,
     ) -> None:
         for day in sifting:
-            await self._guarded("sift", self._sift(day))
-        for order_id in placing:
+            await self._guarded(("sift", (day.zone_id, day.plan_on)), self._sift(day))
+        for order in placing:
             if self._leaving:
                 return
-            self._tried[order_id] = now
-            if not await self._guarded("place", self._crews.place(order_id, zone_id)):
-                self._tried.pop(order_id, None)  # nothing was found out about it
+            await self._place(order, now)
         for day in keeping:
-            self._kept_true[day.zone_id, day.plan_on] = (day.version, now)
-            await self._guarded("keep_true", self._keep_true(day, now))
+            await self._guarded(("keep_true", (day.zone_id, day.plan_on)), self._keep_true(day, now))
 
-    async def _guarded(self, what: str, work: Any) -> bool:
-        """Run one piece of work and tell whether it was done; a stale plan or a lost zone is normal and is simply tried again."""
+    async def _guarded(self, what: Work, work: Awaitable[T]) -> Done[T] | None:
+        """Run one piece of work; None when it was not done, and then it is due again, after a pause where it failed.
+
+        A plan that moved on or a lost zone is normal: the next look decides anew.
+        """
+        step, about = what
         try:
-            await work
+            done = Done(await work)
         except StalePlanError:
             self.wake.set()
         except LostZoneError:
-            log.info("dispatcher.zone_lost", step=what)
-        except (asyncpg.PostgresError, TimeoutError) as error:
-            log.warning("dispatcher.step_failed", step=what, error=type(error).__name__)
+            log.info("dispatcher.zone_lost", step=step)
         except Exception as error:
             # one order or plan we cannot handle must not stop the dispatching of all others; it is told loudly
-            log.exception("dispatcher.step_broken", step=what, error=type(error).__name__, trace=where(error))
-            return True
+            passing, kind = is_passing(error), type(error).__name__
+            named = {"order": str(about)} if isinstance(about, UUID) else {}
+            if passing:
+                log.warning("dispatcher.step_failed", step=step, error=kind, **named)
+            else:
+                log.exception("dispatcher.step_broken", step=step, error=kind, trace=where(error), **named)
+            self._retries.failed(what, passing=passing)
         else:
-            return True
-        return False
+            self._retries.done(what)
+            return done
+        return None
 
-    def _unsifted(self, day: scheduling.PlanDay) -> bool:
-        return self._sifted.get((day.zone_id, day.plan_on)) != day.version
+    async def _place(self, order: Waiting, now: datetime) -> None:
+        """Find the crew of one order; one that fails again and again through itself goes to the desk."""
+        work = ("place", order.id)
+        self._refused.pop(order.id, None)
+        done = await self._guarded(work, self._crews.place(order.id, order.zone_id))
+        if done is not None and done.result is not None:
+            self._refused[order.id] = Refused(order, done.result, now)
+        if self._retries.faults(work) >= _TRIES and await self._guarded(
+            ("give_up", order.id), self._crews.give_up(order.id, order.zone_id)
+        ):
+            self._retries.done(work)
 
     async def _sift(self, seen: scheduling.PlanDay) -> None:
         """Set aside what cannot be read of a day, once, before anything is planned around it."""
-        self._sifted[seen.zone_id, seen.plan_on] = seen.version
         async with self._leases.transaction(seen.zone_id) as connection:
             rows = await self._planner.rows(connection, seen.zone_id, seen.plan_on, seen.plan)
-        for order in rows.aside:
-            if (order.order_id, order.why) not in self._set_aside:
+        fresh = [order for order in rows.aside if (order.order_id, order.why) not in self._set_aside]
+        for order in fresh:
+            setting = self._crews.set_aside(order.order_id, seen.zone_id, order.why)
+            if await self._guarded(("set_aside", order.order_id), setting):
                 self._set_aside.add((order.order_id, order.why))
-                await self._guarded("set_aside", self._crews.set_aside(order.order_id, seen.zone_id, order.why))
+        if all((order.order_id, order.why) in self._set_aside for order in rows.aside):
+            self._sifted[seen.zone_id, seen.plan_on] = seen.version
 
     async def _keep_true(self, day: scheduling.PlanDay, now: datetime) -> None:
-        version = await self._days.keep_true(day, now)
+        async def place(order_id: UUID) -> None:
+            await self._place(Waiting(order_id, day.zone_id, day.plan_on), now)
+
+        version = await self._days.keep_true(day, now, place)
         self._kept_true[day.zone_id, day.plan_on] = (version, now)  # its own change needs no second look
-
-    async def _place(self, order_id: UUID, zone_id: UUID) -> None:
-        await self._guarded("place", self._crews.place(order_id, zone_id))
-
-    def _offered(self, order_id: UUID) -> None:
-        self._tried.pop(order_id, None)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -209,7 +266,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 async def _renew_until(stop: asyncio.Event, dispatcher: Dispatcher) -> None:
     while not stop.is_set():
-        await dispatcher.renew()
+        await _patiently("renew", dispatcher.renew())
         dispatcher.wake.set()
         await pause(stop, _RENEW_S)
 
@@ -217,8 +274,20 @@ async def _renew_until(stop: asyncio.Event, dispatcher: Dispatcher) -> None:
 async def _cycle_until(stop: asyncio.Event, dispatcher: Dispatcher) -> None:
     while not stop.is_set():
         dispatcher.wake.clear()
-        await dispatcher.look()
+        await _patiently("look", dispatcher.look())
         try:
             await asyncio.wait_for(dispatcher.wake.wait(), _POLL_S)
         except TimeoutError:
             continue
+
+
+async def _patiently(step: str, work: Awaitable[None]) -> None:
+    """A database that was too busy is asked again soon: a process that ended for it would keep its zones waiting for a new one."""
+    try:
+        await work
+    except ENDED:
+        raise
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        log.warning("dispatcher.step_failed", step=step, error=type(error).__name__)
