@@ -12,6 +12,7 @@ from litestar.types import ExceptionHandlersMap
 from backend.core.errors import CODES, DomainError
 from backend.database.rows import RowMissingError, UnreadableRowError
 from backend.processes.logging import where
+from backend.processes.reading import LeftError
 
 log = structlog.get_logger()
 _MEDIA_TYPE: Final = "application/problem+json"
@@ -102,6 +103,12 @@ def _unavailable(request: Request[Any, Any, Any], error: Exception) -> Response[
     return _problem("unavailable", retry_after_s=_RETRY_AFTER_S)
 
 
+def _left(request: Request[Any, Any, Any], _error: LeftError) -> Response[Any]:
+    """Nobody is there any more, and nothing was done; that is no failure of ours."""
+    log.info("web.left", method=request.scope["method"], route=request.scope.get("path_template"))
+    return _problem("invalid_request")
+
+
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     response = _problem("internal_error")
     log.error(
@@ -117,6 +124,7 @@ def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 
 HANDLERS: Final[ExceptionHandlersMap] = {
     DomainError: _refused,
+    LeftError: _left,
     RowMissingError: _missing,
     UnreadableRowError: _unreadable,
     asyncpg.ExclusionViolationError: _taken,

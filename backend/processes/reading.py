@@ -6,6 +6,7 @@ the route's own Struct. What cannot be read is the sender's mistake, whatever wa
 
 import json
 import re
+from collections.abc import AsyncGenerator
 from datetime import date
 from enum import Enum
 from types import NoneType
@@ -17,7 +18,7 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import State
 from litestar.enums import ParamType
-from litestar.exceptions import ValidationException
+from litestar.exceptions import InternalServerException, ValidationException
 
 from backend.core.errors import DomainError
 
@@ -33,8 +34,22 @@ _FORMS: Final = {
 }
 
 
+class LeftError(Exception):
+    """Whoever asked has hung up before the whole of the body was here; nobody will read an answer."""
+
+
 class StrictRequest(Request[Any, Any, State]):
     """A request whose body is read into the Struct its route names, or refused."""
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        """The body in pieces. Raises LeftError where Litestar sees an error of the server: the line is gone."""
+        try:
+            async for piece in super().stream():
+                yield piece
+        except InternalServerException as error:
+            if not self.is_connected:
+                raise  # read twice, which is a mistake of ours
+            raise LeftError from error
 
     async def json(self) -> Any:
         """The body. Raises DomainError invalid_json for what is no JSON, ValidationException for what does not fit."""

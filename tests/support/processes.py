@@ -11,7 +11,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -74,12 +74,17 @@ class Started:
 
 @asynccontextmanager
 async def started(
-    name: str, url: str, before: Sequence[str] = (sys.executable, "-m", "backend"), **settings: object
+    name: str,
+    url: str,
+    before: Sequence[str] = (sys.executable, "-m", "backend"),
+    *,
+    log: IO[bytes] | None = None,
+    **settings: object,
 ) -> AsyncIterator[Started]:
-    """Start `yinling NAME`; it is killed at the end if it still runs."""
+    """Start `yinling NAME`, its log going to a file if one is given; it is killed at the end if it still runs."""
     port = free_ports(1)[0]
     process = await asyncio.create_subprocess_exec(
-        *before, name, cwd=ROOT, stdin=DEVNULL, stdout=DEVNULL, start_new_session=True,
+        *before, name, cwd=ROOT, stdin=DEVNULL, stdout=DEVNULL, stderr=log, start_new_session=True,
         env=environment(url, web_port=port, gateway_port=port, **settings),
     )  # fmt: skip
     try:
