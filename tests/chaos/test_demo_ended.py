@@ -12,14 +12,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import psutil
 import pytest
 
-from backend.database.migrate import migrate
+from backend.database.migrate import migrate, newest_revision
 from backend.processes.embedded import Embedded
 from backend.simulation.demo import city, opening
 from backend.simulation.launch import free_ports
+from tests.support.dumps import restore
 
 ROOT = Path(__file__).resolve().parents[2]
 DESKTOP = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9",
@@ -55,10 +57,12 @@ async def _city(data: Path) -> None:
 class Demo:
     """One demo in a process of its own."""
 
-    def __init__(self, folder: Path, port: int, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, arguments: tuple[str, ...] = ("--resume",), **environment: str
+    ) -> None:
         self.folder, self.port = folder, port
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DEMO, str(folder), "--resume", "--port", str(port)], cwd=ROOT, stdin=subprocess.DEVNULL,
+            [sys.executable, "-c", DEMO, str(folder), *arguments, "--port", str(port)], cwd=ROOT, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         )  # fmt: skip
@@ -122,6 +126,21 @@ def test_a_demo_that_is_told_to_stop_leaves_nobody(demo: Demo, number: signal.Si
     assert demo.left() == []
 
 
+def test_a_second_ctrl_c_ends_a_demo_that_is_stopping_at_once_and_leaves_nobody(demo: Demo) -> None:
+    """One of its processes does not answer: whoever presses again does not want to wait for it."""
+    web = next(one for one in demo.started if "web" in one.cmdline())
+    web.suspend()
+    demo.process.send_signal(signal.SIGINT)
+    jobs = next(one for one in demo.started if "jobs" in one.cmdline())
+    while jobs.is_running() and jobs.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.02)
+    assert demo.process.poll() is None, "it waits for its processes"
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(1) == 130
+    assert "Traceback" not in demo.said()
+    assert demo.left() == []
+
+
 def test_a_second_demo_of_a_checkout_says_so_in_a_line_and_a_killed_one_leaves_nobody(demo: Demo, folder: Path) -> None:
     """On other ports, a second one would share a city with the first and take it away when it ends."""
     second = Demo(folder, free_ports(1)[0])
@@ -138,6 +157,71 @@ def test_a_demo_says_in_a_line_that_postgresql_was_killed(demo: Demo) -> None:
     assert demo.said().splitlines()[-1].startswith("PostgreSQL was ended by somebody else")
     assert demo.process.returncode == 2
     assert demo.left() == []
+
+
+@pytest.fixture
+def older() -> Iterator[Path]:
+    """The data folder of a demo as the code at schema 0011 left it; a morning of today's is prepared beside it."""
+    made = Path(tempfile.mkdtemp(prefix="yinling-older-"))
+    made.chmod(0o755)
+    asyncio.run(_older_city(made / "demo"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+async def _older_city(data: Path) -> None:
+    with Embedded(data) as server:
+        restore(await server.bootstrap(opening.DATABASE))
+        urls = await server.bootstrap(opening._name(7))
+        await migrate(urls.owner)
+        await city.build(urls.owner)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--resume",)], ids=["anew", "resumed"])
+def test_a_demo_starts_on_the_data_of_an_older_version(
+    older: Path, ports: tuple[int, int], arguments: tuple[str, ...]
+) -> None:
+    """Whoever updates a checkout has its old data folder: a resumed city is brought up to date, a new one takes its place."""
+    demo = Demo(older, ports[0], arguments=arguments)
+    try:
+        demo.until_it_answers(240)
+        demo.process.send_signal(signal.SIGINT)
+        assert "Traceback" not in demo.said()
+        assert demo.process.returncode == 0
+        assert demo.left() == []
+    finally:
+        demo.process.kill()
+        demo.process.communicate()
+    assert asyncio.run(_schema(older / "demo")) == (newest_revision(), bool(arguments))
+
+
+async def _schema(data: Path) -> tuple[str, bool]:
+    """The schema the demo's city has now, and whether it is the old city."""
+    with Embedded(data) as server:
+        connection = await asyncpg.connect(server.url(opening.DATABASE))
+        try:
+            return await connection.fetchval("SELECT version_num FROM alembic_version"), await connection.fetchval(
+                "SELECT count(*) >= 200 FROM orders"
+            )
+        finally:
+            await connection.close()
+
+
+def test_a_demo_on_the_data_of_a_newer_version_says_in_a_line_what_to_do(older: Path, ports: tuple[int, int]) -> None:
+    asyncio.run(_from_the_future(older / "demo"))
+    demo = Demo(older, ports[0])
+    said = demo.said()
+    assert demo.process.returncode == 2
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].endswith("or start without --resume")
+    assert len(said.splitlines()[-1]) < 300
+
+
+async def _from_the_future(data: Path) -> None:
+    with Embedded(data) as server:
+        connection = await asyncpg.connect(server.url(opening.DATABASE))
+        await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        await connection.close()
 
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])

@@ -9,12 +9,8 @@ import asyncio
 import lzma
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -22,11 +18,10 @@ from backend.core.principal import SYSTEM
 from backend.database.migrate import newest_revision, present_revision, upgrade
 from backend.events.feed import newest_cursor
 from backend.orders import queries as orders
-from backend.processes.embedded import Embedded, Urls
-from backend.processes.places import account, binaries
+from backend.processes.embedded import Embedded
 from tests.support.city import City
+from tests.support.dumps import DUMP, restore
 
-DUMP = Path(__file__).parents[1] / "support" / "dumps" / "before_0012.sql.xz"
 UNREADABLE = "15706283"  # the code of the order with the meal at minus infinity
 KEPT = (
     "accounts", "residents", "homes", "workers", "consents", "bookings", "orders", "order_seats", "assignments", "offers",
@@ -34,24 +29,11 @@ KEPT = (
 )  # fmt: skip
 
 
-def _restore(urls: Urls) -> None:
-    """Load the dump as its owner, as an operator would."""
-    folder = Path(tempfile.mkdtemp(prefix="yinling-dump-"))
-    file = folder / "dump.sql"
-    file.write_bytes(lzma.decompress(DUMP.read_bytes()))
-    done = subprocess.run(
-        [binaries(account()) / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", file, urls.owner],
-        capture_output=True, text=True, check=False, env={"PATH": os.environ.get("PATH", "")},
-    )  # fmt: skip
-    shutil.rmtree(folder)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture(scope="module")
 async def upgraded(server: Embedded) -> AsyncIterator[tuple[City, dict[str, int]]]:
     name = f"upgraded_{os.getpid()}"
     urls = await server.bootstrap(name)
-    await asyncio.to_thread(_restore, urls)
+    await asyncio.to_thread(restore, urls)
     before = await _counts(server, name)
     await asyncio.to_thread(upgrade, urls.owner)
     async with City.open(urls) as city:
