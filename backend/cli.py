@@ -70,10 +70,14 @@ def _settings() -> Any:
 
 
 def _process(name: str, rest: Sequence[str]) -> int:
-    """Run one process. `--child-of PID` has it stop when that process, which started it, is gone."""
+    """Run one process. `--child-of PID` has it stop when that process, which started it, is gone.
+
+    Such a child begins when its standard input ends: it can be started while its database is still being filled.
+    """
     stop = _room("processes.stopping").Stop()
     stop.listen()
-    if rest[:1] == ["--child-of"]:
+    is_child = rest[:1] == ["--child-of"]
+    if is_child:
         _room("processes.children").end_with_parent(int(rest[1]), signal.SIGTERM)
     settings = _settings()
     if settings is None:
@@ -83,6 +87,8 @@ def _process(name: str, rest: Sequence[str]) -> int:
     room = _room(f"processes.{name}")
     gc.freeze()  # what was imported never goes
     gc.set_threshold(_YOUNG)
+    if is_child:
+        sys.stdin.read()
     loop.run(stop.run(lambda told: room.run(settings, told)))
     return 0
 

@@ -81,18 +81,28 @@ async def running(
     """Start everything with a database of its own, filled before, and stop everything it started at the end."""
     with temporary_folder("yinling-replay-", keep=keep) as folder, Embedded(folder / "data", durable=False) as server:
         urls = await server.bootstrap("replay")
-        await migrate(urls.owner)
-        await prepare(urls)
+
+        async def fill() -> None:
+            await migrate(urls.owner)
+            await prepare(urls)
+
         crowd = {"YINLING_REQUESTS_PER_ADDRESS_S": "10000"}  # a day in a minute, and everybody comes from one address
-        async with supervised(urls, folder, free_ports(2), {**crowd, **extra}) as platform:
+        async with supervised(urls, folder, free_ports(2), {**crowd, **extra}, fill) as platform:
             yield platform
 
 
 @asynccontextmanager
 async def supervised(
-    urls: Urls, folder: Path, ports: Sequence[int], extra: Mapping[str, str]
+    urls: Urls,
+    folder: Path,
+    ports: Sequence[int],
+    extra: Mapping[str, str],
+    prepare: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[Platform]:
-    """Every process of the platform on a database that stands already; logs go to the folder."""
+    """Every process of the platform on a database; logs go to the folder.
+
+    The database is filled by `prepare` while the processes load: they begin when it has returned.
+    """
     web_port, gateway_port = ports
     platform = Platform(urls, f"http://127.0.0.1:{web_port}", f"ws://127.0.0.1:{gateway_port}/v1/live", folder, {}, {})
     environment = {name: value for name, value in os.environ.items() if not name.startswith("YINLING_")}
@@ -112,8 +122,12 @@ async def supervised(
         "YINLING_LOG_LEVEL": "warning",
         **extra,
     }
-    keepers = [asyncio.create_task(_keep(name, platform, environment)) for name in PROCESSES]
+    filled = asyncio.Event()
+    keepers = [asyncio.create_task(_keep(name, platform, environment, filled)) for name in PROCESSES]
     try:
+        if prepare is not None:
+            await prepare()
+        filled.set()
         await _ready(platform, keepers)
         yield platform
     finally:
@@ -122,18 +136,21 @@ async def supervised(
         await asyncio.gather(*keepers, return_exceptions=True)
 
 
-async def _keep(name: str, platform: Platform, environment: Mapping[str, str]) -> None:
+async def _keep(name: str, platform: Platform, environment: Mapping[str, str], filled: asyncio.Event) -> None:
     """Run one process and start it again whenever it dies, until cancelled."""
     log = platform.folder / f"{name}.log"
     while True:
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "backend", name, "--child-of", str(os.getpid()), cwd=_ROOT, env=dict(environment),
-                stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         guard.hold(GROUP, process.pid)
         platform.pids[name] = process.pid
         try:
+            await filled.wait()
+            if process.stdin is not None:
+                process.stdin.close()  # now it begins
             await process.wait()
         finally:
             await _end(process)

@@ -4,7 +4,7 @@ import asyncio
 import io
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -32,13 +32,17 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
+async def _fresh(server: Embedded, seed: int, folder: Path, told: Callable[[str], None]) -> Urls:
+    return await opening.open_at(server, await opening.prepared(server, seed, folder, told))
+
+
 @pytest.fixture(scope="module")
 async def opened(folder: Path) -> AsyncIterator[tuple[Embedded, Urls, Path]]:
     with Embedded(folder / "data", durable=False) as server:
         said: list[str] = []
-        urls = await opening.fresh(server, 7, folder, said.append)
+        urls = await _fresh(server, 7, folder, said.append)
         if any("with what there is" in line for line in said):  # too busy a moment: the next start prepares it again
-            urls = await opening.fresh(server, 7, folder, said.append)
+            urls = await _fresh(server, 7, folder, said.append)
         yield server, urls, folder
 
 
@@ -75,7 +79,7 @@ async def test_the_morning_is_lived_once_and_every_start_gets_a_copy(opened: tup
     await changed.execute("UPDATE care_clock SET care_at = care_at + interval '9 hours'")
     await changed.close()
     said: list[str] = []
-    await opening.fresh(server, 7, folder, said.append)
+    await _fresh(server, 7, folder, said.append)
     assert not any("preparing" in line for line in said)
     assert (await _rows(server, "SELECT yinling_now() AS now"))[0]["now"].astimezone(ZONE).strftime("%H:%M") == "09:40"
 
@@ -87,10 +91,10 @@ async def test_a_machine_too_busy_for_the_morning_opens_with_what_was_lived(
     server, _, folder = opened
     said: list[str] = []
     monkeypatch.setattr(morning, "_PATIENCE_S", 0.0)
-    await opening.fresh(server, 8, folder, said.append)
+    await _fresh(server, 8, folder, said.append)
     assert any("too slow" in line for line in said)
     assert (await _rows(server, "SELECT yinling_now() AS now"))[0]["now"].astimezone(ZONE).strftime("%H:%M") == "09:40"
-    await opening.fresh(server, 7, folder, said.append)
+    await _fresh(server, 7, folder, said.append)
 
 
 async def test_the_board_says_how_the_clock_runs_and_who_is_late(opened: tuple[Embedded, Urls, Path]):

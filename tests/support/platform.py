@@ -9,6 +9,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from backend.core.principal import SYSTEM
 from backend.database.migrate import migrate
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
-from backend.processes.embedded import Embedded
+from backend.processes.embedded import Embedded, Urls
 from backend.simulation import launch
 from backend.simulation.clients import Api, Traffic
 from backend.simulation.demo import city, queries
@@ -108,23 +109,29 @@ async def running(folder: Path, *, rate: float = 1.0, connections: int = -1) -> 
     """Start everything at eight in the morning of the test's day; the server gives the processes so many `connections`."""
     with Embedded(folder / "data", durable=False) as server:
         urls = await server.bootstrap("story")
-        await migrate(urls.owner)
         superuser = await asyncpg.connect(server.url())
         await superuser.execute(f"ALTER ROLE yinling_app CONNECTION LIMIT {connections}")
         await superuser.close()
-        owner = await open_as_owner(urls.owner, size=2)
-        async with owner.unit_of_work(SYSTEM) as connection:
-            await queries.set_clock(connection, at(8), rate)
-            await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
-            desks = await city.desks(connection)
         extra = {
             "YINLING_BOARD_PUBLIC": "1",
             "YINLING_DISPATCHER_IMPROVE_SECONDS": "0.3",
             "YINLING_REQUESTS_PER_ADDRESS_S": "10000",
         }
         async with (
-            launch.supervised(urls, folder, launch.free_ports(2), extra) as platform,
+            launch.supervised(urls, folder, launch.free_ports(2), extra, partial(_fill, urls, rate)) as platform,
             httpx.AsyncClient(base_url=platform.web_url, timeout=10) as http,
         ):
+            owner = await open_as_owner(urls.owner, size=2)
+            async with owner.unit_of_work(SYSTEM) as connection:
+                desks = await city.desks(connection)
             yield Running(platform, owner, http, desks)
-        await owner.close()
+            await owner.close()
+
+
+async def _fill(urls: Urls, rate: float) -> None:
+    await migrate(urls.owner)
+    owner = await open_as_owner(urls.owner, size=2)
+    async with owner.unit_of_work(SYSTEM) as connection:
+        await queries.set_clock(connection, at(8), rate)
+        await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
+    await owner.close()

@@ -25,8 +25,8 @@ _SOURCES: Final = ("city.py", "morning.py", "queries.py")
 _IMPROVE_S: Final = "0.2"  # of one improvement by the dispatcher: the morning has few orders
 
 
-async def fresh(server: Embedded, seed: int, logs: Path, progress: Callable[[str], None]) -> Urls:
-    """A new copy of the prepared morning in the place of the last demo's database; the first time it is prepared.
+async def prepared(server: Embedded, seed: int, logs: Path, progress: Callable[[str], None]) -> str:
+    """The name of the database in which the morning is kept; the first time it is prepared.
 
     A morning belongs to one schema, one script and one seed: another of any is prepared anew. Whoever is interrupted
     while preparing leaves an unfinished database, which the next start throws away. On a machine too busy for all of
@@ -38,13 +38,15 @@ async def fresh(server: Embedded, seed: int, logs: Path, progress: Callable[[str
             await _prepare(server, seed, logs, progress)
         except (SlowMorningError, RefusedError) as error:
             progress(f"{error}: opening with what there is …")
-            await server.drop_database(DATABASE)
-            await server.rename_database(_UNFINISHED, DATABASE)
-            return server.urls(DATABASE)
+            return _UNFINISHED
         await server.rename_database(_UNFINISHED, name)
-    progress("opening the city at twenty to ten …")
+    return name
+
+
+async def open_at(server: Embedded, morning: str) -> Urls:
+    """Put a new copy of the morning in the place of the last demo's database."""
     await server.drop_database(DATABASE)
-    return await server.copy_database(name, DATABASE)
+    return await server.copy_database(morning, DATABASE)
 
 
 def _name(seed: int) -> str:

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, time, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import asyncpg
+from msgspec import Struct
 from pyotp.totp import TOTP
 from rich.console import Console
 from rich.table import Column, Table
@@ -87,40 +89,55 @@ async def run(
     with _telling(console) as tell:
         tell("starting PostgreSQL 18 …")
         with Embedded(default_folder("demo")) as server:
-            if resume and await server.has_database(opening.DATABASE):
-                tell("bringing the schema up to date …")
-                urls = await server.bootstrap(opening.DATABASE)
-                await migrate(urls.owner)
-            else:
-                urls = await opening.fresh(server, seed, logs, tell)
-            owner = await open_as_owner(urls.owner, size=2)
+            resumes = resume and await server.has_database(opening.DATABASE)
+            morning = None if resumes else await opening.prepared(server, seed, logs, tell)
+            tell("starting web, gateway, relay, dispatcher and jobs …")
             try:
-                begins, desks = await _prepare(owner, seed)
-                tell("starting web, gateway, relay, dispatcher and jobs …")
-                extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}
-                async with launch.supervised(urls, logs, ports, extra) as platform:
+                async with contextlib.AsyncExitStack() as stack:
+                    url, day = await _opened(stack, server, morning, seed, logs, ports)
                     tell(None)
-                    await _live(console, owner, server, platform.web_url, begins, desks, rate, every_s, seed)
+                    await _live(console, day, server, url, rate, every_s, seed)
             except launch.PlatformError as error:
                 if server.runs:
                     raise
                 raise ServerError(_GONE) from error
-            finally:
-                await owner.close()
+
+
+class _Day(Struct, frozen=True):
+    """The day a demo shows: its database, where care time stands in it, and who signs in at desks."""
+
+    owner: Database
+    begins: datetime
+    desks: list[city.Desk]
+
+
+async def _opened(
+    stack: contextlib.AsyncExitStack, server: Embedded, morning: str | None, seed: int, logs: Path, ports: Sequence[int]
+) -> tuple[str, _Day]:
+    """A platform on a copy of the morning, or on the last demo's day; until the stack is left."""
+    day: asyncio.Future[_Day] = asyncio.get_running_loop().create_future()
+
+    async def fill() -> None:
+        if morning is None:
+            urls = await server.bootstrap(opening.DATABASE)
+            await migrate(urls.owner)
+        else:
+            urls = await opening.open_at(server, morning)
+        owner = await open_as_owner(urls.owner, size=2)
+        stack.push_async_callback(owner.close)
+        day.set_result(_Day(owner, *await _prepare(owner, seed)))
+
+    extra = {"YINLING_BOARD_PUBLIC": "1", "YINLING_DISPATCHER_IMPROVE_SECONDS": "1"}
+    urls = server.urls(opening.DATABASE)
+    platform = await stack.enter_async_context(launch.supervised(urls, logs, ports, extra, fill))
+    return platform.web_url, day.result()
 
 
 async def _live(
-    console: Console,
-    owner: Database,
-    server: Embedded,
-    url: str,
-    begins: datetime,
-    desks: list[city.Desk],
-    rate: float,
-    every_s: float,
-    seed: int,
+    console: Console, day: _Day, server: Embedded, url: str, rate: float, every_s: float, seed: int
 ) -> None:
     """Let care time run from the opening moment, with everybody in the city going about their day."""
+    owner, begins, desks = day.owner, day.begins, day.desks
     async with owner.unit_of_work(SYSTEM) as connection:
         residents, workers = await queries.residents(connection), await queries.workers(connection)
         points = await queries.meal_points(connection)
