@@ -26,6 +26,7 @@ from dispatch.kernels import (
 )
 from dispatch.kernels import (
     MissingKernelError,
+    forget_unused_kernels,
     keep_kernels_in,
     kernels_counted,
     kernels_folder,
@@ -87,6 +88,7 @@ __all__ = [
     "check_plan",
     "construct",
     "explain",
+    "forget_unused_kernels",
     "improve",
     "insert",
     "keep_kernels_in",

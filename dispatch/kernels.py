@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Callable, Generator, Mapping
@@ -29,6 +30,8 @@ from numba.core.registry import cpu_target
 SETTING: Final = "YINLING_KERNELS"
 _MAGIC: Final = b"yinling kernel 1\n"  # with the digest that follows, it tells a whole file from one cut off
 _SUFFIX: Final = ".kernel"
+_MARK: Final = "used"  # its time says when kernels were last used; a process that uses them holds a lock on it
+_KEY: Final = re.compile(r"[0-9a-f]{20}")
 _OPTIONS: Final = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK")  # of numba as a whole
 _BELOW: Final = Path(__file__).parent / "__pycache__" / "kernels"
 _numba: Any = numba  # its types leave out much of it, as those of the next three do
@@ -40,6 +43,7 @@ _target: Any = cpu_target
 
 _folder: Path = _BELOW
 _sources: dict[str, Path] = {}  # of each kernel, the folder its source lies in
+_in_use: dict[Path, int | None] = {}  # folders of kernels this process has looked into, and its lock on their marks
 _only_kept: ContextVar[bool] = ContextVar("only_kept", default=False)
 
 
@@ -95,6 +99,55 @@ def sources_digest(folder: Path) -> str:
         digest.update(f"{file.relative_to(folder)}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def forget_unused_kernels(now: float, after_s: float) -> list[Path]:
+    """Delete kernels of other versions that nobody has used for so long; returns their folders. `now` is Unix time.
+
+    Left alone is what a process uses at this moment, what another user made, and whatever is not ours to know. Kernels
+    without a mark were kept by a version that made none: they get one, and their time begins now.
+    """
+    own = {_key(sources) for sources in set(_sources.values())}
+    for key in own:
+        _use(_folder / key, now)
+    gone: list[Path] = []
+    with suppress(OSError):
+        for folder in [path for path in _folder.iterdir() if _KEY.fullmatch(path.name) and path.name not in own]:
+            with suppress(OSError):  # somebody else's, or already gone
+                if _forget(folder, now - after_s):
+                    gone.append(folder)
+    return gone
+
+
+def _forget(folder: Path, before: float) -> bool:
+    if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.geteuid():
+        return False
+    mark = folder / _MARK
+    if not mark.exists():
+        mark.touch()
+        return False
+    descriptor = os.open(mark, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while anybody uses them
+        if os.fstat(descriptor).st_mtime > before:
+            return False
+        for file in [*folder.glob(f"*{_SUFFIX}"), *folder.glob("*.unfinished"), mark]:
+            file.unlink(missing_ok=True)
+        folder.rmdir()
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _use(folder: Path, now: float | None = None) -> None:
+    """Leave word that this process uses the kernels of a folder, as long as it runs; where that cannot be, do without."""
+    if folder not in _in_use and folder.is_dir():
+        _in_use[folder] = None
+        with suppress(OSError):
+            descriptor = os.open(folder / _MARK, os.O_RDONLY | os.O_CREAT, 0o644)
+            _in_use[folder] = descriptor
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            os.utime(descriptor, None if now is None else (now, now))
 
 
 def keep(kernel: Any, options: Mapping[str, Any]) -> None:
@@ -174,6 +227,7 @@ class _Store(_caching._Cache):  # noqa: SLF001  the base class of numba's own ca
         if not self._enabled:
             return None
         path = self._path(sig)
+        _use(path.parent)
         kept = _read(path)
         if kept is None:
             if _only_kept.get():
@@ -209,6 +263,7 @@ class _Store(_caching._Cache):  # noqa: SLF001  the base class of numba's own ca
         """Wait for others who compile this kernel, then be the one who does; False when it cannot be kept."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _use(path.parent)
             while True:
                 descriptor = _open(_unfinished(path))
                 fcntl.flock(descriptor, fcntl.LOCK_EX)

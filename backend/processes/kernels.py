@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from backend.processes.warming import GROUPS, Compilation, KernelsError, load_kernels, use_kernels
+from backend.processes.warming import GROUPS, Compilation, KernelsError, load_kernels, tidy_kernels, use_kernels
 from dispatch import KERNELS_SETTING, kernels_counted, kernels_writable
 
 _LOOK_S: Final = 0.3
@@ -32,6 +32,7 @@ async def prepare_kernels(console: Console) -> None:
     folder = use_kernels()
     kept, wanted = kernels_counted()
     if kept == wanted:
+        tidy_kernels()
         return
     if not kernels_writable():
         raise KernelsError(f"{folder} cannot be written; set {KERNELS_SETTING} to a folder for compiled kernels")
@@ -42,6 +43,7 @@ async def prepare_kernels(console: Console) -> None:
             await _say(console, compilation)
     if not load_kernels(tuple(GROUPS)):
         raise KernelsError(f"the kernels are not in {folder} after compiling them")
+    tidy_kernels()
 
 
 async def _show(console: Console, compilation: Compilation) -> None:

@@ -18,11 +18,13 @@ from typing import Final
 
 import structlog
 
+from backend.core.clock import machine_now
 from backend.processes.children import end_with_parent
 from backend.processes.logging import where
 from dispatch import (
     KERNELS_SETTING,
     MissingKernelError,
+    forget_unused_kernels,
     keep_kernels_in,
     kernels_folder,
     kernels_writable,
@@ -34,6 +36,7 @@ from dispatch import (
 GROUPS: Final[Mapping[str, Callable[[], None]]] = {"quotes": warm_quotes, "search": warm}
 _LOOK_S: Final = 0.2
 _AGAIN_S: Final = 10.0
+_UNUSED_S: Final = 30 * 86400  # other versions' kernels nobody has used for so long are deleted
 log = structlog.get_logger()
 
 
@@ -46,6 +49,12 @@ def use_kernels() -> Path:
     folder = kernels_folder(os.environ)
     keep_kernels_in(folder)
     return folder
+
+
+def tidy_kernels() -> None:
+    """Delete what versions of long ago have left in the folder: each upgrade adds some ten megabytes."""
+    for folder in forget_unused_kernels(machine_now().timestamp(), _UNUSED_S):
+        log.info("kernels.forgotten", name=folder.name)
 
 
 def load_kernels(groups: Sequence[str]) -> bool:
@@ -105,6 +114,7 @@ async def warm_kernels(warm: asyncio.Event, groups: Sequence[str]) -> None:
         try:
             await _make_ready(groups)
             warm.set()
+            await asyncio.to_thread(tidy_kernels)
         except Exception as error:
             log.exception("kernels.not_ready", error=type(error).__name__, reason=str(error), trace=where(error))
             await asyncio.sleep(_AGAIN_S)
