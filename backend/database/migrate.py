@@ -1,13 +1,11 @@
 """Bringing a database to the newest schema."""
 
 import asyncio
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 
 from backend.database.pool import Database
 
@@ -18,7 +16,9 @@ class SchemaError(RuntimeError):
     """The database cannot be brought to the schema of this program; the message says why in one line."""
 
 
-def _config() -> Config:
+def _config() -> Any:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))  # it would be read as a placeholder
     return config
@@ -26,6 +26,9 @@ def _config() -> Config:
 
 def upgrade(owner_url: str) -> None:
     """Run every migration that is missing, as the owner role; safe to start twice at once. Raises SchemaError."""
+    from alembic import command
+    from alembic.util import CommandError
+
     config = _config()
     config.attributes["url"] = owner_url
     try:
@@ -44,7 +47,17 @@ async def migrate(owner_url: str) -> None:
 
 def newest_revision() -> str | None:
     """The schema this program was written for."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def schema_digest() -> str:
+    """A digest of the text of all migrations: equal where they make the same schema."""
+    digest = hashlib.sha256()
+    for file in sorted((_FOLDER / "versions").glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 async def present_revision(database: Database) -> str | None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from backend.core.clock import city_date, machine_now
 from backend.core.principal import SYSTEM
-from backend.database.migrate import migrate, newest_revision
+from backend.database.migrate import migrate, schema_digest
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
@@ -50,7 +50,7 @@ async def open_at(server: Embedded, morning: str) -> Urls:
 
 
 def _name(seed: int) -> str:
-    mark = hashlib.sha256(f"{newest_revision()} {seed}".encode())
+    mark = hashlib.sha256(f"{schema_digest()} {seed}".encode())
     for source in _SOURCES:
         mark.update((Path(__file__).parent / source).read_bytes())
     return f"morning_{mark.hexdigest()[:16]}"
