@@ -2,6 +2,7 @@
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 export PYTHONUTF8 := 1
+SOURCES := backend dispatch migrations tests $(wildcard .ci/*.py ops/*.py)
 # the plugin of the fuzzing library takes two seconds to import
 PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis
 # files of tests are shared out; each worker has a database server of its own
@@ -45,12 +46,12 @@ lock: ## Write the requirement files anew, with hashes and without hosts
 	@uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.lock
 
 format: setup ## Format and mend what can be mended
-	@$(BIN)/ruff check -q --fix backend dispatch migrations tests; $(BIN)/ruff format -q backend dispatch migrations tests
+	@$(BIN)/ruff check -q --fix $(SOURCES); $(BIN)/ruff format -q $(SOURCES)
 
 ##@ Checking it
 check: setup ## Format, lint, types, import directions, unit and property tests
-	@$(BIN)/ruff format --check -q backend dispatch migrations tests
-	@$(BIN)/ruff check -q backend dispatch migrations tests
+	@$(BIN)/ruff format --check -q $(SOURCES)
+	@$(BIN)/ruff check -q $(SOURCES)
 	@$(BIN)/python -m basedpyright --level error & types=$$!; \
 	  $(LINT_IMPORTS) && $(PYTEST) $(SHARED) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
 
