@@ -8,11 +8,12 @@ from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from backend.accounts.guards import requires
-from backend.accounts.requests import write_once
-from backend.bookings import actions
+from backend.accounts.requests import decide_once, write_once
+from backend.bookings import actions, asking
+from backend.bookings.actions import Chosen, Considered
 from backend.bookings.model import BookingRequest, Quote, QuoteRequest
 from backend.core.principal import Principal, Role
-from backend.database.pool import Lane
+from backend.database.pool import Connection, Lane
 from backend.orders.routes import OrderView, shown
 from backend.scheduling import slots
 
@@ -24,8 +25,8 @@ async def quote(request: Request[Principal, Any, State], data: JSONBody[QuoteReq
     """Feasible start slots for a service and a resident, each with its price."""
     state = request.app.state
     async with state.database.unit_of_work(request.user, Lane.PLANNING) as connection:
-        asked = await actions.ask(connection, request.user, state.planner, data)
-    return actions.answer(state.planner, state.settings.secret_key, asked)  # nobody thinks holding a connection
+        asked = await asking.ask(connection, request.user, state.planner, data)
+    return asking.answer(state.planner, state.settings.secret_key, asked)  # nobody thinks holding a connection
 
 
 @post("/v1/bookings", guards=[_CLIENTS], status_code=201)
@@ -33,14 +34,20 @@ async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRe
     """Take up a slot: hold its crew and place the order, or hold only."""
     state = request.app.state
 
-    async def action(connection: Any) -> OrderView:
-        return shown(
-            await actions.book(connection, request.user, state.planner, state.settings.secret_key, data),
-            request.user.role,
-        )
+    secret = state.settings.secret_key
 
-    resident_id = slots.opened(data.slot, state.settings.secret_key).resident_id
-    return await write_once(request, 201, action, await state.zones.of_resident(resident_id))
+    async def consider(connection: Connection) -> Considered:
+        return await actions.consider(connection, request.user, state.planner, secret, data)
+
+    def choose(considered: Considered) -> Chosen:
+        return actions.choose(state.planner, considered)
+
+    async def write(connection: Connection, chosen: Chosen) -> OrderView:
+        return shown(await actions.book(connection, request.user, state.planner, data, chosen), request.user.role)
+
+    slot = slots.opened(data.slot, secret)
+    zone_id = await state.zones.of_resident(slot.resident_id)
+    return await decide_once(request, 201, consider, choose, write, zone_id, slot.plan_on)
 
 
 @post("/v1/orders/{order_id:uuid}/extend", guards=[_CLIENTS], status_code=200)

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct, structs
 
 from backend.accounts.guards import requires
-from backend.accounts.requests import write_once
+from backend.accounts.requests import decide_once, write_once
 from backend.core import bounds
 from backend.core.codes import sought
 from backend.core.errors import DomainError
@@ -234,10 +234,18 @@ async def dispute(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reaso
 async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[ManualAssignment]) -> Response[OrderView]:
     """An operator names the crew."""
     planner = request.app.state.planner
-    return await _write(
-        request,
-        lambda c: desk.assign(c, request.user, planner, order_id, data.worker_ids, data.start_at, data.reason),
-    )
+
+    async def consider(connection: Connection) -> desk.Considered:
+        return await desk.consider(connection, planner, order_id, data.reason)
+
+    def choose(considered: desk.Considered) -> desk.Chosen:
+        return desk.choose(considered, data.worker_ids, data.start_at)
+
+    async def write(connection: Connection, chosen: desk.Chosen) -> OrderView:
+        order = await desk.assign(connection, request.user, planner, chosen, data.start_at, data.reason)
+        return shown(order, request.user.role)
+
+    return await decide_once(request, 200, consider, choose, write)
 
 
 @post("/v1/orders/{order_id:uuid}/unserved", guards=[_DESK], status_code=200)

@@ -1,32 +1,49 @@
 """A crew for each placed order: found, offered to its provider, or refused with the reasons."""
 
-import contextlib
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 import structlog
+from msgspec import Struct
 
 from backend.catalogue.model import MEAL
+from backend.database.deciding import decide
 from backend.database.pool import Connection
 from backend.database.rows import UnreadableRowError
 from backend.orders import queries as orders
 from backend.orders.actions import follow_plan
 from backend.orders.aside import set_aside
-from backend.orders.model import Actor, Command, Order, OrderStatus
+from backend.orders.model import Actor, Command, Order, OrderStatus, Waiting
 from backend.orders.offering import offer_order, to_the_desk
 from backend.processes.leases import Leases
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
 from backend.scheduling.placing import place
-from backend.scheduling.snapshots import Day, Planner
+from backend.scheduling.snapshots import Day, Planner, Reading
 from dispatch import Insertion, Refusal
 
-_THINKS: Final = 3  # how often a crew is looked for while its day keeps moving
 NOT_DISPATCHED: Final = "not_dispatched"
 log = structlog.get_logger()
 
 
 class MissingVisitError(RuntimeError):
-    """An order is placed, and its day has nothing to plan for it; reading again has not changed that."""
+    """An order is placed, and its day has nothing to plan for it."""
+
+
+class Seen(Struct, frozen=True):
+    """An order that waits, read after its day: what was placed by then is in it."""
+
+    order: Order
+    read: Reading
+
+
+class Found(Struct, frozen=True):
+    """The crew an order has already, by seat, or what looking for one came to."""
+
+    order: Order
+    day: Day
+    crew: dict[int, UUID]
+    outcome: Insertion | Refusal | None
 
 
 class Crews:
@@ -36,51 +53,44 @@ class Crews:
         self._leases = leases
         self._planner = planner
 
-    async def place(self, order_id: UUID, zone_id: UUID) -> int | None:
+    async def place(self, waiting: Waiting) -> int | None:
         """Offer one placed order with its crew; one that cannot be read goes to the desk, and the next one is looked at.
 
         Tells the version of the plan at which nobody could do an order that waits on; None when there is nothing to wait for.
         """
+
+        async def read(connection: Connection) -> Seen:
+            now = await orders.care_now(connection)
+            read = await self._planner.read(connection, *waiting.day, now)
+            return Seen(await orders.order(connection, waiting.id), read)
+
+        transaction = partial(self._leases.transaction, waiting.zone_id)
         try:
-            return await self._find(order_id, zone_id)
+            return await decide(transaction, read, self._find, self._offer)
         except UnreadableRowError as error:
-            await self.set_aside(order_id, zone_id, error.column)
+            await self.set_aside(waiting.id, waiting.zone_id, error.column)
             return None
 
-    async def _find(self, order_id: UUID, zone_id: UUID) -> int | None:
-        """Find the crew of a placed order, or the one it was held with, and offer it.
-
-        Here as everywhere all thinking comes before the first lock; when the day has moved on meanwhile it is done again.
-        """
-        seen = True
-        for _ in range(_THINKS):
-            async with self._leases.transaction(zone_id) as connection:
-                order = await orders.order(connection, order_id)
-                if order.status is not OrderStatus.PLACED:
-                    return None
-                now = await orders.care_now(connection)
-                day = await self._planner.day(connection, order.zone_id, order.plan_on, now)
-            crew = _crew(day, order.id)
-            visit = next((visit for visit in day.problem.visits if visit.id == str(order.id)), None)
-            if visit is None and (fault := _fault_of(day, order.id)):
+    def _find(self, seen: Seen) -> Found:
+        """Find the crew of a placed order, or the one it was held with."""
+        order, day = seen.order, seen.read.built()
+        if order.status is not OrderStatus.PLACED:
+            return Found(order, day, {}, None)
+        visit = next((visit for visit in day.problem.visits if visit.id == str(order.id)), None)
+        if visit is None:
+            if fault := _fault_of(day, order.id):
                 raise UnreadableRowError("VisitRow", order.id, fault)
-            seen = visit is not None
-            if visit is None:
-                continue  # it is no longer placed
-            outcome = place(self._planner, day, visit) if len(crew) < len(visit.seats) else None
-            with contextlib.suppress(StalePlanError):
-                async with self._leases.transaction(zone_id) as connection:
-                    return await self._offer(connection, day, order, crew, outcome)
-        raise StalePlanError if seen else MissingVisitError
+            raise MissingVisitError
+        crew = _crew(day, order.id)
+        return Found(order, day, crew, place(self._planner, day, visit) if len(crew) < len(visit.seats) else None)
 
-    async def _offer(
-        self, connection: Connection, day: Day, read: Order, crew: dict[int, UUID], outcome: Insertion | Refusal | None
-    ) -> int | None:
+    async def _offer(self, connection: Connection, found: Found) -> int | None:
         """Write what was found for an order, if it and its day are still as they were read. Raises StalePlanError."""
+        read, day, crew, outcome = found.order, found.day, found.crew, found.outcome
+        if read.status is not OrderStatus.PLACED:
+            return None
         await self._leases.prove(connection, read.zone_id)
         order = await orders.order_for_update(connection, read.id)
-        if order.status is not OrderStatus.PLACED:
-            return None
         if order.version != read.version:
             raise StalePlanError
         await lock_day(connection, day)
@@ -109,20 +119,20 @@ class Crews:
             await self._leases.prove(connection, zone_id)
             await set_aside(connection, order_id, why)
 
-    async def give_up(self, order_id: UUID, zone_id: UUID) -> None:
+    async def give_up(self, waiting: Waiting) -> None:
         """Give an order to the desk that can be read, and that dispatching failed for again and again.
 
         Where its day cannot be read either, that is no fault of this order, and the day's orders keep waiting: what fails
         then is this.
         """
-        async with self._leases.transaction(zone_id) as connection:
-            order = await orders.order(connection, order_id)
-            await self._planner.day(connection, zone_id, order.plan_on, await orders.care_now(connection))
-        async with self._leases.transaction(zone_id) as connection:
-            await self._leases.prove(connection, zone_id)
-            order = await orders.order_for_update(connection, order_id)
+        async with self._leases.transaction(waiting.zone_id) as connection:
+            read = await self._planner.read(connection, *waiting.day, await orders.care_now(connection))
+        read.built()
+        async with self._leases.transaction(waiting.zone_id) as connection:
+            await self._leases.prove(connection, waiting.zone_id)
+            order = await orders.order_for_update(connection, waiting.id)
             if order.status is OrderStatus.PLACED:
-                log.error("dispatcher.gave_up", order=str(order_id), reason=NOT_DISPATCHED)
+                log.error("dispatcher.gave_up", order=str(waiting.id), reason=NOT_DISPATCHED)
                 reasons = [{"worker": "", "rule": NOT_DISPATCHED, "detail": ""}]
                 await to_the_desk(connection, order, Actor.DISPATCHER, NOT_DISPATCHED, reasons)
 

@@ -2,23 +2,35 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
+
+from backend.database.deciding import decide
+from backend.database.pool import Connection
 from backend.orders import queries as orders
 from backend.orders.actions import follow_plan
 from backend.processes.leases import Leases
 from backend.processes.solving import SolverPool
 from backend.scheduling import queries as scheduling
-from backend.scheduling.actions import StalePlanError, lock_day, write_plan
+from backend.scheduling.actions import lock_day, write_plan
 from backend.scheduling.placing import place
 from backend.scheduling.rebase import carry_over
 from backend.scheduling.settling import settled, standing
-from backend.scheduling.snapshots import Day, Planner
-from dispatch import Insertion, Plan, Problem, plan_cost
+from backend.scheduling.snapshots import Day, Planner, Reading
+from dispatch import Insertion, Plan, plan_cost
 
-_CARRIES: Final = 3  # how often an improvement is fitted to a plan that keeps moving
 _DRIFT_S: Final = 30  # a plan is written anew when reality has moved a stop by more than this
+
+
+class Carried(Struct, frozen=True):
+    """What of an improvement fits the day as it is now, and whether the day is still the one it was found for."""
+
+    day: Day
+    plan: Plan | None
+    fresh: bool
 
 
 class Days:
@@ -46,7 +58,8 @@ class Days:
         """
         zone_id, plan_on = seen.zone_id, seen.plan_on
         async with self._leases.transaction(zone_id) as connection:
-            day = await self._planner.day(connection, zone_id, plan_on, now, plan=seen.plan)
+            read = await self._planner.read(connection, zone_id, plan_on, now, plan=seen.plan)
+        day = read.built()
         plan = settled(day)
         drifted = plan is not day.plan and _drifted(day.plan, plan)
         fitting = [visit for visit in day.waiting if isinstance(place(self._planner, day, visit), Insertion)]
@@ -70,7 +83,8 @@ class Days:
         """Ask the solver for a better day, and commit what still fits when it answers."""
         async with self._leases.transaction(zone_id) as connection:
             now = await orders.care_now(connection)
-            then = await self._planner.day(connection, zone_id, plan_on, now)
+            before = await self._planner.read(connection, zone_id, plan_on, now)
+        then = before.built()
         stand = standing(then)
         problem, start = stand.problem, stand.plan
         movable = sum(1 for route in start.routes.values() for stop in route if not stop.locked)
@@ -79,35 +93,28 @@ class Days:
             better = await self._solver.improve(problem, start, self._improve_s, then.rows.plan.version)
             if self.leaving:
                 return  # the search was cut short: whoever takes the zone over begins it again
-        for _ in range(_CARRIES):
-            if await self._carry(then, problem, start, better):
-                return
 
-    async def _carry(self, then: Day, problem: Problem, start: Plan, better: Plan | None) -> bool:
-        """Commit what still fits of an improvement; false when the plan moved on meanwhile.
+        async def read(connection: Connection) -> Reading:
+            return await self._planner.read(connection, zone_id, plan_on, await orders.care_now(connection))
 
-        All thinking comes before the first lock: while it is held no report gets in and no event gets out.
-        """
-        zone_id, plan_on = then.rows.zone_id, then.rows.plan_on
-        async with self._leases.transaction(zone_id) as connection:
-            day = await self._planner.day(connection, zone_id, plan_on, await orders.care_now(connection))
-        taken: Plan | None = None
-        if better is not None and plan_cost(problem, better) < plan_cost(problem, start):
-            taken = carry_over(then, better, day, standing(day))
-        plan = day.rows.plan
-        async with self._leases.transaction(zone_id) as connection:
-            if taken is None:
-                fresh = plan.version == then.rows.plan.version
-                await scheduling.mark_improved(connection, plan.id, plan.version if fresh else 0)
-                return True
-            await self._leases.prove(connection, zone_id)
-            try:
-                await lock_day(connection, day)
-            except StalePlanError:
-                return False
-            await follow_plan(connection, await write_plan(connection, day, taken, improved=True))
-            await scheduling.mark_improved(connection, plan.id, 0)
-            return True
+        def carried(read: Reading) -> Carried:
+            day = read.built()
+            fresh = day.rows.plan.version == then.rows.plan.version
+            worth = better is not None and plan_cost(problem, better) < plan_cost(problem, start)
+            return Carried(day, carry_over(then, better, day, standing(day)) if better and worth else None, fresh)
+
+        await decide(partial(self._leases.transaction, zone_id), read, carried, self._commit)
+
+    async def _commit(self, connection: Connection, carried: Carried) -> None:
+        """Write an improvement that fits the day as it is now, or that this version was looked at."""
+        plan = carried.day.rows.plan
+        if carried.plan is None:
+            await scheduling.mark_improved(connection, plan.id, plan.version if carried.fresh else 0)
+            return
+        await self._leases.prove(connection, carried.day.rows.zone_id)
+        await lock_day(connection, carried.day)
+        await follow_plan(connection, await write_plan(connection, carried.day, carried.plan, improved=True))
+        await scheduling.mark_improved(connection, plan.id, 0)
 
 
 def _drifted(before: Plan, after: Plan) -> bool:

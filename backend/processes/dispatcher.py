@@ -13,6 +13,7 @@ from msgspec import Struct
 from backend.config import Settings
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
+from backend.database.deciding import MovedOnError
 from backend.database.line import ENDED
 from backend.database.pool import NEVER_IDLE, Database, Lane
 from backend.orders import queries as orders
@@ -26,7 +27,6 @@ from backend.processes.solving import SolverPool
 from backend.processes.stopping import pause
 from backend.processes.warming import warm_kernels
 from backend.scheduling import queries as scheduling
-from backend.scheduling.actions import StalePlanError
 from backend.scheduling.snapshots import Planner
 
 _RENEW_S = 3.0
@@ -190,7 +190,7 @@ class Dispatcher:
         step, about = what
         try:
             done = Done(await work)
-        except StalePlanError:
+        except MovedOnError:
             self.wake.set()
         except LostZoneError:
             log.info("dispatcher.zone_lost", step=step)
@@ -212,11 +212,11 @@ class Dispatcher:
         """Find the crew of one order; one that fails again and again through itself goes to the desk."""
         work = ("place", order.id)
         self._refused.pop(order.id, None)
-        done = await self._guarded(work, self._crews.place(order.id, order.zone_id))
+        done = await self._guarded(work, self._crews.place(order))
         if done is not None and done.result is not None:
             self._refused[order.id] = Refused(order, done.result, now)
         if self._retries.faults(work) >= _TRIES and await self._guarded(
-            ("give_up", order.id), self._crews.give_up(order.id, order.zone_id)
+            ("give_up", order.id), self._crews.give_up(order)
         ):
             self._retries.done(work)
 

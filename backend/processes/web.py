@@ -17,6 +17,7 @@ from backend.accounts.guards import declares_its_roles
 from backend.bookings import routes as bookings
 from backend.catalogue import routes as catalogue
 from backend.config import Settings
+from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
@@ -93,6 +94,7 @@ def create_app(settings: Settings, database: Database, warm: asyncio.Event | Non
                 "settings": settings,
                 "database": database,
                 "zones": Zones(database),
+                "one_at_a_time": OneAtATime(),
                 "signing_in": signing_in,
                 "planner": Planner(settings.time_zone, settings.policy, warm),
             }

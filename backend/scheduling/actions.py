@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from backend.database.deciding import MovedOnError
 from backend.database.pool import Connection
 from backend.events.catalogue import RouteChanged
 from backend.events.outbox import emit
@@ -30,7 +31,7 @@ class LostOrderError(RuntimeError):
     """A new plan would leave out orders that were planned: it is wrong, and nothing of it is written."""
 
 
-class StalePlanError(Exception):
+class StalePlanError(MovedOnError):
     """The plan moved on since it was read; the caller reads again and decides anew."""
 
 

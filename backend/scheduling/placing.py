@@ -12,6 +12,8 @@ from dispatch import Insertion, Link, Problem, Refusal, Visit, insert
 
 def place(planner: Planner, day: Day, visit: Visit, links: Sequence[Link] = ()) -> Insertion | Refusal:
     """The day with the visit in it, tied to others of the day when asked, or why nobody can."""
+    if not day.problem.workers:
+        return Refusal(visit.id, (), "no_shift")  # nobody, and so no way to travel either
     problem = with_visit(day, visit, links)
     if planner.policy == "nearest":
         return insert_nearest(problem, settled(day), visit)

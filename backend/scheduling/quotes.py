@@ -8,11 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from backend.database.pool import Connection
-from backend.scheduling.model import PlanRow
 from backend.scheduling.placing import place, with_visit
 from backend.scheduling.settling import settled
 from backend.scheduling.slots import Refused, Slot, Wanted, WantedLink, price_lines
-from backend.scheduling.snapshots import Day, Planner, seat_gender
+from backend.scheduling.snapshots import Day, Planner, Reading, seat_gender
 from dispatch import (
     Delivery,
     Insertion,
@@ -107,9 +106,9 @@ def turns(day: Day, wanted: Wanted, *, tied: bool = False) -> list[Turn]:
     return found
 
 
-async def read_day(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date) -> Day:
+async def read_day(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date) -> Reading:
     """The day somebody asks about, with ways to where they are to be served; asked about without the connection."""
-    return await planner.day(connection, wanted.zone_id, on, now, places=_places(wanted))
+    return await planner.read(connection, wanted.zone_id, on, now, places=_places(wanted))
 
 
 def quote_slots(planner: Planner, wanted: Wanted, day: Day, now: datetime) -> tuple[list[Slot], Refused | None]:
@@ -186,15 +185,9 @@ def place_into(planner: Planner, day: Day, wanted: Wanted, slot: Slot, identity:
 
 
 class TakenUp(Struct, frozen=True):
-    """A day, and the same with a slot's order in it under the name of `NEW`; no plan when nobody is left."""
+    """A day with a slot's order in it under the name of `NEW`; no plan when nobody is left."""
 
-    day: Day
     plan: Plan | None
-
-    def still_as(self, locked: PlanRow) -> bool:
-        """Whether the day has not moved on since it was read."""
-        read = self.day.rows.plan
-        return (read.version, read.roster) == (locked.version, locked.roster)
 
     def named(self, order_id: UUID) -> Plan | None:
         """The plan, once the order has its id."""
@@ -208,12 +201,9 @@ class TakenUp(Struct, frozen=True):
         return msgspec.structs.replace(self.plan, routes=routes)
 
 
-async def take_up(
-    connection: Connection, planner: Planner, wanted: Wanted, slot: Slot, now: datetime, plan: PlanRow
-) -> TakenUp:
-    """Find a crew for a slot; as a rule before the plan is locked, so that nobody waits for our thinking."""
-    day = await planner.day(connection, wanted.zone_id, slot.plan_on, now, plan=plan, places=_places(wanted))
-    return TakenUp(day, place_into(planner, day, wanted, slot, NEW))
+def take_up(planner: Planner, day: Day, wanted: Wanted, slot: Slot) -> TakenUp:
+    """Find a crew for a slot taken up, before the plan is locked: nobody waits for our thinking."""
+    return TakenUp(place_into(planner, day, wanted, slot, NEW))
 
 
 class ByHand(Struct, frozen=True):
@@ -233,6 +223,8 @@ def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at
         return "unreadable"
     wished = msgspec.structs.replace(visit, earliest_s=start_s, latest_s=start_s, due_s=None, providers=None)
     crew = tuple(worker for worker in day.problem.workers if worker.id in chosen)
+    if not crew:
+        return "no_shift"
     visits = (*(other for other in day.problem.visits if other.id != visit.id), wished)
     others = remove(settled(day), visit.id)
     outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits), others, wished)

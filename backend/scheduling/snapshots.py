@@ -97,6 +97,20 @@ class Day(Struct, frozen=True):
         return self.place_ids.index(place_id)
 
 
+class Reading(Struct, frozen=True):
+    """A zone's day as it was read, with all that is needed to think about it when the connection is back."""
+
+    rows: DayRows
+    now: datetime
+    origin: datetime
+    place_ids: list[UUID]
+    travel: ZoneTravel
+
+    def built(self) -> Day:
+        """The day as the planner sees it. Its work is no work for somebody who holds a connection."""
+        return _build(self)
+
+
 class Planner:
     """Keeps the days somebody asked about, and reads them again when their plan version has moved on."""
 
@@ -127,7 +141,7 @@ class Planner:
         """The city's time zone."""
         return self._zone_info
 
-    async def day(
+    async def read(
         self,
         connection: Connection,
         zone_id: UUID,
@@ -136,8 +150,8 @@ class Planner:
         *,
         plan: PlanRow | None = None,
         places: Sequence[UUID] = (),
-    ) -> Day:
-        """The zone's day as of now; `places` are further places the caller wants travel to.
+    ) -> Reading:
+        """Read the zone's day as of now; `places` are further places the caller wants travel to.
 
         Raises DomainError until this process can plan: whoever asks holds a connection, and nobody waits holding one;
         and unreachable_place where the zone knows no way to one of the places.
@@ -147,7 +161,16 @@ class Planner:
         travel = await self._ways(connection, zone_id)
         if await travel.know(connection, places):
             raise DomainError("unreachable_place")
-        return await _build(connection, travel, rows, now, day_origin(plan_on, self._zone_info), places)
+        place_ids = list(
+            dict.fromkeys(
+                rows.roster.places
+                + [place for v in rows.visits for place in (v.place_id, v.pickup_place_id) if place]
+                + [stop.place_id for stop in rows.stops]
+                + list(places)
+            )
+        )
+        await travel.know(connection, place_ids)
+        return Reading(rows, now, day_origin(plan_on, self._zone_info), place_ids, travel)
 
     async def rows(self, connection: Connection, zone_id: UUID, plan_on: date, plan: PlanRow | None = None) -> DayRows:
         """What can be read of the zone's day, and what had to be set aside."""
@@ -172,6 +195,8 @@ class Planner:
         travel = self._travel.get(zone_id)
         if travel is None:
             travel = self._travel[zone_id] = await ZoneTravel.load(connection, zone_id)
+        elif travel.full:
+            travel = self._travel[zone_id] = travel.afresh()
         return travel
 
     def prepared(self, day: Day) -> Prepared:
@@ -243,23 +268,8 @@ async def _read(connection: Connection, travel: ZoneTravel, empty: DayRows, orig
     )
 
 
-async def _build(
-    connection: Connection,
-    travel: ZoneTravel,
-    rows: DayRows,
-    now: datetime,
-    origin: datetime,
-    extra_places: Sequence[UUID],
-) -> Day:
-    place_ids = list(
-        dict.fromkeys(
-            rows.roster.places
-            + [place for v in rows.visits for place in (v.place_id, v.pickup_place_id) if place]
-            + [stop.place_id for stop in rows.stops]
-            + list(extra_places)
-        )
-    )
-    await travel.know(connection, place_ids)
+def _build(read: Reading) -> Day:
+    rows, now, origin, place_ids, travel = read.rows, read.now, read.origin, read.place_ids, read.travel
     index = {place_id: i for i, place_id in enumerate(place_ids)}
     now_s = max(0, math.ceil((now - origin).total_seconds()))
     workers = rows.roster.workers

@@ -39,14 +39,20 @@ class ZoneTravel:
         matrix = await queries.travel_matrix(connection, zone_id) if zone.travel_kind == "matrix" else None
         return cls(zone, matrix)
 
+    @property
+    def full(self) -> bool:
+        """Whether so many places are known that it is time to begin `afresh`."""
+        return len(self._x) > _MOST_PLACES
+
+    def afresh(self) -> "ZoneTravel":
+        """The same zone, knowing no place: whoever still counts on those known to this one keeps it."""
+        return ZoneTravel(self.zone, None)
+
     async def know(self, connection: Connection, place_ids: Sequence[UUID]) -> set[UUID]:
         """Fetch the coordinates that are still missing; returns the places no way leads to."""
         missing = {place_id for place_id in place_ids if place_id not in self._index}
         if self._stated is not None or not missing:
             return missing
-        if len(self._index) + len(missing) > _MOST_PLACES:
-            self._index, self._x, self._y, self._ways = {}, [], [], {}
-            missing = set(place_ids)
         for place in await queries.places(connection, sorted(missing)):
             if self._lies_on_the_map(place):
                 self._index[place.id] = len(self._x)

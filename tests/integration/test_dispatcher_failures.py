@@ -104,12 +104,12 @@ async def test_where_a_day_cannot_be_read_none_of_its_orders_is_blamed(
 ):
     """They wait until it can: an operator could do nothing with them either."""
     order = await _placed(city)
-    failing = Failing(Planner.day, 1000, KeyError("x"))
+    failing = Failing(Planner.read, 1000, KeyError("x"))
 
-    async def day(planner: Planner, *args: Any, **options: Any) -> Any:
+    async def read(planner: Planner, *args: Any, **options: Any) -> Any:
         return await failing(planner, *args, **options)
 
-    monkeypatch.setattr(Planner, "day", day)
+    monkeypatch.setattr(Planner, "read", read)
     for _ in range(8):
         await city.dispatch()
         machine.now += 60
@@ -124,9 +124,9 @@ async def test_a_day_that_was_not_brought_up_to_date_is_tried_again(
 ):
     """Replays wait for it with the clock standing still."""
     await _placed(city)
-    failing, original = [1], Planner.day
+    failing, original = [1], Planner.read
 
-    async def day(planner: Planner, *args: Any, **options: Any) -> Any:
+    async def read(planner: Planner, *args: Any, **options: Any) -> Any:
         if options.get("plan") is not None and failing:  # so the day is read to be kept true
             failing.clear()
             raise KeyError("x")
@@ -134,7 +134,7 @@ async def test_a_day_that_was_not_brought_up_to_date_is_tried_again(
 
     await city.dispatch()
     await city.sql("UPDATE plans SET version = version + 1")
-    monkeypatch.setattr(Planner, "day", day)
+    monkeypatch.setattr(Planner, "read", read)
     behind = "SELECT count(*) FROM plans p JOIN orders o USING (zone_id, plan_on) WHERE p.version <> settled_version"
     await city.dispatch()
     assert await city.one(behind) == 1
@@ -226,6 +226,27 @@ async def test_one_of_two_who_falls_ill_before_the_offer_leaves_an_order_to_be_d
     assert not [line for line in logs if line["log_level"] in {"warning", "error"}]
     assert (await city.order(order["id"]))["status"] in {"offered", "accepted", "manual"}
     assert crew[0]["worker_id"] not in {seat["worker_id"] for seat in await city.crew(order["id"])}
+
+
+async def test_a_day_without_workers_has_an_answer_for_everybody_who_asks(city: City, machine: Machine):
+    """A roster that is not there yet, or all of it ill: nobody on shift, which no search had an array for."""
+    order = await _placed(city)
+    await city.sql("DELETE FROM shifts")
+    with capture_logs() as logs:
+        await city.dispatch()
+    assert not [line for line in logs if line["log_level"] in {"warning", "error"}]
+    left = await city.order(order["id"])
+    assert (left["status"], left["reason"]) == ("manual", "no_shift")
+    operator = await city.staff("operator")
+    worker_id = await city.one("SELECT id FROM workers LIMIT 1")
+    body = {"worker_ids": [str(worker_id)], "start_at": at(14).isoformat(), "reason": "agreed by phone"}
+    assert (await operator.post(f"/v1/orders/{order['id']}/assign", body)).json()["code"] == "no_shift"
+    someone = await city.resident(number=1)
+    wish = {"from_at": at(11).isoformat(), "to_at": at(12).isoformat(), "soft": True}
+    asked = {"resident_id": str(someone["id"]), "item_code": REHAB, "wish": wish}
+    quote = await operator.post("/v1/quotes", asked)
+    assert quote.status_code == 200, quote.text
+    assert [reason["code"] for reason in quote.json()["reasons"]] == ["no_shift"]
 
 
 async def test_a_dispatcher_lives_on_when_the_database_is_too_busy_for_a_look(

@@ -274,8 +274,8 @@ async def test_an_order_offered_to_one_provider_is_not_moved_to_anothers_worker(
 
     async def allowed() -> frozenset[str] | None:
         async with city.database.unit_of_work(SYSTEM) as connection:
-            day = await planner.day(connection, UUID(order["zone_id"]), DAY, at(8))
-        return next(visit.providers for visit in day.problem.visits if visit.id == order["id"])
+            read = await planner.read(connection, UUID(order["zone_id"]), DAY, at(8))
+        return next(visit.providers for visit in read.built().problem.visits if visit.id == order["id"])
 
     assert await allowed() is None
     await city.dispatch()
@@ -289,7 +289,8 @@ async def test_what_is_on_the_desk_is_not_planned_by_the_search(city: City):
     await city.sql("UPDATE plans SET version = version + 1")
     planner = Planner("Asia/Shanghai")
     async with city.database.unit_of_work(SYSTEM) as connection:
-        day = await planner.day(connection, UUID(order["zone_id"]), DAY, at(8))
+        read = await planner.read(connection, UUID(order["zone_id"]), DAY, at(8))
+    day = read.built()
     assert order["id"] in {visit.id for visit in day.problem.visits}
     assert order["id"] not in {visit.id for visit in day.searchable.visits}
 
