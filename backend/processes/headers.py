@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import urlsplit
 
-from litestar.types import BeforeMessageSendHookHandler, Message, Scope
+from litestar.types import Message, Scope
 
 from backend.config import Settings
 
@@ -18,8 +18,8 @@ _NOT_KEPT: Final = (b"cache-control", b"no-store")  # care data stays out of eve
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
-def before_send_with(settings: Settings) -> BeforeMessageSendHookHandler:
-    """A hook that adds them; the page policy names the gateway, and TLS is demanded outside the demo."""
+def headers_for(settings: Settings) -> list[tuple[bytes, bytes]]:
+    """What every answer carries: the page policy names the gateway, and TLS is demanded outside the demo."""
     gateway = urlsplit(settings.gateway_url)
     policy = (
         f"default-src 'self'; connect-src 'self' {gateway.scheme}://{gateway.netloc}; img-src 'self' data:; style-src-attr 'unsafe-inline'; "
@@ -28,12 +28,13 @@ def before_send_with(settings: Settings) -> BeforeMessageSendHookHandler:
     fixed = [*_FIXED, (b"content-security-policy", policy.encode())]
     if not settings.demo:
         fixed.append(_HSTS)
+    return fixed
 
-    async def add(message: Message, scope: Scope) -> None:
-        if message["type"] == "http.response.start":
-            headers = [*message.get("headers", ()), *fixed]
-            if scope["path"].startswith("/v1/") and not any(name == _NOT_KEPT[0] for name, _ in headers):
-                headers.append(_NOT_KEPT)
-            message["headers"] = headers
 
-    return add
+async def add_headers(message: Message, scope: Scope) -> None:
+    """Add them to an answer that is about to be sent."""
+    if message["type"] == "http.response.start":
+        headers = [*message.get("headers", ()), *scope["litestar_app"].state.headers]
+        if scope["path"].startswith("/v1/") and not any(name == _NOT_KEPT[0] for name, _ in headers):
+            headers.append(_NOT_KEPT)
+        message["headers"] = headers

@@ -23,7 +23,7 @@ from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
 from backend.pages import board
 from backend.processes import description as openapi
-from backend.processes.headers import before_send_with
+from backend.processes.headers import add_headers, headers_for
 from backend.processes.problems import HANDLERS, UNAVAILABLE
 from backend.processes.reading import StrictRequest, read_strictly
 from backend.processes.serving import MESSAGE_LIMIT, serve
@@ -78,32 +78,47 @@ async def ready(request: Request[Any, Any, State]) -> Response[Health]:
 
 def create_app(settings: Settings, database: Database, warm: asyncio.Event | None = None) -> Litestar:
     """The application; it plans days, and is ready, once `warm` is set. Raises OpenRouteError when a route forgot to say who may call it."""
-    signing_in = SigningIn(settings, database)
+    app = assemble()
+    equip(app, settings, database, warm)
+    return app
+
+
+def assemble() -> Litestar:
+    """The application's routes and what every request goes through; it has nothing to work with yet. Raises OpenRouteError."""
     app = Litestar(
-        on_shutdown=[signing_in.close],
+        on_shutdown=[_let_go],
         route_handlers=[live, ready, openapi.description, *(handler for handlers in _SLICES for handler in handlers)],
         middleware=[Authentication],
         exception_handlers=HANDLERS,
         before_request=read_strictly,
         request_class=StrictRequest,
-        before_send=[before_send_with(settings)],
+        before_send=[add_headers],
         request_max_body_size=MESSAGE_LIMIT,
         openapi_config=openapi.config(),
-        state=State(
-            {
-                "settings": settings,
-                "database": database,
-                "zones": Zones(database),
-                "one_at_a_time": OneAtATime(),
-                "signing_in": signing_in,
-                "planner": Planner(settings.time_zone, settings.policy, warm),
-            }
-        ),
         logging_config=None,
         debug=False,
     )
     _closed_by_default(app)
     return app
+
+
+def equip(app: Litestar, settings: Settings, database: Database, warm: asyncio.Event | None = None) -> None:
+    """Give an application that serves nobody what it works with from now on."""
+    app.state = State(
+        {
+            "settings": settings,
+            "headers": headers_for(settings),
+            "database": database,
+            "zones": Zones(database),
+            "one_at_a_time": OneAtATime(),
+            "signing_in": SigningIn(settings, database),
+            "planner": Planner(settings.time_zone, settings.policy, warm),
+        }
+    )
+
+
+async def _let_go(app: Litestar) -> None:
+    await app.state.signing_in.close()
 
 
 def _closed_by_default(app: Litestar) -> None:

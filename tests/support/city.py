@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any, Self
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import httpx
+from litestar import Litestar
 
 from backend.accounts import proofs
 from backend.config import Settings
@@ -19,7 +20,7 @@ from backend.database.pool import Database
 from backend.processes.dispatcher import Dispatcher
 from backend.processes.embedded import Urls
 from backend.processes.jobs import fire_due
-from backend.processes.web import create_app
+from backend.processes.web import assemble, equip
 from backend.simulation.demo import city, queries
 from dispatch import warm_quotes
 from tests.support.people import asking, settings
@@ -40,6 +41,18 @@ async def build(owner_url: str) -> None:
         await queries.set_clock(connection, at(8), 0.0)
         await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
     await owner.close()
+
+
+_idle: list[Litestar] = []
+
+
+@contextmanager
+def _lent(config: Settings, database: Database) -> Iterator[Litestar]:
+    """An application with what this test gives it: to read all routes takes longer than most tests."""
+    app = _idle.pop() if _idle else assemble()
+    equip(app, config, database)
+    yield app
+    _idle.append(app)
 
 
 class NoSolver:
@@ -83,8 +96,9 @@ class City:
         owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12)
         config = settings(database)
         try:
-            async with asking(create_app(config, database)) as http:
-                yield cls(owner, database, http, config)
+            with _lent(config, database) as app:
+                async with asking(app) as http:
+                    yield cls(owner, database, http, config)
         finally:
             await database.close()
             await owner.close()
