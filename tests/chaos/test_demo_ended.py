@@ -177,51 +177,44 @@ async def _older_city(data: Path) -> None:
         await city.build(urls.owner)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--resume",)], ids=["anew", "resumed"])
-def test_a_demo_starts_on_the_data_of_an_older_version(
-    older: Path, ports: tuple[int, int], arguments: tuple[str, ...]
-) -> None:
-    """Whoever updates a checkout has its old data folder: a resumed city is brought up to date, a new one takes its place."""
-    demo = Demo(older, ports[0], arguments=arguments)
-    try:
-        demo.until_it_answers(240)
-        demo.process.send_signal(signal.SIGINT)
-        assert "Traceback" not in demo.said()
-        assert demo.process.returncode == 0
-        assert demo.left() == []
-    finally:
-        demo.process.kill()
-        demo.process.communicate()
-    assert asyncio.run(_schema(older / "demo")) == (newest_revision(), bool(arguments))
-
-
-async def _schema(data: Path) -> tuple[str, bool]:
-    """The schema the demo's city has now, and whether it is the old city."""
+async def _schema(data: Path, version: str | None = None) -> tuple[str, bool]:
+    """The schema the demo's city has, or is said to have from now on, and whether it is the old city."""
     with Embedded(data) as server:
         connection = await asyncpg.connect(server.url(opening.DATABASE))
         try:
-            return await connection.fetchval("SELECT version_num FROM alembic_version"), await connection.fetchval(
-                "SELECT count(*) >= 200 FROM orders"
-            )
+            before = await connection.fetchval("SELECT version_num FROM alembic_version")
+            if version:
+                await connection.execute("UPDATE alembic_version SET version_num = $1", version)
+            return before, await connection.fetchval("SELECT count(*) >= 200 FROM orders")
         finally:
             await connection.close()
 
 
-def test_a_demo_on_the_data_of_a_newer_version_says_in_a_line_what_to_do(older: Path, ports: tuple[int, int]) -> None:
-    asyncio.run(_from_the_future(older / "demo"))
-    demo = Demo(older, ports[0])
-    said = demo.said()
-    assert demo.process.returncode == 2
+def test_a_demo_starts_on_the_data_of_another_version_or_says_in_a_line_what_to_do(
+    older: Path, ports: tuple[int, int]
+) -> None:
+    """Whoever changes to another version has the old data folder: newer data is named, an older city is brought up to
+    date where it is to go on, and a new one takes its place where not."""
+    before, old_city = asyncio.run(_schema(older / "demo", "9999"))
+    assert (before, old_city) == ("0011", True)
+    refused = Demo(older, ports[0])
+    said = refused.said()
+    assert refused.process.returncode == 2
     assert "Traceback" not in said
     assert said.splitlines()[-1].endswith("or start without --resume")
-    assert len(said.splitlines()[-1]) < 300
-
-
-async def _from_the_future(data: Path) -> None:
-    with Embedded(data) as server:
-        connection = await asyncpg.connect(server.url(opening.DATABASE))
-        await connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        await connection.close()
+    asyncio.run(_schema(older / "demo", before))
+    for arguments in (("--resume",), ()):
+        demo = Demo(older, ports[0], arguments=arguments)
+        try:
+            demo.until_it_answers(240)
+            demo.process.send_signal(signal.SIGINT)
+            assert "Traceback" not in demo.said()
+            assert demo.process.returncode == 0
+            assert demo.left() == []
+        finally:
+            demo.process.kill()
+            demo.process.communicate()
+        assert asyncio.run(_schema(older / "demo")) == (newest_revision(), bool(arguments))
 
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
