@@ -61,7 +61,9 @@ async def test_a_bather_at_the_door_is_busy_until_the_other_has_come_and_both_ar
     await city.clock(at(9, 50))
     await _step(first, order, "check-in", "arrived")
     async with city.database.unit_of_work(SYSTEM) as connection:
-        day = await Planner("Asia/Shanghai").day(connection, (await city.resident())["zone_id"], DAY, at(9, 50))
+        day = (
+            await Planner("Asia/Shanghai").read(connection, (await city.resident())["zone_id"], DAY, at(9, 50))
+        ).built()
     stops = day.plan.stops_of(order["id"])
     assert [stop.locked for stop in stops].count(True) == 1
     assert {stop.start_s for stop in stops} == {day.seconds(at(10))}
@@ -200,7 +202,7 @@ async def test_a_worker_who_is_in_time_to_the_second_moves_nobody(city: City):
 async def _told(city: City, now: datetime, order_id: UUID) -> datetime:
     """When an order would begin, as far as can be told at an instant."""
     async with city.database.unit_of_work(SYSTEM) as connection:
-        day = await Planner("Asia/Shanghai").day(connection, (await city.resident())["zone_id"], DAY, now)
+        day = (await Planner("Asia/Shanghai").read(connection, (await city.resident())["zone_id"], DAY, now)).built()
     return day.instant(settled(day).stops_of(str(order_id))[0].start_s)
 
 
@@ -230,7 +232,7 @@ async def test_a_gap_lost_by_a_little_is_not_given_up(city: City):
     await city.clock(starts[0])
     await _step(worker, orders[0], "check-out", "awaiting_acceptance")
     async with city.database.unit_of_work(SYSTEM) as connection:
-        day = await Planner("Asia/Shanghai").day(connection, someone["zone_id"], DAY, starts[0])
+        day = (await Planner("Asia/Shanghai").read(connection, someone["zone_id"], DAY, starts[0])).built()
     visit = next(visit for visit in day.problem.visits if visit.id == str(after))
     assert visit.due_s == day.seconds(early + longest)
     assert visit.latest_s > day.seconds(starts[1])
@@ -285,7 +287,7 @@ async def test_after_a_hand_over_the_courier_stands_at_that_door(city: City, *, 
     await _step(courier, meal, "hand-over", "completed" if reported else "exception", **door)
     home, zone_id = await city.one("SELECT place_id FROM orders WHERE id = $1", UUID(meal["id"])), UUID(meal["zone_id"])
     async with city.database.unit_of_work(SYSTEM) as connection:
-        day = await Planner("Asia/Shanghai").day(connection, zone_id, DAY, at(9, 50))
+        day = (await Planner("Asia/Shanghai").read(connection, zone_id, DAY, at(9, 50))).built()
     standing = [stop for route in day.plan.routes.values() for stop in route]
     assert [day.place_ids[stop.place] for stop in standing] == [home]
     fetched = await city.one("SELECT upper(during) FROM stops WHERE kind = 'pickup'")
