@@ -17,6 +17,7 @@ from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import actions as orders
 from backend.orders import queries as order_queries
+from backend.orders import seat_queries, timer_queries
 from backend.orders.lifecycle import begin
 from backend.orders.model import Command, NewLink, NewOrder, NewSeat, Order, OrderStatus
 from backend.residents.queries import ResidentForBooking, resident_for_booking
@@ -89,7 +90,7 @@ async def book(
         await orders.tell(connection, order, None, [])
         if request.hold_only:
             if order.hold_expires_at is not None:
-                await order_queries.set_timer(connection, "hold_expiry", order_id, order.hold_expires_at)
+                await timer_queries.set_timer(connection, "hold_expiry", order_id, order.hold_expires_at)
             return order
         return await orders.place(connection, order, orders.actor_of(principal), planner.zone_info)
 
@@ -139,7 +140,7 @@ async def _hold(
             hold_s=hold_s, price_fen=slot.price_fen, price_lines=slot.price_lines, acceptance=wanted.acceptance,
         ),
     )  # fmt: skip
-    await order_queries.insert_seats(
+    await seat_queries.insert_seats(
         connection, order_id, [NewSeat(s.number, s.skills, s.duration_s, s.gender_rule) for s in wanted.seats]
     )
     for link in slot.links:
@@ -200,6 +201,6 @@ async def extend(connection: Connection, principal: Principal, order_id: UUID) -
         order = await order_queries.order(connection, order_id)
         if order.hold_expires_at is not None:
             await scheduling.set_hold_expiry(connection, order_id, order.hold_expires_at)
-            await order_queries.set_timer(connection, "hold_expiry", order_id, order.hold_expires_at)
+            await timer_queries.set_timer(connection, "hold_expiry", order_id, order.hold_expires_at)
         await orders.tell(connection, order, OrderStatus.HELD, [])
         return order

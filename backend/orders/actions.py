@@ -13,7 +13,7 @@ from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.events.catalogue import AssignmentChanged, OfferChanged, OrderChanged
 from backend.events.outbox import emit
-from backend.orders import queries
+from backend.orders import offer_queries, queries, seat_queries, timer_queries
 from backend.orders.lifecycle import (
     ACTORS_OF,
     GONE,
@@ -114,7 +114,7 @@ async def move(
         declined_by=declined_by, expired_by=expired_by,
     )  # fmt: skip
     if left_behind := timers_left_behind(order.status, after):
-        await queries.clear_timers(connection, order.id, *left_behind)
+        await timer_queries.clear_timers(connection, order.id, *left_behind)
     if after in GONE:
         await queries.untie(connection, order.id)
     await scheduling.touch(connection, order.zone_id, order.plan_on)
@@ -127,7 +127,9 @@ async def seat_workers(
 ) -> list[Assignment]:
     """Bind workers to empty seats, and tell them."""
     require_seat(None, status)
-    crew = [await queries.insert_assignment(connection, order.id, seat, who, status) for seat, who in seats.items()]
+    crew = [
+        await seat_queries.insert_assignment(connection, order.id, seat, who, status) for seat, who in seats.items()
+    ]
     await tell_crew(connection, order, crew)
     return crew
 
@@ -142,7 +144,7 @@ async def move_seats(
     """
     for seat in seats:
         require_seat(seat.status, after)
-    moved = await queries.set_assignments(connection, seats, after)
+    moved = await seat_queries.set_assignments(connection, seats, after)
     if moved and after in _LEFT:
         await queries.keep_flags_of_the_crew(connection, order.id, sorted(OF_REPORTS))
     await tell_crew(connection, order, moved)
@@ -153,7 +155,7 @@ async def move_seats_in(
     connection: Connection, order: Order, states: frozenset[AssignmentStatus], after: AssignmentStatus
 ) -> list[Assignment]:
     """The same for every seat of an order that is in one of these states."""
-    crew = await queries.assignments_of(connection, order.id)
+    crew = await seat_queries.assignments_of(connection, order.id)
     return await move_seats(connection, order, [seat for seat in crew if seat.status in states], after)
 
 
@@ -193,9 +195,11 @@ async def place(connection: Connection, order: Order, actor: Actor, zone_info: Z
 async def watch_the_search(connection: Connection, placed: Order, zone_info: ZoneInfo) -> None:
     """Set when a search nobody has answered goes to the desk, and when it ends."""
     due_at = placed.latest_at if placed.window_soft else placed.window_to
-    await queries.set_timer(connection, "unserved_due", placed.id, due_at)
+    await timer_queries.set_timer(connection, "unserved_due", placed.id, due_at)
     if not placed.window_soft:
-        await queries.set_timer(connection, "manual_due", placed.id, await _desk_time(connection, placed, zone_info))
+        await timer_queries.set_timer(
+            connection, "manual_due", placed.id, await _desk_time(connection, placed, zone_info)
+        )
 
 
 async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) -> datetime:
@@ -266,8 +270,8 @@ async def call_off(
 
 async def withdraw_offers(connection: Connection, order: Order) -> None:
     """Close what is still open to a provider and tell it."""
-    for offer in await queries.withdraw_offers(connection, order.id):
-        await queries.clear_timers(connection, offer.id, "offer_expiry")
+    for offer in await offer_queries.withdraw_offers(connection, order.id):
+        await timer_queries.clear_timers(connection, offer.id, "offer_expiry")
         await tell_offer(connection, offer)
 
 
@@ -279,7 +283,7 @@ async def withdraw_crew(connection: Connection, order: Order) -> list[Assignment
 async def change_crew(connection: Connection, order: Order, seats: Mapping[int, UUID]) -> None:
     """Put other workers of the same provider on an order that was already offered or accepted."""
     state = AssignmentStatus.PROPOSED if order.status is S.OFFERED else AssignmentStatus.ACCEPTED
-    crew = await queries.assignments_of(connection, order.id)
+    crew = await seat_queries.assignments_of(connection, order.id)
     left = [seat for seat in crew if seats.get(seat.seat, seat.worker_id) != seat.worker_id]
     await move_seats(connection, order, left, AssignmentStatus.REPLACED)
     await seat_workers(connection, order, {seat.seat: seats[seat.seat] for seat in left}, state)

@@ -9,7 +9,7 @@ from backend.database.pool import Connection
 from backend.database.rows import UnreadableRowError
 from backend.events.catalogue import OrderChanged
 from backend.events.outbox import emit
-from backend.orders import queries
+from backend.orders import offer_queries, queries, seat_queries
 from backend.orders.actions import lapse, tell_offer
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, OrderStatus
@@ -47,10 +47,10 @@ async def _unread(connection: Connection, order_id: UUID, reasons: list[dict[str
     order = await queries.flag_unreadable(connection, order_id, FLAG, reasons)
     if order.status != OrderStatus.MANUAL:
         return
-    for offer in await queries.withdraw_offers(connection, order_id):
+    for offer in await offer_queries.withdraw_offers(connection, order_id):
         await tell_offer(connection, offer)
-    await queries.set_assignments(
-        connection, await queries.assignments_of(connection, order_id), AssignmentStatus.WITHDRAWN
+    await seat_queries.set_assignments(
+        connection, await seat_queries.assignments_of(connection, order_id), AssignmentStatus.WITHDRAWN
     )
     await scheduling.delete_stops_of(connection, order_id)
     await scheduling.touch(connection, order.zone_id, order.plan_on)

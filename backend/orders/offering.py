@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import queries
+from backend.orders import offer_queries, queries, timer_queries
 from backend.orders.actions import (
     call_off,
     free_stops,
@@ -58,7 +58,9 @@ async def offer_order(
     begin(command, actor, order.status, order.kind)
     asked = await provider(connection, provider_id)
     now = await queries.care_now(connection)
-    offer = await queries.insert_offer(connection, order.id, provider_id, seats, expires_at(asked, now, zone_info))
+    offer = await offer_queries.insert_offer(
+        connection, order.id, provider_id, seats, expires_at(asked, now, zone_info)
+    )
     await tell_offer(connection, offer)
     offered = await move(
         connection, order, command, S.OFFERED, actor, provider_id=provider_id, workers=list(seats.values())
@@ -66,13 +68,13 @@ async def offer_order(
     await seat_workers(connection, offered, seats, AssignmentStatus.PROPOSED)
     if asked.auto_accept:
         return await _accept(connection, offer, offered, command)
-    await queries.set_timer(connection, "offer_expiry", offer.id, offer.expires_at)
+    await timer_queries.set_timer(connection, "offer_expiry", offer.id, offer.expires_at)
     return offered
 
 
 async def accept(connection: Connection, principal: Principal, offer_id: UUID) -> Order:
     """The provider takes the order. Raises offer_closed (409) when it came too late or was second."""
-    offer = await queries.offer(connection, offer_id)
+    offer = await offer_queries.offer(connection, offer_id)
     if offer.provider_id != principal.provider_id:
         raise DomainError("unknown_offer")
     async with as_the_platform(connection):
@@ -92,22 +94,22 @@ async def _accept(connection: Connection, offer: Offer, order: Order, command: C
     grace = timedelta(seconds=await limit(connection, "missed_grace_s"))
     planned = await scheduling.start_of(connection, order.id)
     expected_at = max(order.latest_at, planned[0]) if planned else order.latest_at  # later only where the desk said so
-    await queries.set_timer(connection, "missed_due", order.id, expected_at + grace)
+    await timer_queries.set_timer(connection, "missed_due", order.id, expected_at + grace)
     return accepted
 
 
 async def _close(connection: Connection, offer: Offer, order: Order, outcome: str, reason: str | None) -> None:
     """Close an open offer and tell it; its clock stops. Raises offer_closed (409) when somebody was quicker."""
-    closed = await queries.close_offer(connection, offer.id, outcome, reason)
+    closed = await offer_queries.close_offer(connection, offer.id, outcome, reason)
     if closed is None:
         raise DomainError("offer_closed", current=order.status.value)
-    await queries.clear_timers(connection, offer.id, "offer_expiry")
+    await timer_queries.clear_timers(connection, offer.id, "offer_expiry")
     await tell_offer(connection, closed)
 
 
 async def decline(connection: Connection, principal: Principal, offer_id: UUID, reason: str) -> Order:
     """The provider cannot; the order goes back and this provider is not asked again for it."""
-    offer = await queries.offer(connection, offer_id)
+    offer = await offer_queries.offer(connection, offer_id)
     if offer.provider_id != principal.provider_id:
         raise DomainError("unknown_offer")
     async with as_the_platform(connection):
@@ -132,7 +134,7 @@ async def step_back(
         if order.provider_id != own:
             raise DomainError("unknown_order")
         if order.status is S.OFFERED:
-            offer = await queries.open_offer_of(connection, order_id, own)
+            offer = await offer_queries.open_offer_of(connection, order_id, own)
             return await close_and_return(connection, offer, order, C.DECLINE_OFFER, reason)
         if order.status is S.EN_ROUTE:
             return await call_off(connection, principal, order, Actor.PROVIDER, reason, Side.PROVIDER)

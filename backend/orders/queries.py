@@ -1,6 +1,6 @@
-"""All SQL of orders, their seats, links, assignments and timers."""
+"""All SQL of orders themselves: reading, placing and moving them, what ties them together and what is noted of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -8,19 +8,14 @@ from uuid import UUID
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection
-from backend.database.rows import Readable, execute, execute_many, many, maybe_one, one, readable, value
+from backend.database.rows import Readable, execute, many, maybe_one, one, readable, value
 from backend.orders.model import (
-    Assignment,
-    AssignmentStatus,
     Flagged,
     NewLink,
     NewOrder,
-    NewSeat,
-    Offer,
     Order,
     OrderStatus,
     OwnOrder,
-    RouteStop,
     Waiting,
 )
 from backend.scheduling.queries import lock_plan_of
@@ -126,15 +121,6 @@ async def insert_order(connection: Connection, code: str, new: NewOrder) -> UUID
         new.window_from, new.window_to, new.window_soft, new.latest_at, float(new.hold_s), new.price_fen,
         new.price_lines, new.acceptance, code,
     )  # fmt: skip
-
-
-async def insert_seats(connection: Connection, order_id: UUID, seats: Sequence[NewSeat]) -> None:
-    """Copy the crew the catalogue asks for."""
-    await execute_many(
-        connection,
-        "INSERT INTO order_seats (order_id, number, skills, duration_s, gender_rule) VALUES ($1, $2, $3, $4, $5)",
-        [(order_id, seat.number, seat.skills, seat.duration_s, seat.gender_rule) for seat in seats],
-    )
 
 
 async def insert_link(connection: Connection, link: NewLink) -> None:
@@ -245,81 +231,6 @@ async def extend_hold(connection: Connection, order_id: UUID, seconds: int, limi
     )  # fmt: skip
 
 
-async def assignments_of(connection: Connection, order_id: UUID) -> list[Assignment]:
-    """The crew as it stands, by seat."""
-    return await many(
-        connection,
-        Assignment,
-        """SELECT id, order_id, seat, worker_id, status, version FROM assignments
-           WHERE order_id = $1 AND status IN ('proposed', 'accepted', 'en_route', 'checked_in', 'checked_out')
-           ORDER BY seat""",
-        order_id,
-    )
-
-
-async def crew_expected(connection: Connection, order_id: UUID) -> list[Assignment]:
-    """Who was to come, by seat: the crew of an order nobody has checked in for, also when it was given up as missed."""
-    return await many(
-        connection,
-        Assignment,
-        """SELECT DISTINCT ON (seat) id, order_id, seat, worker_id, status, version FROM assignments
-           WHERE order_id = $1 AND status IN ('accepted', 'en_route', 'no_show') ORDER BY seat, id DESC""",
-        order_id,
-    )
-
-
-async def insert_assignment(
-    connection: Connection, order_id: UUID, seat: int, worker_id: UUID, status: AssignmentStatus
-) -> Assignment:
-    """Bind a worker to a seat."""
-    return await one(
-        connection,
-        Assignment,
-        """INSERT INTO assignments (order_id, seat, worker_id, status) VALUES ($1, $2, $3, $4)
-           RETURNING id, order_id, seat, worker_id, status, version""",
-        order_id, seat, worker_id, status.value,
-    )  # fmt: skip
-
-
-async def set_assignments(
-    connection: Connection, seats: Sequence[Assignment], after: AssignmentStatus
-) -> list[Assignment]:
-    """Move these seats from the versions read. Raises DomainError stale_version when somebody was quicker."""
-    moved = await many(
-        connection,
-        Assignment,
-        """UPDATE assignments a SET status = $3, version = a.version + 1, changed_at = yinling_now()
-           FROM unnest($1::uuid[], $2::integer[]) AS read (id, version)
-           WHERE a.id = read.id AND a.version = read.version
-           RETURNING a.id, a.order_id, a.seat, a.worker_id, a.status, a.version""",
-        [seat.id for seat in seats], [seat.version for seat in seats], after.value,
-    )  # fmt: skip
-    if len(moved) != len(seats):
-        raise DomainError("stale_version")
-    return sorted(moved, key=lambda seat: seat.seat)
-
-
-async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at: datetime) -> None:
-    """Ask for something to happen at a care time; asking again moves it."""
-    await execute(
-        connection,
-        """INSERT INTO timers (kind, subject_id, due_at) VALUES ($1, $2, $3)
-           ON CONFLICT (kind, subject_id) DO UPDATE SET due_at = excluded.due_at, fired_at = NULL, tries = 0""",
-        kind, subject_id, due_at,
-    )  # fmt: skip
-
-
-async def clear_timers(connection: Connection, subject_id: UUID, *kinds: str) -> None:
-    """What was to happen by itself no longer can; a timer being fired right now looks at the order for itself."""
-    await execute(
-        connection,
-        """DELETE FROM timers WHERE id IN (
-               SELECT id FROM timers WHERE subject_id = $1 AND kind = ANY ($2) AND fired_at IS NULL
-               FOR UPDATE SKIP LOCKED)""",
-        subject_id, list(kinds),
-    )  # fmt: skip
-
-
 async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date, to_on: date) -> list[OwnOrder]:
     """What else a resident has on these days: at its planned time, else anywhere in its window."""
     read = await readable(
@@ -366,104 +277,3 @@ async def audit(
         "INSERT INTO audit (actor_id, role, action, subject, subject_id, reason) VALUES ($1, $2, $3, 'order', $4, $5)",
         actor, role, action, order_id, reason,
     )  # fmt: skip
-
-
-async def insert_offer(
-    connection: Connection, order_id: UUID, provider_id: UUID, seats: Mapping[int, UUID], expires_at: datetime
-) -> Offer:
-    """Ask a provider, naming the crew it would send."""
-    offer = await one(
-        connection,
-        Offer,
-        """INSERT INTO offers (order_id, provider_id, expires_at) VALUES ($1, $2, $3)
-           RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
-        order_id, provider_id, expires_at,
-    )  # fmt: skip
-    await execute_many(
-        connection,
-        "INSERT INTO offer_seats (offer_id, seat, worker_id) VALUES ($1, $2, $3)",
-        [(offer.id, seat, worker_id) for seat, worker_id in seats.items()],
-    )
-    return offer
-
-
-async def offer(connection: Connection, offer_id: UUID) -> Offer:
-    """One offer the principal may see. Raises DomainError unknown_offer (404)."""
-    found = await maybe_one(
-        connection,
-        Offer,
-        "SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers WHERE id = $1",
-        offer_id,
-    )
-    if found is None:
-        raise DomainError("unknown_offer")
-    return found
-
-
-async def open_offers(connection: Connection, provider_id: UUID | None) -> list[Offer]:
-    """The offers that wait for a provider, the most urgent first."""
-    return await many(
-        connection,
-        Offer,
-        """SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers
-           WHERE provider_id = $1 AND status = 'open' ORDER BY expires_at LIMIT 200""", provider_id,
-    )  # fmt: skip
-
-
-async def open_offer_of(connection: Connection, order_id: UUID, provider_id: UUID) -> Offer:
-    """The offer by which this provider is asked to take an order. Raises DomainError offer_closed (409)."""
-    found = await maybe_one(
-        connection,
-        Offer,
-        """SELECT id, order_id, provider_id, kind, status, version, made_at, expires_at FROM offers
-           WHERE order_id = $1 AND provider_id = $2 AND status = 'open'""",
-        order_id, provider_id,
-    )  # fmt: skip
-    if found is None:
-        raise DomainError("offer_closed")
-    return found
-
-
-async def close_offer(connection: Connection, offer_id: UUID, status: str, reason: str | None) -> Offer | None:
-    """Close an open offer; None when somebody closed it before. This statement alone decides who wins."""
-    return await maybe_one(
-        connection,
-        Offer,
-        """UPDATE offers SET status = $2, version = version + 1, closed_at = yinling_now(), reason = $3
-           WHERE id = $1 AND status = 'open'
-           RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
-        offer_id, status, reason,
-    )  # fmt: skip
-
-
-async def withdraw_offers(connection: Connection, order_id: UUID) -> list[Offer]:
-    """Close what is still open for an order."""
-    return await many(
-        connection,
-        Offer,
-        """UPDATE offers SET status = 'withdrawn', version = version + 1, closed_at = yinling_now()
-           WHERE order_id = $1 AND status = 'open'
-           RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
-        order_id,
-    )
-
-
-async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[RouteStop]:
-    """The stops of accepted orders of one worker and day, in planned order."""
-    read = await readable(
-        connection,
-        RouteStop,
-        """SELECT s.order_id, o.code AS order_code, o.version AS order_version, o.status AS order_status,
-                  a.status AS assignment_status, s.seat, s.kind, s.place_id, p.x, p.y, lower(s.during) AS from_at,
-                  upper(s.during) AS to_at, s.started,
-                  EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
-                          AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
-                                       ELSE 'hand_over' END) AS done
-           FROM stops s JOIN plans d ON d.id = s.plan_id JOIN places p ON p.id = s.place_id
-           JOIN orders o ON o.id = s.order_id
-           JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
-                AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
-           WHERE s.worker_id = $1 AND d.plan_on = $2 ORDER BY lower(s.during)""",
-        worker_id, plan_on,
-    )  # fmt: skip
-    return read.rows

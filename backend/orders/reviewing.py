@@ -13,7 +13,7 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import queries
+from backend.orders import queries, seat_queries
 from backend.orders.actions import actor_of, move
 from backend.orders.lifecycle import begin, require_step
 from backend.orders.model import Actor, Command, Order, OrderStatus
@@ -182,7 +182,7 @@ async def _to(
     *,
     reason: str | None = None,
 ) -> Order:
-    crew = await queries.assignments_of(connection, order.id)
+    crew = await seat_queries.assignments_of(connection, order.id)
     return await move(
         connection, order, command, after, actor, provider_id=order.provider_id, workers=[a.worker_id for a in crew],
         reason=reason,

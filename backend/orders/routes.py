@@ -17,7 +17,7 @@ from backend.core.codes import sought
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import actions, desk, offering, queries, reviewing, visiting
+from backend.orders import actions, desk, offer_queries, offering, queries, reviewing, seat_queries, visiting
 from backend.orders.model import Offer, Order, OrderStatus, RouteView, Side
 from backend.visits.model import Flag, Kind, Report
 
@@ -258,7 +258,7 @@ async def unserved(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reas
 async def list_offers(request: Asked) -> list[Offer]:
     """The offers that wait for this provider."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return await queries.open_offers(connection, request.user.provider_id)
+        return await offer_queries.open_offers(connection, request.user.provider_id)
 
 
 @post("/v1/offers/{offer_id:uuid}/accept", guards=[_PROVIDERS], status_code=200)
@@ -279,7 +279,7 @@ async def my_route(request: Asked, on: FromQuery[date]) -> RouteView:
     if request.user.worker_id is None:
         raise DomainError("not_allowed")
     async with request.app.state.database.unit_of_work(request.user) as connection, as_the_platform(connection):
-        return RouteView(on, await queries.route(connection, request.user.worker_id, on))
+        return RouteView(on, await seat_queries.route(connection, request.user.worker_id, on))
 
 
 route_handlers = [

@@ -14,7 +14,7 @@ from backend.core.clock import day_origin
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import queries
+from backend.orders import queries, seat_queries
 from backend.orders.actions import move, move_seats
 from backend.orders.lifecycle import begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
@@ -47,7 +47,7 @@ async def key_in(
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         begin(C.KEY_SHEET, Actor.OPERATOR, order.status, order.kind)
-        crew = await queries.crew_expected(connection, order_id)
+        crew = await seat_queries.crew_expected(connection, order_id)
         said = {entry.worker_id: entry for entry in sheet}
         _check(order, crew, sheet, said, await queries.care_now(connection), zone_info)
         await scheduling.lock_workers(connection, sorted(said))

@@ -1,11 +1,33 @@
-"""All SQL of timers whose time has come: finding, locking and taking them; orders set and clear them in `queries`."""
+"""All SQL of timers: set and cleared by what orders do; found, locked and taken when their time has come."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from backend.database.pool import Connection
 from backend.database.rows import execute, many, value
 from backend.orders.model import Timer
+
+
+async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at: datetime) -> None:
+    """Ask for something to happen at a care time; asking again moves it."""
+    await execute(
+        connection,
+        """INSERT INTO timers (kind, subject_id, due_at) VALUES ($1, $2, $3)
+           ON CONFLICT (kind, subject_id) DO UPDATE SET due_at = excluded.due_at, fired_at = NULL, tries = 0""",
+        kind, subject_id, due_at,
+    )  # fmt: skip
+
+
+async def clear_timers(connection: Connection, subject_id: UUID, *kinds: str) -> None:
+    """What was to happen by itself no longer can; a timer being fired right now looks at the order for itself."""
+    await execute(
+        connection,
+        """DELETE FROM timers WHERE id IN (
+               SELECT id FROM timers WHERE subject_id = $1 AND kind = ANY ($2) AND fired_at IS NULL
+               FOR UPDATE SKIP LOCKED)""",
+        subject_id, list(kinds),
+    )  # fmt: skip
 
 
 async def due(connection: Connection, tries: int, resting: Sequence[UUID] = ()) -> list[Timer]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from backend.catalogue.model import MEAL
 from backend.database.pool import Connection
-from backend.orders import queries
+from backend.orders import offer_queries, queries
 from backend.orders.actions import free_stops, give_up, lapse, move, move_seats_in
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus, Timer
@@ -32,9 +32,9 @@ async def _hold_expiry(connection: Connection, order_id: UUID) -> None:
 
 
 async def _offer_expiry(connection: Connection, offer_id: UUID) -> None:
-    offer = await queries.offer(connection, offer_id)
+    offer = await offer_queries.offer(connection, offer_id)
     order = await _begun(connection, offer.order_id, C.EXPIRE_OFFER)
-    if order and (await queries.offer(connection, offer_id)).status == "open":
+    if order and (await offer_queries.offer(connection, offer_id)).status == "open":
         await close_and_return(connection, offer, order, C.EXPIRE_OFFER, "offer_expired")
 
 

@@ -17,7 +17,7 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import queries
+from backend.orders import queries, seat_queries, timer_queries
 from backend.orders.actions import move, move_seats
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
@@ -76,7 +76,7 @@ async def take(
             raise DomainError("unknown_order")
         order = await queries.order_for_update(connection, order_id)
         await scheduling.lock_workers(connection, [principal.worker_id])  # two doors at once see each other
-        crew = await queries.assignments_of(connection, order_id)
+        crew = await seat_queries.assignments_of(connection, order_id)
         mine = next((a for a in crew if a.worker_id == principal.worker_id), None)
         scene = Scene(order, mine, crew, await visits.earlier(connection, [a.id for a in crew])) if mine else None
         now = await queries.care_now(connection)
@@ -171,14 +171,14 @@ async def _check_in(connection: Connection, scene: Scene) -> Order:
         order = await _step(connection, order, C.CHECK_IN, S.ARRIVED, scene.crew)
     await _seat(connection, order, mine, W.CHECKED_IN)
     await _start(connection, order, mine, ["visit"])
-    crew = await queries.assignments_of(connection, order.id)
+    crew = await seat_queries.assignments_of(connection, order.id)
     if any(a.status is not W.CHECKED_IN for a in crew):
         return order
     order = await _step(connection, order, C.CHECK_IN, S.IN_SERVICE, crew)
     planned = await scheduling.start_of(connection, order.id)
     if planned is not None:
         patience = timedelta(seconds=await limit(connection, "missing_out_after_s"))
-        await queries.set_timer(connection, "missing_out", order.id, planned[1] + patience)
+        await timer_queries.set_timer(connection, "missing_out", order.id, planned[1] + patience)
     return order
 
 
@@ -187,7 +187,7 @@ async def _check_out(connection: Connection, scene: Scene) -> Order:
     order = scene.order
     await _seat(connection, order, scene.mine, W.CHECKED_OUT)
     await _finish(connection, order, scene.mine, ["visit"])
-    crew = await queries.assignments_of(connection, order.id)
+    crew = await seat_queries.assignments_of(connection, order.id)
     if any(a.status is not W.CHECKED_OUT for a in crew):
         return order
     return await end_of_care(connection, order, C.CHECK_OUT, Actor.WORKER, crew)
@@ -216,13 +216,13 @@ async def end_of_care(
     if not over.acceptance:
         return await end_without_word(connection, over, command)
     silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s"))
-    await queries.set_timer(connection, "acceptance_due", over.id, await queries.care_now(connection) + silence)
+    await timer_queries.set_timer(connection, "acceptance_due", over.id, await queries.care_now(connection) + silence)
     return over
 
 
 async def end_unreported(connection: Connection, order: Order) -> Order:
     """Nobody checked out: the visit ends by itself, flagged, and its crew is free again."""
-    crew = await queries.assignments_of(connection, order.id)
+    crew = await seat_queries.assignments_of(connection, order.id)
     for mine in crew:
         await _finish(connection, order, mine, ["visit"])
     return await end_of_care(connection, order, C.END_UNREPORTED, Actor.SYSTEM, crew, Flag.MISSING_OUT.value)

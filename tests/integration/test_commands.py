@@ -8,7 +8,7 @@ import pytest
 
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
-from backend.orders import queries
+from backend.orders import queries, seat_queries
 from backend.orders.actions import move_seats
 from backend.orders.model import AssignmentStatus
 from tests.support.city import Caller, City, at
@@ -149,7 +149,7 @@ async def test_a_seat_changes_in_one_place_that_knows_its_table(city: City):
     order, _ = await _booked(city)
     async with city.database.unit_of_work(SYSTEM) as connection:
         current = await queries.order(connection, UUID(order["id"]))
-        crew = await queries.assignments_of(connection, current.id)
+        crew = await seat_queries.assignments_of(connection, current.id)
         assert len(crew) == 2
         with pytest.raises(DomainError) as refused:
             await move_seats(connection, current, crew, AssignmentStatus.CHECKED_OUT)

@@ -1,0 +1,94 @@
+"""All SQL of an order's seats and of the workers bound to them, and what that makes of a worker's day."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from backend.core.errors import DomainError
+from backend.database.pool import Connection
+from backend.database.rows import execute_many, many, one, readable
+from backend.orders.model import Assignment, AssignmentStatus, NewSeat, RouteStop
+
+
+async def insert_seats(connection: Connection, order_id: UUID, seats: Sequence[NewSeat]) -> None:
+    """Copy the crew the catalogue asks for."""
+    await execute_many(
+        connection,
+        "INSERT INTO order_seats (order_id, number, skills, duration_s, gender_rule) VALUES ($1, $2, $3, $4, $5)",
+        [(order_id, seat.number, seat.skills, seat.duration_s, seat.gender_rule) for seat in seats],
+    )
+
+
+async def assignments_of(connection: Connection, order_id: UUID) -> list[Assignment]:
+    """The crew as it stands, by seat."""
+    return await many(
+        connection,
+        Assignment,
+        """SELECT id, order_id, seat, worker_id, status, version FROM assignments
+           WHERE order_id = $1 AND status IN ('proposed', 'accepted', 'en_route', 'checked_in', 'checked_out')
+           ORDER BY seat""",
+        order_id,
+    )
+
+
+async def crew_expected(connection: Connection, order_id: UUID) -> list[Assignment]:
+    """Who was to come, by seat: the crew of an order nobody has checked in for, also when it was given up as missed."""
+    return await many(
+        connection,
+        Assignment,
+        """SELECT DISTINCT ON (seat) id, order_id, seat, worker_id, status, version FROM assignments
+           WHERE order_id = $1 AND status IN ('accepted', 'en_route', 'no_show') ORDER BY seat, id DESC""",
+        order_id,
+    )
+
+
+async def insert_assignment(
+    connection: Connection, order_id: UUID, seat: int, worker_id: UUID, status: AssignmentStatus
+) -> Assignment:
+    """Bind a worker to a seat."""
+    return await one(
+        connection,
+        Assignment,
+        """INSERT INTO assignments (order_id, seat, worker_id, status) VALUES ($1, $2, $3, $4)
+           RETURNING id, order_id, seat, worker_id, status, version""",
+        order_id, seat, worker_id, status.value,
+    )  # fmt: skip
+
+
+async def set_assignments(
+    connection: Connection, seats: Sequence[Assignment], after: AssignmentStatus
+) -> list[Assignment]:
+    """Move these seats from the versions read. Raises DomainError stale_version when somebody was quicker."""
+    moved = await many(
+        connection,
+        Assignment,
+        """UPDATE assignments a SET status = $3, version = a.version + 1, changed_at = yinling_now()
+           FROM unnest($1::uuid[], $2::integer[]) AS read (id, version)
+           WHERE a.id = read.id AND a.version = read.version
+           RETURNING a.id, a.order_id, a.seat, a.worker_id, a.status, a.version""",
+        [seat.id for seat in seats], [seat.version for seat in seats], after.value,
+    )  # fmt: skip
+    if len(moved) != len(seats):
+        raise DomainError("stale_version")
+    return sorted(moved, key=lambda seat: seat.seat)
+
+
+async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[RouteStop]:
+    """The stops of accepted orders of one worker and day, in planned order."""
+    read = await readable(
+        connection,
+        RouteStop,
+        """SELECT s.order_id, o.code AS order_code, o.version AS order_version, o.status AS order_status,
+                  a.status AS assignment_status, s.seat, s.kind, s.place_id, p.x, p.y, lower(s.during) AS from_at,
+                  upper(s.during) AS to_at, s.started,
+                  EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
+                          AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
+                                       ELSE 'hand_over' END) AS done
+           FROM stops s JOIN plans d ON d.id = s.plan_id JOIN places p ON p.id = s.place_id
+           JOIN orders o ON o.id = s.order_id
+           JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
+                AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
+           WHERE s.worker_id = $1 AND d.plan_on = $2 ORDER BY lower(s.during)""",
+        worker_id, plan_on,
+    )  # fmt: skip
+    return read.rows
