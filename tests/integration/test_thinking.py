@@ -58,6 +58,7 @@ def watched(city: City, monkeypatch: pytest.MonkeyPatch) -> Watched:
 
     @asynccontextmanager
     async def noted(line: Line, key: Hashable = None) -> AsyncIterator[Any]:
+        watched.note("waiting for a connection")  # so two who hold one never wait for each other
         async with connection(line, key) as ours:
             watched.held[asyncio.current_task()] += 1
             try:
