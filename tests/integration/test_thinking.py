@@ -202,10 +202,29 @@ async def test_what_was_read_before_thinking_is_looked_at_again_under_the_lock(
     assert await city.one("SELECT count(*) FROM orders") == 0
 
 
+async def test_a_resident_who_changes_a_wish_while_a_crew_is_looked_for_gets_the_crew_wished_for(
+    city: City, monkeypatch: pytest.MonkeyPatch
+):
+    """Such a change moves no plan on; only looking again under the lock shows it."""
+    operator, someone = await city.staff("operator"), await city.resident()
+    slots = await city.quote(operator, someone["id"], REHAB, at(9), at(17))
+    genders = "SELECT w.gender FROM stops s JOIN workers w ON w.id = s.worker_id"
+    first = await operator.post("/v1/bookings", {"slot": slots[0]["token"], "channel": "phone", "hold_only": True})
+    other = "male" if await city.one(genders) == "female" else "female"
+    assert (await operator.post(f"/v1/orders/{first.json()['id']}/release")).status_code == 200
+    slots = await city.quote(operator, someone["id"], REHAB, at(9), at(17))
+    moving = Moving(city, quotes.place, 1, f"UPDATE residents SET gender_wish = '{other}'")
+    monkeypatch.setattr(quotes, "place", moving)
+    answer = await operator.post("/v1/bookings", {"slot": slots[0]["token"], "channel": "phone"})
+    assert moving.calls == 2
+    assert answer.status_code == 409 or await city.one(genders) == other
+
+
 @pytest.mark.parametrize(
     ("meanwhile", "status", "code"),
     [
         (MOVED, 200, None),
+        ("UPDATE orders SET version = version + 1", 200, None),
         ("UPDATE orders SET status = 'unserved', version = version + 1", 409, "illegal_transition"),
     ],
 )  # fmt: skip
@@ -225,6 +244,7 @@ async def test_an_assignment_by_hand_is_made_for_the_day_and_the_order_as_they_a
     body = {"worker_ids": [str(worker_id)], "start_at": at(14).isoformat(), "reason": "agreed by phone"}
     answer = await operator.post(f"/v1/orders/{order['id']}/assign", body)
     assert (answer.status_code, answer.json().get("code") if status != 200 else None) == (status, code)
+    assert moving.calls == (2 if status == 200 else 1)
     assert await city.one("SELECT count(*) FROM stops") == (1 if status == 200 else 0)
 
 
