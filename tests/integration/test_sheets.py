@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from backend.core.principal import SYSTEM
-from backend.orders import actions, queries
+from backend.orders import actions, queries, seat_queries
 from tests.integration.test_evidence import BATH, RESOLVED, accepted, report, silence, the_resident, two_visits, visited
 from tests.support.city import City, at
 
@@ -170,7 +170,7 @@ async def test_flags_of_whoever_stays_in_a_crew_stand_on_when_the_other_is_repla
     assert set((await city.order(order["id"]))["flags"]) == {"TOO_EARLY", "OUT_OF_RANGE", "DEVICE_CLOCK", "UNREADABLE"}
     await city.sql("UPDATE assignments SET status = 'accepted'")
     async with city.database.unit_of_work(SYSTEM) as connection:
-        one, two = await queries.assignments_of(connection, UUID(order["id"]))
+        one, two = await seat_queries.assignments_of(connection, UUID(order["id"]))
         spare = await connection.fetchval(
             "SELECT id FROM workers WHERE id <> ALL ($1) LIMIT 1", [one.worker_id, two.worker_id]
         )
