@@ -15,6 +15,7 @@ from backend.orders import queries as orders
 from backend.processes import dispatcher as process
 from backend.processes.dispatcher import Dispatcher
 from backend.processes.retries import Retries, is_passing
+from backend.scheduling import snapshots
 from backend.scheduling.snapshots import Planner
 from tests.support.city import City, NoSolver, at
 
@@ -99,22 +100,33 @@ async def test_an_order_that_fails_again_and_again_goes_to_the_desk_and_the_othe
     assert {line.get("order") for line in logs if line["log_level"] == "error"} == {broken["id"]}
 
 
+@pytest.mark.parametrize("step", ["read", "built"])
 async def test_where_a_day_cannot_be_read_none_of_its_orders_is_blamed(
-    city: City, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    city: City, machine: Machine, monkeypatch: pytest.MonkeyPatch, step: str
 ):
     """They wait until it can: an operator could do nothing with them either."""
     order = await _placed(city)
-    failing = Failing(Planner.read, 1000, KeyError("x"))
+    reading, broken = Planner.read, [True]
 
     async def read(planner: Planner, *args: Any, **options: Any) -> Any:
-        return await failing(planner, *args, **options)
+        if broken and step == "read":
+            raise KeyError("x")
+        return await reading(planner, *args, **options)
+
+    build = snapshots._build
+
+    def built(read: snapshots.Reading) -> Any:
+        if broken and step == "built":
+            raise KeyError("x")
+        return build(read)
 
     monkeypatch.setattr(Planner, "read", read)
+    monkeypatch.setattr(snapshots, "_build", built)
     for _ in range(8):
         await city.dispatch()
         machine.now += 60
     assert (await city.order(order["id"]))["status"] == "placed"
-    failing.left = 0
+    broken.clear()
     await city.dispatch()
     assert (await city.order(order["id"]))["status"] in {"offered", "accepted"}
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from backend.core.errors import DomainError
 from backend.database.deciding import OneAtATime
@@ -246,6 +247,22 @@ async def test_an_assignment_by_hand_is_made_for_the_day_and_the_order_as_they_a
     assert (answer.status_code, answer.json().get("code") if status != 200 else None) == (status, code)
     assert moving.calls == (2 if status == 200 else 1)
     assert await city.one("SELECT count(*) FROM stops") == (1 if status == 200 else 0)
+
+
+async def test_an_order_that_the_desk_took_while_its_crew_was_looked_for_is_left_to_the_desk(
+    city: City, monkeypatch: pytest.MonkeyPatch
+):
+    """That is no failure of the dispatcher's, and none is held against the order."""
+    order = await city.booked(
+        await city.staff("operator"), (await city.resident())["id"], REHAB, at(12), at(15), channel="phone"
+    )
+    taken = "UPDATE orders SET status = 'manual', version = version + 1"
+    monkeypatch.setattr(snapshots, "_build", Moving(city, snapshots._build, 1, taken))
+    with capture_logs() as logs:
+        await city.dispatch()
+    assert (await city.order(order["id"]))["status"] == "manual"
+    assert await city.one("SELECT count(*) FROM offers") == 0
+    assert not [line for line in logs if line["log_level"] in {"warning", "error"}]
 
 
 async def test_a_crowd_for_one_day_takes_turns_and_thinks_once_each(city: City, monkeypatch: pytest.MonkeyPatch):
