@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -279,11 +279,7 @@ def _build(read: Reading) -> Day:
     problem = Problem(
         workers=workers,
         visits=(*_visits(rows, index, zero), *anchors),
-        links=tuple(
-            Link(str(li.before_id), str(v.order_id), li.min_gap_s, li.max_gap_s, li.gap_from == "end")
-            for v in rows.visits
-            for li in v.links
-        ),
+        links=tuple(_links(rows)),
         travel={mode: travel.between(place_ids, mode) for mode in rows.roster.modes},
         now_s=now_s,
         weights=rows.roster.weights,
@@ -291,6 +287,26 @@ def _build(read: Reading) -> Day:
     served = {stop.visit for route in routes.values() for stop in route}
     unserved = tuple(visit.id for visit in problem.visits if visit.id not in served)
     return Day(rows, origin, now_s, place_ids, problem, Plan(routes=routes, unserved=unserved))
+
+
+def _links(rows: DayRows) -> Iterator[Link]:
+    """The gaps between visits. Where the later one has begun first, the other one waits until it is over.
+
+    Nobody receives two services at once, also when the order of things was not kept.
+    """
+    begun = {stop.order_id for stop in rows.stops if stop.started}
+    for visit in rows.visits:
+        for link in visit.links:
+            if visit.order_id in begun and link.before_id not in begun:
+                yield one_after(visit.order_id, link.before_id)
+            else:
+                before, after = str(link.before_id), str(visit.order_id)
+                yield Link(before, after, link.min_gap_s, link.max_gap_s, link.gap_from == "end")
+
+
+def one_after(first: UUID, then: UUID) -> Link:
+    """The one visit begins when the other is over."""
+    return Link(str(first), str(then), 0, None, from_end=True)
 
 
 def _workers(shifts: Sequence[ShiftRow], index: dict[UUID, int], origin: datetime) -> tuple[Worker, ...]:

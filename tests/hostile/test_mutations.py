@@ -99,6 +99,10 @@ class Day:
             "ManualAssignment": {"worker_ids": [worker], "start_at": at(14).isoformat(), "reason": "电话约定"},
             "Report": report,
             "Resolution": {"outcome": "completed", "reason": "电话核实"},
+            "Sheet": {
+                "crew": [{"worker_id": worker, "came_at": at(9).isoformat(), "left_at": at(10).isoformat()}],
+                "reason": "手机没电",
+            },
             "Said": {"side": "resident", "statement": "来过了"},
             "NewResident": {
                 "name": "李奶奶", "phone": "13912345678", "gender": "female", "born_on": "1941-05-06", "ability_level": 1,

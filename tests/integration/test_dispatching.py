@@ -142,6 +142,37 @@ async def test_what_nobody_accepts_in_half_an_hour_is_on_the_desk_and_an_operato
     assert refused.json()["code"] == "invalid_request"
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_nobody_receives_two_services_at_once_though_an_operator_chose_the_hour(city: City, begun: bool):
+    """An hour chosen by hand knows no window, and the later of two services may have begun first."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    operator, someone = await city.staff("operator"), await city.resident(ability=3)
+    first = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
+    second = await city.booked(operator, someone["id"], BATH, at(14), at(15), channel="phone")
+    await city.dispatch()
+    await city.sql("UPDATE assignments SET status = 'withdrawn' WHERE order_id = $1", UUID(first["id"]))
+    await city.sql("DELETE FROM stops WHERE order_id = $1", UUID(first["id"]))
+    await city.sql("UPDATE orders SET status = 'manual', provider_id = NULL WHERE id = $1", UUID(first["id"]))
+    there = (await city.crew(second["id"]))[0]["worker_id"]
+    if begun:
+        await city.clock(at(14))
+        worker = await city.worker(there)
+        came = await worker.post(f"/v1/orders/{second['id']}/check-in", await city.door(second["id"]))
+        assert came.json()["status"] == "arrived"  # and waits for the other one
+    another = await city.one(
+        """SELECT w.id FROM workers w JOIN worker_skills k ON k.worker_id = w.id AND k.skill = 'rehab'
+           JOIN shifts s ON s.worker_id = w.id WHERE s.zone_id = $1 AND w.id <> $2 ORDER BY w.id LIMIT 1""",
+        UUID(first["zone_id"]), there,
+    )  # fmt: skip
+    during = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(second["id"]))
+    body = {"worker_ids": [str(another)], "start_at": (during + timedelta(minutes=10)).isoformat(), "reason": "asked"}
+    refused = await operator.post(f"/v1/orders/{first['id']}/assign", body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "no_shift")
+    body["start_at"] = (during + timedelta(hours=2 if begun else -2)).isoformat()
+    apart = await operator.post(f"/v1/orders/{first['id']}/assign", body)
+    assert apart.status_code == 200, apart.text
+
+
 async def test_an_operator_cannot_send_somebody_who_may_not_do_it(city: City):
     order = await _placed(city)
     await city.sql("UPDATE orders SET status = 'manual'")
