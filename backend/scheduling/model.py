@@ -77,7 +77,6 @@ class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     """What planning must know of an order."""
 
     order_id: UUID
-    resident_id: UUID
     status: str
     kind: str
     place_id: UUID

@@ -234,7 +234,7 @@ async def visits(
         """WITH wanted AS MATERIALIZED (
                SELECT id FROM orders WHERE zone_id = $1 AND plan_on = $2 AND status IN ('placed', 'manual')
                UNION SELECT unnest($3::uuid[]))
-           SELECT o.order_id, o.resident_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s, o.max_ride_s,
+           SELECT o.order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s, o.max_ride_s,
                   o.gender_wish, o.window_from, o.window_to, o.window_soft, o.latest_at, o.provider_id, o.declined_by,
                   o.expired_by, r.refused_workers, r.gender AS resident_gender, seats.seats, links.links,
                   gap.not_before, gap.not_after

@@ -1,6 +1,6 @@
 """Quotes: the feasible start windows of the coming days, each with a price; and finding the crew when one is taken up."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from backend.database.pool import Connection
 from backend.scheduling.placing import place, with_visit
 from backend.scheduling.settling import settled
 from backend.scheduling.slots import Refused, Slot, Wanted, WantedLink, price_lines
-from backend.scheduling.snapshots import Day, Planner, Reading, one_after, seat_gender
+from backend.scheduling.snapshots import Day, Planner, Reading, seat_gender
 from dispatch import (
     Delivery,
     Insertion,
@@ -227,32 +227,12 @@ def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at
         return "no_shift"
     visits = (*(other for other in day.problem.visits if other.id != visit.id), wished)
     others = remove(settled(day), visit.id)
-    links = (*day.problem.links, *_own(day, order_id, start_s))
-    outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits, links=links), others, wished)
+    outcome = insert(msgspec.structs.replace(day.problem, workers=crew, visits=visits), others, wished)
     if isinstance(outcome, Refusal):
         return outcome.summary
     seats = {stop.seat + 1: UUID(stop.worker) for stop in outcome.stops if stop.kind != "pickup"}
     provider = next(worker.provider for worker in crew if worker.id == str(seats[1]))
     return ByHand(UUID(provider), seats, outcome.plan)
-
-
-def _own(day: Day, order_id: UUID, start_s: int) -> Iterator[Link]:
-    """Links that keep an order, put where nobody foresaw it, from being received at once with another of its resident."""
-    linked = {name for link in day.problem.links for name in _others(link, str(order_id))}
-    plan = settled(day)
-    residents = {visit.order_id: visit.resident_id for visit in day.rows.visits}
-    for other, resident in residents.items():
-        stops = [stop for stop in plan.stops_of(str(other)) if stop.kind != "pickup"]
-        if resident != residents[order_id] or other == order_id or str(other) in linked or not stops:
-            continue
-        comes_first = any(stop.locked or stop.start_s <= start_s for stop in stops)
-        yield one_after(other, order_id) if comes_first else one_after(order_id, other)
-
-
-def _others(link: Link, name: str) -> set[str]:
-    """The other end of a link of this visit."""
-    ends = {link.before, link.after}
-    return ends - {name} if name in ends else set()
 
 
 def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[WantedLink]) -> Slot:

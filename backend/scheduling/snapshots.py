@@ -298,15 +298,10 @@ def _links(rows: DayRows) -> Iterator[Link]:
     for visit in rows.visits:
         for link in visit.links:
             if visit.order_id in begun and link.before_id not in begun:
-                yield one_after(visit.order_id, link.before_id)
+                yield Link(str(visit.order_id), str(link.before_id), 0, None, from_end=True)
             else:
                 before, after = str(link.before_id), str(visit.order_id)
                 yield Link(before, after, link.min_gap_s, link.max_gap_s, link.gap_from == "end")
-
-
-def one_after(first: UUID, then: UUID) -> Link:
-    """The one visit begins when the other is over."""
-    return Link(str(first), str(then), 0, None, from_end=True)
 
 
 def _workers(shifts: Sequence[ShiftRow], index: dict[UUID, int], origin: datetime) -> tuple[Worker, ...]:

@@ -142,35 +142,25 @@ async def test_what_nobody_accepts_in_half_an_hour_is_on_the_desk_and_an_operato
     assert refused.json()["code"] == "invalid_request"
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_nobody_receives_two_services_at_once_though_an_operator_chose_the_hour(city: City, begun: bool):
-    """An hour chosen by hand knows no window, and the later of two services may have begun first."""
+async def test_the_later_of_two_services_that_begins_first_is_over_before_the_other_one(city: City):
+    """A carer of a crew stood in the room, and the order before it was put to the same hour by hand: nobody receives two at once."""
     await city.sql("UPDATE providers SET auto_accept = true")
     operator, someone = await city.staff("operator"), await city.resident(ability=3)
-    first = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
-    second = await city.booked(operator, someone["id"], BATH, at(14), at(15), channel="phone")
+    first = await city.booked(operator, someone["id"], REHAB, at(10), at(14), channel="phone")
+    second = await city.booked(operator, someone["id"], BATH, at(10), at(14), channel="phone")
     await city.dispatch()
-    await city.sql("UPDATE assignments SET status = 'withdrawn' WHERE order_id = $1", UUID(first["id"]))
-    await city.sql("DELETE FROM stops WHERE order_id = $1", UUID(first["id"]))
-    await city.sql("UPDATE orders SET status = 'manual', provider_id = NULL WHERE id = $1", UUID(first["id"]))
-    there = (await city.crew(second["id"]))[0]["worker_id"]
-    if begun:
-        await city.clock(at(14))
-        worker = await city.worker(there)
-        came = await worker.post(f"/v1/orders/{second['id']}/check-in", await city.door(second["id"]))
-        assert came.json()["status"] == "arrived"  # and waits for the other one
-    another = await city.one(
-        """SELECT w.id FROM workers w JOIN worker_skills k ON k.worker_id = w.id AND k.skill = 'rehab'
-           JOIN shifts s ON s.worker_id = w.id WHERE s.zone_id = $1 AND w.id <> $2 ORDER BY w.id LIMIT 1""",
-        UUID(first["zone_id"]), there,
-    )  # fmt: skip
-    during = await city.one("SELECT lower(during) FROM stops WHERE order_id = $1", UUID(second["id"]))
-    body = {"worker_ids": [str(another)], "start_at": (during + timedelta(minutes=10)).isoformat(), "reason": "asked"}
-    refused = await operator.post(f"/v1/orders/{first['id']}/assign", body)
-    assert (refused.status_code, refused.json()["code"]) == (422, "no_shift")
-    body["start_at"] = (during + timedelta(hours=2 if begun else -2)).isoformat()
-    apart = await operator.post(f"/v1/orders/{first['id']}/assign", body)
-    assert apart.status_code == 200, apart.text
+    links = await city.sql("SELECT before_id, after_id FROM order_links")
+    before, after = (str(links[0][end]) for end in ("before_id", "after_id"))
+    assert {before, after} == {first["id"], second["id"]}
+
+    async def ordered() -> list[tuple[str, str]]:
+        async with city.database.unit_of_work(SYSTEM) as connection:
+            read = await Planner("Asia/Shanghai").read(connection, UUID(first["zone_id"]), DAY, at(9))
+        return [(link.before, link.after) for link in read.built().problem.links]
+
+    assert await ordered() == [(before, after)]
+    await city.sql("UPDATE stops SET started = true WHERE order_id = $1 AND seat = 1", UUID(after))
+    assert await ordered() == [(after, before)]
 
 
 async def test_an_operator_cannot_send_somebody_who_may_not_do_it(city: City):
