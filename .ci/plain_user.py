@@ -67,6 +67,7 @@ def left(user: pwd.struct_passwd) -> list[str]:
 def main() -> None:
     """Once stopped as a closed terminal does it, once killed, once stopped by Ctrl-C."""
     checkout, user = Path(sys.argv[1]), pwd.getpwnam(sys.argv[2])
+    before = set(left(user))
     for number in (signal.SIGHUP, signal.SIGKILL, signal.SIGINT):
         began = time.monotonic()
         demo = started(checkout, user)
@@ -76,7 +77,7 @@ def main() -> None:
         demo.send_signal(number)
         demo.wait(30)
         give_up_at = time.monotonic() + 20
-        while rest := left(user):
+        while rest := set(left(user)) - before:
             if time.monotonic() > give_up_at:
                 sys.exit(f"after {number.name} these were left: {rest}")
             time.sleep(0.2)
