@@ -28,6 +28,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     request_s: float = 40.0  # to the end of its body
     pipelined: int = 8  # requests sent ahead of their answers
     unread_bytes: int = 1024 * 1024  # of a body whose request was answered before it came
+    goodbye_s: float = 2.0  # for the other side to notice an answer that came before the end of its request
     stuck_s: float = 20.0  # how long something may wait to be sent without leaving
     stuck_bytes: int = 1024 * 1024  # of replies to a socket that is not reading them
     heard_bytes_s: int = 16 * 1024  # what a socket may say in the long run: after its ticket it has nothing to say

@@ -5,6 +5,7 @@ httptools has no limit of its own: one endless header freezes the process, each 
 
 import random
 from asyncio import BaseTransport, Transport
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -41,6 +42,17 @@ class _TooMuchError(Exception):
     """A request asks for more than any of ours does; httptools turns it into a refusal of the request."""
 
 
+class _Farewell:
+    """A transport for one answer: what closes it lets the other side read the answer first."""
+
+    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self.close = close
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class HttpProtocol(HttpToolsProtocol):
     """One HTTP connection."""
 
@@ -53,6 +65,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0  # of the request that has begun to come
         self._unread_bytes = 0
         self._upgraded = False
+        self._leaving = False  # all is said, and the rest of the request is thrown away
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Come in, or be cut off where there is no room."""
@@ -69,9 +82,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand on what came, of a head never more than its limit."""
+        if self._leaving:
+            self._unread_bytes += len(data)
+            if self._unread_bytes > self._limits.unread_bytes:
+                self.transport.close()
+            return
         if self._in_head and self._head_bytes == 0:
             self._begins()
-        while data and not (self.transport.is_closing() or self._upgraded):
+        while data and not (self.transport.is_closing() or self._upgraded or self._leaving):
             room = self._limits.head_bytes - self._head_bytes if self._in_head else len(data)
             piece, data = data[:room], data[room:]
             self._head_bytes += len(piece) if self._in_head else 0
@@ -108,6 +126,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self._cycle
         if cycle is not None:
+            cycle.transport = cast(Any, _Farewell(self.transport, self._say_goodbye))
             cast(Any, self.scope)["extensions"] = {LEFT: lambda: cycle.disconnected}
 
     def on_body(self, body: bytes) -> None:
@@ -129,6 +148,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """It is the other side's turn again."""
+        if self._leaving:
+            self.server_state.total_requests += 1
+            return
         super().on_response_complete()
         if self._in_head and not self.pipeline and self._connection is not None:
             self._connection.wait(self.loop.time(), self._limits.head_s)
@@ -147,6 +169,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Say why, unless another answer is on its way, and hang up."""
         if self.transport.is_closing():
             return
+        if self._leaving:
+            self.transport.close()
+            return
         cycle = self._cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             head = f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -154,7 +179,20 @@ class HttpProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.close()
+        self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """Close, after a moment where the request has not come to its end.
+
+        A connection closed on bytes nobody has read takes back the answer that was sent before (RFC 9112, 9.6).
+        """
+        if self._in_head and self._head_bytes == 0:
+            self.transport.close()
+        elif not (self._leaving or self.transport.is_closing()):
+            self._leaving = True
+            self.transport.write_eof()
+            if self._connection is not None:
+                self._connection.wait(self.loop.time(), self._limits.goodbye_s)
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):

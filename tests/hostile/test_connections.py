@@ -172,6 +172,30 @@ async def test_an_answered_request_does_not_bring_a_body_for_ever(web: Started):
         assert await _sends(line, head, b"x" * 65_536, most) < most
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"POST /v1/nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 90000\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno header\r\n",
+    ],
+    ids=["a body", "a head"],
+)
+async def test_an_answer_that_came_early_is_read_to_its_end(first: bytes, web: Started):
+    """Closed on bytes nobody had read, the connection was reset, and the answer lost on its way to whoever was still sending."""
+    host, port = web.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(first + b"x" * 1_000)
+    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 4")
+    for _ in range(4):
+        writer.write(b"x" * 10_000)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+    async with asyncio.timeout(10):
+        assert (await reader.read()).lower().startswith((b"content-", b"connection: close", b"x-", b"date"))
+    writer.close()
+    await writer.wait_closed()
+
+
 async def test_who_does_not_read_an_answer_is_cut_off():
     limits = Limits(stuck_s=0.5)
     async with bounded(_app(), limits) as (address, running), AsyncExitStack() as stack:
