@@ -40,8 +40,8 @@ async def send_code(signing: SigningIn, address: Address, wanted: CodeWanted) ->
     The demo shows the code: no message is sent that anybody would have to pay for or be bothered by.
     Raises invalid_phone, too_many_requests.
     """
-    phone = e164(wanted.phone)
     limiter, settings = signing.limiter, signing.settings
+    phone = e164(wanted.phone, settings.area_code)
     from_address = limiter.use(_ADDRESS, whom(address))
     own: list[Use] = []
     shared = [from_address]
@@ -74,11 +74,13 @@ async def sign_in_by_code(signing: SigningIn, address: Address, proof: CodeProof
     From an address that has sent too many wrong codes only codes that were asked for from there are looked at: whoever
     guesses at codes of others is refused, and whoever has got one of their own comes in.
     """
-    limiter = signing.limiter
+    limiter, code = signing.limiter, proofs.typed_code(proof.code)
+    if code is None:
+        raise DomainError("sign_in_failed")
     wrong, asked = limiter.use(_WRONG, whom(address)), limiter.use(_ADDRESS, whom(address))
     doubtful = await limiter.take(Use(wrong.rule, wrong.key, 0)) > 0
     async with signing.database.unit_of_work(SYSTEM) as connection:
-        session = await _by_code(connection, signing, address, proof, asked.key if doubtful else None)
+        session = await _by_code(connection, signing, address, proof, code, asked.key if doubtful else None)
     if session is None:  # raised outside, so that the try stays counted
         wait_s = await limiter.take(wrong)
         if wait_s:
@@ -90,12 +92,12 @@ async def sign_in_by_code(signing: SigningIn, address: Address, proof: CodeProof
 
 
 async def _by_code(
-    connection: Connection, signing: SigningIn, address: Address, proof: CodeProof, only_from: bytes | None
+    connection: Connection, signing: SigningIn, address: Address, proof: CodeProof, code: str, only_from: bytes | None
 ) -> Session | None:
     tried = await queries.try_code(connection, proof.challenge_id, _CODE_TRIES, only_from)
     if tried is None:
         return None
-    expected = proofs.code_hash(signing.settings.secret_key, proof.challenge_id, proof.code)
+    expected = proofs.code_hash(signing.settings.secret_key, proof.challenge_id, code)
     if not proofs.same(tried.code_hash, expected):
         return None
     await queries.use_code(connection, proof.challenge_id)

@@ -31,12 +31,17 @@ _PASSWORD_BYTES: Final = 3  # enough to tell passwords apart for minutes, too li
 async def sign_in_by_password(signing: SigningIn, address: Address, proof: PasswordProof) -> Session:
     """Turn a right password and one-time password into a session. Raises sign_in_failed, too_many_requests."""
     hashing, limiter = signing.hashing, signing.limiter
+    totp = proofs.typed_code(proof.totp)
+    if proof.totp and totp is None:
+        raise DomainError(
+            "sign_in_failed"
+        )  # a slip of the hand, whatever the password: nothing is told and nothing counted
     if not hashing.has_room(proven=False) and not hashing.has_room(proven=True):
         raise refused(1, "Many people sign in just now.")
     async with signing.database.unit_of_work(SYSTEM) as connection:
         place = limiter.key("place", proof.login, whom(address))
         staff = await queries.staff_by_login(connection, proof.login, place)
-    step = _step(staff, proof.totp)
+    step = _step(staff, totp or "")
     uses = _uses(signing, address, proof, staff)
     waits = await limiter.waits(*uses)  # before hashing: of many tries at once no more come through than there is room
     wait_s = max(0.0, *waits)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from functools import cache
 from typing import Final
@@ -12,6 +13,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from pyotp import random_base32
 from pyotp.totp import TOTP
 
+from backend.core.typed import together
+
+_SIX: Final = re.compile(r"[0-9]{6}")
 _STEP_S: Final = 30
 _STEPS: Final = (0, -1, 1)  # a phone's clock may be half a minute off either way
 _HASHER: Final = PasswordHasher()
@@ -21,6 +25,15 @@ _NOBODYS_SECRET: Final = random_base32()  # makes a login without a second facto
 def new_code() -> str:
     """Six digits from the system's random source."""
     return f"{secrets.randbelow(1_000_000):06}"
+
+
+def typed_code(text: str) -> str | None:
+    """The six digits somebody typed, as an app shows them with a gap, in full width, or pasted; None when these are none.
+
+    What has not six digits is a slip of the hand: nobody guesses with it, so nobody counts it.
+    """
+    digits = together(text)
+    return digits if _SIX.fullmatch(digits) else None
 
 
 def code_hash(secret_key: str, challenge_id: UUID, code: str) -> bytes:

@@ -6,10 +6,10 @@ neighbours, the two slips people make when they read a number aloud.
 """
 
 import re
-import unicodedata
 from typing import Final
 
 from backend.core.errors import DomainError
+from backend.core.typed import together
 
 CODES: Final = 10**10  # how many there are, so that a million orders meet an old one once in ten thousand draws
 _DAMM: Final = (
@@ -26,7 +26,6 @@ _DAMM: Final = (
 )
 _NEW: Final = re.compile(r"[0-9]{11}")
 _OLD: Final = re.compile(r"[0-9A-F]{8}")  # codes of orders from before there was a check digit
-_BETWEEN: Final = re.compile(r"[\s\-‐-―·.,_/#()]+")  # whatever people put between groups
 
 
 def _walk(digits: str) -> int:
@@ -57,7 +56,7 @@ def sought(text: str) -> str:
 
     Raises DomainError mistyped_code where a digit is wrong or two have changed places, invalid_request for no code.
     """
-    plain = _BETWEEN.sub("", unicodedata.normalize("NFKC", text)).upper()
+    plain = together(text).upper()
     if _OLD.fullmatch(plain):
         return plain
     if not _NEW.fullmatch(plain):

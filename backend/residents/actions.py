@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from backend.accounts import queries as accounts
 from backend.core.errors import DomainError
 from backend.core.geo import sphere_m
-from backend.core.phone import e164
+from backend.core.phone import dialled, e164
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.events.catalogue import ConsentChanged
@@ -22,13 +22,13 @@ from backend.rules.queries import limit
 _CONSENTS_AGAIN_S: Final = 3600
 
 
-async def register(connection: Connection, new: NewResident) -> ResidentCard:
-    """Register a resident with a home and contacts.
+async def register(connection: Connection, new: NewResident, area_code: str) -> ResidentCard:
+    """Register a resident with a home and contacts; numbers without an area code are the city's.
 
     Raises already_registered, unknown_zone, invalid_phone, outside_zone, unreachable_place.
     """
-    phone = e164(new.phone)
-    contacts = [(contact.name, e164(contact.phone), contact.relation, contact.emergency) for contact in new.contacts]
+    phone = e164(new.phone, area_code)
+    contacts = [(c.name, dialled(c.phone, area_code), c.relation, c.emergency) for c in new.contacts]
     await _near_its_zone(connection, new.home)
     try:
         account_id = await accounts.insert_person(connection, Role.RESIDENT.value, new.name, phone)
@@ -63,14 +63,16 @@ def _own(principal: Principal, resident_id: UUID) -> None:
         raise DomainError("unknown_resident")
 
 
-async def give_consent(connection: Connection, principal: Principal, resident_id: UUID, given: ConsentGiven) -> Consent:
+async def give_consent(
+    connection: Connection, principal: Principal, resident_id: UUID, given: ConsentGiven, area_code: str
+) -> Consent:
     """Let somebody know or book, by telephone number; it is theirs once they sign in with it.
 
     The answer repeats what was given, and is the same whoever has the number or nobody. Raises unknown_resident,
     invalid_phone, too_many_requests.
     """
     _own(principal, resident_id)
-    phone = e164(given.phone)
+    phone = e164(given.phone, area_code)
     channel = "phone" if principal.role is Role.OPERATOR else "app"
     async with as_the_platform(connection):
         await queries.resident_card(connection, resident_id)

@@ -29,17 +29,21 @@ class PhoneSearch(bounds.Asked, frozen=True):
     phone: bounds.PhoneText
 
 
+def _area_code(request: Asked) -> str:
+    return request.app.state.settings.area_code
+
+
 @post("/v1/residents/search", guards=[_DESK], status_code=200)
 async def search(request: Asked, data: JSONBody[PhoneSearch]) -> ResidentCard:
     """Who is ringing."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return await queries.resident_by_phone(connection, e164(data.phone))
+        return await queries.resident_by_phone(connection, e164(data.phone, _area_code(request)))
 
 
 @post("/v1/residents", guards=[_DESK], status_code=201)
 async def register(request: Asked, data: JSONBody[NewResident]) -> Response[ResidentCard]:
     """Register a resident with the home that is served."""
-    return await write_once(request, 201, lambda c: actions.register(c, data))
+    return await write_once(request, 201, lambda c: actions.register(c, data, _area_code(request)))
 
 
 @get("/v1/residents/{resident_id:uuid}", guards=[_CLIENTS])
@@ -65,7 +69,9 @@ async def consents(request: Asked, resident_id: FromPath[UUID]) -> list[Consent]
 @post("/v1/residents/{resident_id:uuid}/consents", guards=[_GIVERS], status_code=201)
 async def give(request: Asked, resident_id: FromPath[UUID], data: JSONBody[ConsentGiven]) -> Response[Consent]:
     """Let somebody follow or book."""
-    return await write_once(request, 201, lambda c: actions.give_consent(c, request.user, resident_id, data))
+    return await write_once(
+        request, 201, lambda c: actions.give_consent(c, request.user, resident_id, data, _area_code(request))
+    )
 
 
 @post("/v1/residents/{resident_id:uuid}/consents/{consent_id:uuid}/end", guards=[_GIVERS], status_code=200)

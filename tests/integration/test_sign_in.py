@@ -68,6 +68,18 @@ async def test_five_wrong_tries_spoil_a_code(client, database):
     assert answer.status_code == 401
 
 
+async def test_a_code_typed_with_a_gap_comes_in_and_a_slip_of_the_hand_counts_for_nothing(client, database):
+    """Ten of them locked a desk for a quarter of an hour."""
+    resident = await person(database, "resident")
+    sent = await _code(client, resident.phone)
+    for slip in ("1", "12345", "abcdef", "1234567", "12345o") * 3:
+        proof = {"challenge_id": sent["challenge_id"], "code": slip}
+        assert (await client.post("/v1/sign-in/phone", json=proof)).status_code == 401
+    code = sent["demo_code"]
+    gap = {"challenge_id": sent["challenge_id"], "code": f"{code[:3]} {code[3:]}\n"}
+    assert (await client.post("/v1/sign-in/phone", json=gap)).status_code == 201
+
+
 async def test_a_code_fits_its_own_challenge_only_and_expires(client, database):
     resident = await person(database, "resident")
     first, second = await _code(client, resident.phone), await _code(client, resident.phone)
