@@ -116,6 +116,7 @@ async def supervised(
         "YINLING_GATEWAY_URL": platform.gateway_url,
         "YINLING_ALLOWED_ORIGINS": f"{platform.web_url},http://localhost:{web_port}",
         "YINLING_DEMO": "1",
+        "YINLING_AREA_CODE": "0512",  # of the invented city
         "YINLING_REQUESTS_PER_ADDRESS_S": "300",  # all people of a demo come from one address
         "YINLING_SECRET_KEY": fresh_secret(),
         KERNELS_SETTING: str(kernels_folder(os.environ)),

@@ -36,6 +36,21 @@ async def test_a_resident_registered_by_phone_can_be_found_and_booked_for(city: 
     assert slots[0]["crew_size"] == 2
 
 
+async def test_numbers_are_kept_as_the_family_gives_them(city: City):
+    """One contact's extension refused the whole registration, and another one was dropped without a word."""
+    operator = await city.staff("operator")
+    given = {"0512-65550001-801": "+8651265550001;ext=801", "65550002 转 12": "+8651265550002;ext=12", "120": "120",
+             "14912345678": "+8614912345678"}  # fmt: skip
+    contacts = [{"name": "某人", "phone": phone, "relation": "other", "emergency": False} for phone in given]
+    form = _form(await city.one("SELECT id FROM zones WHERE code = 'Z1'"), phone="6555 0003", contacts=contacts)
+    made = await operator.post("/v1/residents", form)
+    assert made.json()["phone"] == "+8651265550003", made.text
+    kept = await city.sql("SELECT phone FROM resident_contacts WHERE resident_id = $1", UUID(made.json()["id"]))
+    assert {row["phone"] for row in kept} == set(given.values())
+    for typed in ("０５１２-６５５５０００３", "65550003", "+86 512 6555 0003"):
+        assert (await operator.post("/v1/residents/search", {"phone": typed})).json()["id"] == made.json()["id"]
+
+
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [({"phone": "123"}, "invalid_phone"), ({"ability_level": 9}, "invalid_request"), ({"gender": "?"}, "invalid_request"),

@@ -158,10 +158,10 @@ async def test_a_header_of_a_stranger_makes_nobody_new(database, quick, capfd):
 
 async def test_behind_a_proxy_each_client_counts_for_itself(web):
     """The hop the proxy saw counts; what its client wrote in front of it does not."""
-    answers = [await _prove(web, str(uuid4()), "1", f"192.0.2.{n}, 203.0.113.3") for n in range(32)]
+    answers = [await _prove(web, str(uuid4()), "000001", f"192.0.2.{n}, 203.0.113.3") for n in range(32)]
     assert _refused(answers[-1])
-    assert not _refused(await _prove(web, str(uuid4()), "1", "203.0.113.4")), "another client of the same proxy"
-    answers = [await _prove(web, str(uuid4()), "1", f"2001:db8::{n:x}") for n in range(32)]
+    assert not _refused(await _prove(web, str(uuid4()), "000001", "203.0.113.4")), "another client of the same proxy"
+    answers = [await _prove(web, str(uuid4()), "000001", f"2001:db8::{n:x}") for n in range(32)]
     assert _refused(answers[-1]), "an IPv6 subscriber cannot rotate within the /64"
 
 

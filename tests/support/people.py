@@ -38,7 +38,7 @@ class Person(Struct, frozen=True):
 
 
 def settings(database: Database, **other: object) -> Settings:
-    return Settings(**{"database_url": database.url, "demo": True, "secret_key": SECRET, **other})
+    return Settings(**{"database_url": database.url, "demo": True, "secret_key": SECRET, "area_code": "0512", **other})
 
 
 @asynccontextmanager
