@@ -5,7 +5,6 @@ httptools has no limit of its own: one endless header freezes the process, each 
 
 import random
 from asyncio import BaseTransport, Transport
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -42,15 +41,24 @@ class _TooMuchError(Exception):
     """A request asks for more than any of ours does; httptools turns it into a refusal of the request."""
 
 
-class _Farewell:
-    """A transport for one answer: what closes it lets the other side read the answer first."""
+class _Answering:
+    """What one answer needs of its connection: to be written while somebody is there, and to be read before the end."""
 
-    def __init__(self, transport: Transport, close: Callable[[], None]) -> None:
-        self._transport = transport
-        self.close = close
+    def __init__(self, protocol: "HttpProtocol") -> None:
+        self._protocol = protocol
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def write(self, data: bytes) -> None:
+        """Send, unless they have hung up or all was said: uvicorn notices that for the latest of several requests only."""
+        if self._protocol.is_open:
+            self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return not self._protocol.is_open
+
+    def close(self) -> None:
+        """All was said."""
+        self._protocol.say_goodbye()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -89,7 +97,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self._in_head and self._head_bytes == 0:
             self._begins()
-        while data and not (self.transport.is_closing() or self._upgraded or self._leaving):
+        while data and self.is_open and not self._upgraded:
             room = self._limits.head_bytes - self._head_bytes if self._in_head else len(data)
             piece, data = data[:room], data[room:]
             self._head_bytes += len(piece) if self._in_head else 0
@@ -126,7 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self._cycle
         if cycle is not None:
-            cycle.transport = cast(Any, _Farewell(self.transport, self._say_goodbye))
+            cycle.transport = cast(Any, _Answering(self))
             cast(Any, self.scope)["extensions"] = {LEFT: lambda: cycle.disconnected}
 
     def on_body(self, body: bytes) -> None:
@@ -179,16 +187,21 @@ class HttpProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        self._say_goodbye()
+        self.say_goodbye()
 
-    def _say_goodbye(self) -> None:
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer can still be sent."""
+        return not (self._leaving or self.transport.is_closing())
+
+    def say_goodbye(self) -> None:
         """Close, after a moment where the request has not come to its end.
 
         A connection closed on bytes nobody has read takes back the answer that was sent before (RFC 9112, 9.6).
         """
         if self._in_head and self._head_bytes == 0:
             self.transport.close()
-        elif not (self._leaving or self.transport.is_closing()):
+        elif self.is_open:
             self._leaving = True
             self.transport.write_eof()
             if self._connection is not None:

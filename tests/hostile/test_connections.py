@@ -165,6 +165,16 @@ async def test_a_slow_phone_is_waited_for(web: Started):
         assert b" 400 " in await line.hears(), "it was read to its end and then refused for what it says"
 
 
+async def test_a_client_that_asks_first_is_told_to_go_on(web: Started):
+    """So do many before they send something large."""
+    async with raw(web.address) as line:
+        head = b"POST /v1/sign-in/codes HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+        await line.say(head + b"Expect: 100-continue\r\n\r\n")
+        assert b" 100 " in await line.hears()
+        await line.say(b"{}")
+        assert b" 400 " in await line.hears()
+
+
 async def test_an_answered_request_does_not_bring_a_body_for_ever(web: Started):
     async with raw(web.address) as line:
         most = 64 * 1024 * 1024
