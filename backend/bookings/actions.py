@@ -162,6 +162,8 @@ async def _hold(
 async def _asker(connection: Connection, principal: Principal, request: BookingRequest) -> UUID | None:
     """Who wanted it: in the app whoever is signed in; at the desk whoever is named, or nobody with an account."""
     if principal.role is not Role.OPERATOR:
+        if request.channel is not Channel.APP:
+            raise DomainError("invalid_request", "Only a desk books by telephone or for somebody who has come in.")
         return principal.account_id
     if request.asked_by is not None and not await accounts.exists(connection, request.asked_by):
         raise DomainError("invalid_request", "Nobody has the account named as asking.")

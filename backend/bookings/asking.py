@@ -134,8 +134,10 @@ async def _coming_days(
         on, days = request.from_on or today, request.days
         if on < today:
             raise DomainError("slot_in_past")
-        if (on - today).days > await limit(connection, "booking_horizon_days"):
+        horizon = int(await limit(connection, "booking_horizon_days"))
+        if (on - today).days > horizon:
             raise DomainError("too_far_ahead")
+        days = min(days, horizon - (on - today).days + 1)
     if wanted.pickup is not None:
         on, days = brought_between(planner, wanted.pickup, on, on + timedelta(days=days - 1)) or on, 1
     neighbours = await _with_neighbours(connection, wanted, on, on + timedelta(days=days - 1))
@@ -224,10 +226,28 @@ async def _with_neighbours(connection: Connection, wanted: Wanted, from_on: date
     rest_s = int(await limit(connection, "meal_to_bath_gap_s"))
     own = "meal_to_bath_gap_s" in wanted.rules
     days: dict[date, list[Neighbour]] = {}
+    link = wanted.link
     for other in others:
         before = rest_s if own and other.kind == MEAL else 0
         after = rest_s if other.rests_after_meals and wanted.kind == MEAL else 0
+        if wanted.link is not None and other.id == wanted.link.order_id:
+            link = _as_rules_have_it(wanted.link, other.length_s, before)
         days.setdefault(other.plan_on, []).append(
             Neighbour(other.id, other.from_at, other.to_at, other.over_at, other.starts_at, before, after)
         )
-    return {on: msgspec.structs.replace(wanted, neighbours=found) for on, found in days.items()}
+    return {on: msgspec.structs.replace(wanted, neighbours=found, link=link) for on, found in days.items()}
+
+
+def _as_rules_have_it(link: WantedLink, length_s: int, rest_s: int) -> WantedLink:
+    """The gap somebody asked for, from the end of the other order and no shorter than care rules have it.
+
+    Counted from its start a short gap would put two services into one hour. Raises invalid_window.
+    """
+    served_s = length_s if link.gap_from == "start" else 0
+    shortest_s = max(link.min_gap_s - served_s, rest_s)
+    longest_s = None if link.max_gap_s is None else link.max_gap_s - served_s
+    if longest_s is not None and longest_s < shortest_s:
+        raise DomainError(
+            "invalid_window", "The longest gap ends before the other service, and the rest after it, does."
+        )
+    return msgspec.structs.replace(link, min_gap_s=shortest_s, max_gap_s=longest_s, gap_from="end")

@@ -179,7 +179,7 @@ class NewOrder(Struct, frozen=True, kw_only=True):
 class OwnOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Another order in a resident's day: when it keeps the resident busy, as planned, else anywhere in its window.
 
-    `over_at` and `starts_at` are the earliest it can be over and the latest it can begin.
+    `over_at` and `starts_at` are the earliest it can be over and the latest it can begin, `length_s` how long it takes.
     """
 
     id: UUID
@@ -189,6 +189,7 @@ class OwnOrder(Struct, frozen=True, forbid_unknown_fields=True):
     to_at: Instant
     over_at: Instant
     starts_at: Instant
+    length_s: int
     rests_after_meals: bool
 
 

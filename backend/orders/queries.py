@@ -239,7 +239,7 @@ async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date
         """SELECT o.id, o.plan_on, o.kind, coalesce(s.from_at, o.window_from) AS from_at,
                   coalesce(s.to_at, o.latest_at + make_interval(secs => d.duration_s)) AS to_at,
                   coalesce(s.to_at, o.window_from + make_interval(secs => d.duration_s)) AS over_at,
-                  coalesce(s.from_at, o.latest_at) AS starts_at,
+                  coalesce(s.from_at, o.latest_at) AS starts_at, d.duration_s AS length_s,
                   'meal_to_bath_gap_s' = ANY (v.rules) AS rests_after_meals
            FROM orders o JOIN catalogue_versions v ON v.id = o.catalogue_version_id
            JOIN LATERAL (SELECT max(duration_s) AS duration_s FROM order_seats WHERE order_id = o.id) d ON true

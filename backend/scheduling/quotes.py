@@ -89,21 +89,34 @@ def turns(day: Day, wanted: Wanted, *, tied: bool = False) -> list[Turn]:
     soft one, whose time follows from its links (`tied`), only needs room for the one behind the other.
     """
     asked = [wanted.link] if wanted.link else []
+    first, last = _beside_the_past(day, wanted)
     others = sorted((n for n in wanted.neighbours if wanted.link is None or n.order_id != wanted.link.order_id),
                     key=lambda n: n.from_at)  # fmt: skip
     length = max(seat.duration_s for seat in wanted.seats)
     found: list[Turn] = []
     for turn in range(len(others) + 1):
         lo = max((day.seconds(n.over_at if tied else n.to_at) + n.gap_before_s for n in others[:turn]), default=0)
+        lo = max(lo, first)
         hi = min(
             (day.seconds(n.starts_at if tied else n.from_at) - n.gap_after_s - length for n in others[turn:]),
             default=_FAR_S,
         )
+        hi = min(hi, last)
         links = [WantedLink(n.order_id, n.gap_before_s) for n in others[:turn]]
         links += [WantedLink(n.order_id, n.gap_after_s, follows=False) for n in others[turn:]]
         if lo <= hi:
             found.append(Turn(lo, hi, asked + links))
     return found
+
+
+def _beside_the_past(day: Day, wanted: Wanted) -> tuple[int, int]:
+    """First and last start beside the order to follow, where that is over: no visit of the day holds its link any more."""
+    link = wanted.link
+    over = next((n.to_at for n in wanted.neighbours if link is not None and n.order_id == link.order_id), None)
+    if link is None or over is None or any(visit.id == str(link.order_id) for visit in day.problem.visits):
+        return 0, _FAR_S
+    over_s = day.seconds(over)
+    return over_s + link.min_gap_s, _FAR_S if link.max_gap_s is None else over_s + link.max_gap_s
 
 
 async def read_day(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date) -> Reading:

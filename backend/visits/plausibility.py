@@ -14,7 +14,6 @@ from backend.visits.model import DOUBTS, NOTES, Earlier, Flag, Kind, Limits, Mom
 
 _DEGREES: Final = (180.0, 90.0)  # longitude, latitude
 AT_A_PLACE: Final = (Kind.CHECK_IN, Kind.CHECK_OUT, Kind.PICK_UP, Kind.HAND_OVER)
-_PRESENT: Final = frozenset({Kind.CHECK_IN, Kind.CHECK_OUT, Kind.HAND_OVER})
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -66,7 +65,7 @@ def judge(facts: Facts, limits: Limits) -> list[Flag]:
         Flag.TWO_PLACES: facts.elsewhere or _too_fast(facts, limits),
         Flag.OUT_OF_RANGE: _out_of_range(facts, limits),
         Flag.NO_PICK_UP: facts.fits and facts.kind is Kind.HAND_OVER and facts.pick_up_due,
-        Flag.NO_POSITION: facts.kind in _PRESENT and facts.report.x is None and facts.place.geometry != "none",
+        Flag.NO_POSITION: facts.kind in AT_A_PLACE and facts.report.x is None and facts.place.geometry != "none",
         Flag.OFFLINE: facts.report.offline,
         Flag.DEVICE_CLOCK: _clock_is_wrong(facts.moment, limits),
     }

@@ -172,7 +172,7 @@ async def _judge(city: City, honesty: float) -> tuple[int, int]:
             assert len(came) == len(left) == (2 if order["kind"] == "bath" else 1)
             assert min(left) - max(came) >= timedelta(minutes=22)
             assert min(came) >= order["window_from"] - timedelta(minutes=30)
-        at_the_door = [r["distance_m"] for r in mine if r["counts"] and r["kind"] not in {"en_route", "pick_up"}]
+        at_the_door = [r["distance_m"] for r in mine if r["counts"] and r["kind"] != "en_route"]
         assert all(metres is not None and metres <= 300 for metres in at_the_door)
     completed = {order["id"] for order in orders if order["status"] == "completed"}
     for visits in spans.values():

@@ -281,7 +281,10 @@ async def test_after_a_hand_over_the_courier_stands_at_that_door(city: City, *, 
     await _step(courier, meal, "en-route", "en_route")
     await city.clock(at(9, 35))
     if reported:
-        await _step(courier, meal, "pick-up", "en_route")
+        kitchen = await city.sql(
+            "SELECT p.x, p.y FROM orders o JOIN places p ON p.id = o.pickup_place_id WHERE o.id = $1", UUID(meal["id"])
+        )
+        await _step(courier, meal, "pick-up", "en_route", **kitchen[0])
         await city.clock(at(9, 50))
     door = await city.door(meal["id"])
     await _step(courier, meal, "hand-over", "completed" if reported else "exception", **door)
