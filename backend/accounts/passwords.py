@@ -32,10 +32,8 @@ async def sign_in_by_password(signing: SigningIn, address: Address, proof: Passw
     """Turn a right password and one-time password into a session. Raises sign_in_failed, too_many_requests."""
     hashing, limiter = signing.hashing, signing.limiter
     totp = proofs.typed_code(proof.totp)
-    if proof.totp and totp is None:
-        raise DomainError(
-            "sign_in_failed"
-        )  # a slip of the hand, whatever the password: nothing is told and nothing counted
+    if proof.totp and totp is None:  # a slip of the hand, whatever the password: nothing is told and nothing counted
+        raise DomainError("sign_in_failed")
     if not hashing.has_room(proven=False) and not hashing.has_room(proven=True):
         raise refused(1, "Many people sign in just now.")
     async with signing.database.unit_of_work(SYSTEM) as connection:

@@ -91,9 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Hand on what came, of a head never more than its limit."""
         if self._leaving:
-            self._unread_bytes += len(data)
-            if self._unread_bytes > self._limits.unread_bytes:
-                self.transport.close()
+            self._throw_away(data)
             return
         if self._in_head and self._head_bytes == 0:
             self._begins()
@@ -141,9 +139,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Take a part of the body; nobody reads it any more when the request was answered before."""
         super().on_body(body)
         if self._is_idle():
-            self._unread_bytes += len(body)
-            if self._unread_bytes > self._limits.unread_bytes:
-                self.transport.close()
+            self._throw_away(body)
+
+    def _throw_away(self, data: bytes) -> None:
+        """Count what came after the answer, and hang up on too much of it."""
+        self._unread_bytes += len(data)
+        if self._unread_bytes > self._limits.unread_bytes:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """The whole request is here: it is our turn."""

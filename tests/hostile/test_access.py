@@ -30,7 +30,7 @@ from tests.support.access import (
     Thing,
 )
 from tests.support.city import Caller, City, at
-from tests.support.effort import FULL
+from tests.support.effort import FULL, tell
 from tests.support.feeds import Reader, reading
 from tests.support.households import LATE_MORNING, MEAL, NOON, REHAB, House, told, two_houses
 from tests.support.people import served, settings
@@ -270,7 +270,7 @@ async def _step(askers: Askers, order_id: str, *due: str) -> None:
             if "{offer_id}" not in route or (await askers.own.thing(order_id)).offer_id:
                 await askers.all_ask(route, order_id, foreign_only=True)
         await askers.all_ask("GET /v1/orders", order_id)
-        print(f"{state}: asked")  # noqa: T201
+        tell(f"{state}: asked")
     for command in due:
         what = "offers/{offer_id}" if command in {"accept", "decline"} else "orders/{order_id}"
         await askers.all_ask(f"POST /v1/{what}/{command}", order_id)

@@ -16,7 +16,7 @@ from backend.core.clock import city_date
 from backend.processes.embedded import Embedded
 from tests.support import life
 from tests.support.city import TIME_ZONE, Caller, City, at
-from tests.support.effort import SEED, announce, effort
+from tests.support.effort import SEED, announce, effort, tell
 from tests.support.life import Seen, expected
 from tests.support.orphans import orphans, overdue
 from tests.support.people import consent, person
@@ -374,5 +374,5 @@ def test_how_much_of_the_table_was_walked():
     if not _visited:
         pytest.skip("no walk was run before")
     cells = len(life.PEOPLE) * (len(life.COMMANDS) + 1) * len(_states)
-    print(f"visited {len(_visited)} of {cells} cells (person, command, state) in states {sorted(_states)}")  # noqa: T201
+    tell(f"visited {len(_visited)} of {cells} cells (person, command, state) in states {sorted(_states)}")
     assert {"held", "placed", "offered", "accepted", "cancelled"} <= _states

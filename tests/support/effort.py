@@ -16,4 +16,9 @@ def effort(short: int, full: int) -> int:
 
 def announce(what: str) -> None:
     """Print the seed, so that a failure can be repeated with YINLING_SEED."""
-    sys.stdout.write(f"{what}: YINLING_SEED={SEED}\n")
+    tell(f"{what}: YINLING_SEED={SEED}")
+
+
+def tell(line: str) -> None:
+    """Say how far a long run has come."""
+    sys.stdout.write(f"{line}\n")
