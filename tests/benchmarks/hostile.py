@@ -37,6 +37,9 @@ from backend.simulation.report import share
 
 _ATTACKER = "127.0.0.2"
 _SEED, _HOUR, _OTHERS, _PAUSE_S = 7, 9, 6, 0.1
+_COMES_IN_EVERY_S = (
+    1.1  # a session gets one ticket a second for long; who asks more often is told to wait, attacked or not
+)
 _AT_ONCE, _MOST_SOCKETS = 50, 900
 _PHONE = "+86139{:08d}"
 
@@ -119,7 +122,7 @@ async def _come_in(api: Api) -> None:
         await socket.recv()
 
 
-async def _live(api: Api, resident_id: str, waited: Waited, until: float) -> None:
+async def _look(api: Api, resident_id: str, waited: Waited, until: float) -> None:
     while time.monotonic() < until:
         await _timed(waited, "the board", api.get("/board/live"))
         await _timed(waited, "own orders", api.get("/v1/orders"))
@@ -128,8 +131,13 @@ async def _live(api: Api, resident_id: str, waited: Waited, until: float) -> Non
             "a quote",
             api.post("/v1/quotes", {"resident_id": resident_id, "item_code": "rehab-home", "days": 1}),
         )
-        await _timed(waited, "coming in live", _come_in(api))
         await asyncio.sleep(_PAUSE_S)
+
+
+async def _keep_coming_in(api: Api, waited: Waited, until: float) -> None:
+    while time.monotonic() < until:
+        await _timed(waited, "coming in live", _come_in(api))
+        await asyncio.sleep(_COMES_IN_EVERY_S)
 
 
 class _Bare(Api):
@@ -144,7 +152,12 @@ class _Bare(Api):
 async def _measured(others: Sequence[tuple[Api, str]], seconds: float) -> Waited:
     waited: Waited = {}
     until = time.monotonic() + seconds
-    await asyncio.gather(*(_live(api, resident_id, waited, until) for api, resident_id in others))
+    looking = (_look(api, resident_id, waited, until) for api, resident_id in others)
+    coming_in = (_keep_coming_in(api, waited, until) for api, _ in others)
+    before = sum(api.traffic.retries for api, _ in others)
+    await asyncio.gather(*looking, *coming_in)
+    if again := sum(api.traffic.retries for api, _ in others) - before:
+        sys.stdout.write(f"{again} of the requests below were refused or lost at first; their pauses count\n")
     return waited
 
 
