@@ -1,7 +1,8 @@
 """The feed: events in the order their transactions became visible, read from a cursor that loses none.
 
 A serial number is no cursor: numbers are drawn before commit, so a reader that has seen 7 may meet 6 later. The order
-here is (transaction, number), and only transactions older than every one still running are shown.
+here is (transaction, number), and only transactions older than every one that still runs in this database are shown:
+`feed_horizon()` in the schema, which knows why transactions of the server's other databases need not be waited for.
 """
 
 from datetime import datetime
@@ -60,7 +61,7 @@ async def head(connection: Connection) -> Cursor:
     return await one(
         connection,
         Cursor,
-        """SELECT epoch, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS xid, $1::bigint AS number
+        """SELECT epoch, feed_horizon()::text::bigint - 1 AS xid, $1::bigint AS number
            FROM feed_epoch""",
         _LAST_NUMBER,
     )
@@ -73,7 +74,7 @@ async def read_feed(connection: Connection, after: Cursor, limit: int) -> list[F
         FeedRow,
         """SELECT f.epoch, e.xid::text::bigint AS xid, e.id, e.at, e.type, e.v, e.keys, e.data
            FROM events e, feed_epoch f
-           WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+           WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.xid < (SELECT feed_horizon())
              AND f.epoch = $3
            ORDER BY e.xid, e.id LIMIT $4""",
         str(after.xid),
@@ -90,7 +91,7 @@ async def newest(connection: Connection, limit: int) -> list[FeedRow]:
         FeedRow,
         """SELECT f.epoch, e.xid::text::bigint AS xid, e.id, e.at, e.type, e.v, e.keys, e.data
            FROM events e, feed_epoch f
-           WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot())
+           WHERE e.xid < (SELECT feed_horizon())
            ORDER BY e.xid DESC, e.id DESC LIMIT $1""",
         limit,
     )
@@ -104,7 +105,7 @@ async def newest_cursor(connection: Connection) -> Cursor | None:
         Cursor,
         """SELECT f.epoch, e.xid::text::bigint AS xid, e.id AS number
            FROM events e, feed_epoch f
-           WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot())
+           WHERE e.xid < (SELECT feed_horizon())
            ORDER BY e.xid DESC, e.id DESC LIMIT 1""",
     )
 

@@ -1,4 +1,4 @@
-"""A server of its own for tests of the feed (an open write anywhere in a cluster holds its feed back), and a reader."""
+"""A server of its own for tests of the feed (whose load delays nobody else's feed), and a reader."""
 
 import asyncio
 from collections.abc import AsyncIterator
