@@ -225,6 +225,7 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
         _from(_DECIDED, S.COMPLETED) | _from(_DECIDED, S.REJECTED) | {(S.DISPUTED, S.EXCEPTION)},
     ),
     C.AGREE_BY_SILENCE: Rule(_SYSTEM, _DONE, _WORD),
+    C.DOUBT: Rule(_SYSTEM, frozenset({S.COMPLETED}), frozenset({(S.COMPLETED, S.EXCEPTION)})),
 }  # fmt: skip
 
 TIMERS: Final[Mapping[str, frozenset[OrderStatus]]] = {

@@ -83,6 +83,7 @@ class Command(StrEnum):
     DISPUTE = "dispute"
     RESOLVE = "resolve"  # an operator decides what a doubted or disputed visit was
     AGREE_BY_SILENCE = "agree_by_silence"
+    DOUBT = "doubt"  # what was completed is contradicted by what was reported elsewhere later
 
 
 class Side(StrEnum):

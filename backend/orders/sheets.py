@@ -16,13 +16,14 @@ from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries, seat_queries
 from backend.orders.actions import move, move_seats
+from backend.orders.doubting import doubt_others
 from backend.orders.lifecycle import begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
-from backend.orders.visiting import end_of_care
+from backend.orders.visiting import contradicted_elsewhere, end_of_care
 from backend.scheduling import queries as scheduling
 from backend.visits import plausibility
 from backend.visits import queries as visits
-from backend.visits.model import Attendance, Flag, Kind, Report
+from backend.visits.model import Attendance, Flag, Kind, Moment, Report
 
 S = OrderStatus
 C = Command
@@ -91,20 +92,24 @@ async def _store(
     planned = await scheduling.start_of(connection, order.id)
     earliest_at = min(order.window_from, planned[0]) if planned else order.window_from
     began_at = max(entry.came_at for entry in said.values())
+    now = await queries.care_now(connection)
     found: dict[str, None] = {}
+    contradicted: dict[UUID, list[UUID]] = {}
     for seat in crew:
         entry = said[seat.worker_id]
+        mine = [Moment(now, entry.came_at, offline=True), Moment(now, entry.left_at, offline=True)]
+        others = await contradicted_elsewhere(connection, seat.worker_id, order.id, mine, figures)
         flags = plausibility.judge_sheet(
             entry.came_at, entry.left_at, began_at, earliest_at,
-            await visits.seat_duration(connection, order.id, seat.seat), figures,
-            elsewhere=await visits.elsewhere_between(
-                connection, seat.worker_id, order.id, entry.came_at, entry.left_at
-            ),
+            await visits.seat_duration(connection, order.id, seat.seat), figures, elsewhere=bool(others),
         )  # fmt: skip
+        for other in others:
+            contradicted.setdefault(other.order_id, []).append(other.record_id)
         for kind, at, tasks in ((Kind.CHECK_IN, entry.came_at, []), (Kind.CHECK_OUT, entry.left_at, entry.tasks)):
             await visits.insert_record(
                 connection, order.id, seat.worker_id, seat.id, kind, Report(device_at=at, tasks=tasks, offline=True),
                 distance_m=None, flags=[flag.value for flag in flags[kind]], counts=True, entered_by=keyed_by,
             )  # fmt: skip
             found |= dict.fromkeys(flag.value for flag in flags[kind])
+    await doubt_others(connection, order, contradicted)
     return list(found)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from backend.catalogue.model import MEAL
 from backend.database.pool import Connection
-from backend.orders import offer_queries, queries
+from backend.orders import doubting, offer_queries, queries
 from backend.orders.actions import free_stops, give_up, lapse, move, move_seats_in
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus, Timer
@@ -84,6 +84,7 @@ HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {
     "missed_due": _missed_due,
     "missing_out": _missing_out,
     "acceptance_due": _acceptance_due,
+    doubting.TIMER: doubting.doubt,
 }
 
 __all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "lock_for", "tidy"]

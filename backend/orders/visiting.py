@@ -19,21 +19,19 @@ from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries, seat_queries, timer_queries
 from backend.orders.actions import move, move_seats
+from backend.orders.doubting import OPEN_TO_DOUBT, doubt_others
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
 from backend.orders.reviewing import end_without_word
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
-from backend.visits import plausibility
+from backend.visits import plausibility, whereabouts
 from backend.visits import queries as visits
-from backend.visits.model import Earlier, Flag, Kind, Moment, Report
+from backend.visits.model import Earlier, Flag, Kind, Limits, Moment, Report, Told
 
 S = OrderStatus
 W = AssignmentStatus
 C = Command
-_OPEN_TO_DOUBT: Final = frozenset(
-    {S.ACCEPTED, S.EN_ROUTE, S.ARRIVED, S.IN_SERVICE, S.NO_ACCESS, S.AWAITING_ACCEPTANCE, S.DISPUTED, S.EXCEPTION}
-)
 
 
 class Taken(Struct, frozen=True):
@@ -52,14 +50,17 @@ class Scene(Struct, frozen=True):
     crew: Sequence[Assignment]
     earlier: Sequence[Earlier]
 
-    def came_at(self) -> datetime | None:
-        """When this worker was received at the door."""
-        mine = [e for e in self.earlier if e.assignment_id == self.mine.id and e.kind is Kind.CHECK_IN]
-        return mine[-1].moment.received_at if mine else None
+    def fetched_by(self, at: datetime) -> bool:
+        """Whether this worker's meal had been fetched by an instant, as far as they have reported it."""
+        return any(e.kind is Kind.PICK_UP and e.moment.happened_at <= at for e in self.own())
+
+    def own(self) -> list[Earlier]:
+        """What counted of this worker's reports from this seat."""
+        return [e for e in self.earlier if e.assignment_id == self.mine.id]
 
     def said(self, kind: Kind) -> int:
         """How often this worker has reported that from this seat, and it counted."""
-        return sum(e.assignment_id == self.mine.id and e.kind is kind for e in self.earlier)
+        return sum(e.kind is kind for e in self.own())
 
 
 async def take(
@@ -83,17 +84,19 @@ async def take(
         begun = city_date(now, zone_info) >= order.plan_on
         command = _command(scene, kind) if scene and begun else None
         moment = Moment(now, report.device_at, report.offline)
-        facts = await _facts(
-            connection, order, kind, principal.worker_id, report, moment, scene, begun, command is not None
-        )
         figures = await visits.limits(connection)
+        facts = await _facts(
+            connection, order, kind, principal.worker_id, report, moment, scene, begun, command is not None, figures
+        )
         flags = plausibility.judge(facts, figures)
         await visits.insert_record(
             connection, order_id, principal.worker_id, mine.id if mine else None, kind, report,
             distance_m=plausibility.distance_m(facts), flags=[flag.value for flag in flags], counts=command is not None,
         )  # fmt: skip
-        if mine and mine.status is not W.PROPOSED and order.status in _OPEN_TO_DOUBT:
+        if mine and mine.status is not W.PROPOSED and order.status in OPEN_TO_DOUBT:
             order = await queries.add_flags(connection, order, plausibility.doubts(flags, figures))
+        if command is not None:
+            await doubt_others(connection, order, plausibility.contradicted(facts, figures))
         if scene is not None and command is not None:
             order = await _FOLLOW[command](connection, Scene(order, scene.mine, crew, scene.earlier))
         return Taken(order, command is not None, flags)
@@ -109,6 +112,7 @@ async def _facts(
     scene: Scene | None,
     begun: bool,
     fits: bool,
+    figures: Limits,
 ) -> plausibility.Facts:
     """Everything the report is held against. Raises invalid_request (400) for a position on no scale."""
     where = order.pickup_place_id if kind is Kind.PICK_UP else None
@@ -116,8 +120,9 @@ async def _facts(
     plausibility.check_readable(report, place.geometry)
     planned = await scheduling.start_of(connection, order.id)
     earlier = scene.earlier if scene else []
-    since = scene.came_at() if scene and kind is Kind.CHECK_OUT else None
     at_a_place = kind in plausibility.AT_A_PLACE
+    came = [e.moment for e in scene.own() if e.kind is Kind.CHECK_IN] if scene and kind is Kind.CHECK_OUT else []
+    mine = [*came, moment] if at_a_place else []
     return plausibility.Facts(
         kind=kind,
         report=report,
@@ -127,13 +132,23 @@ async def _facts(
         ready_at=order.ready_at,
         planned_s=await visits.seat_duration(connection, order.id, scene.mine.seat) if scene else 0,
         earlier=earlier,
-        last=await visits.last_seen(connection, worker_id) if at_a_place else None,
-        elsewhere=at_a_place and await visits.elsewhere(connection, worker_id, order.id, since),
-        pick_up_due=order.pickup_place_id is not None and (scene is None or not scene.said(Kind.PICK_UP)),
+        around=await visits.seen_around(connection, worker_id, moment.happened_at) if at_a_place else [],
+        elsewhere=await contradicted_elsewhere(connection, worker_id, order.id, mine, figures),
+        pick_up_due=order.pickup_place_id is not None and (scene is None or not scene.fetched_by(moment.happened_at)),
         seat=scene.mine.id if scene else None,
         day_begun=begun,
         fits=fits,
     )
+
+
+async def contradicted_elsewhere(
+    connection: Connection, worker_id: UUID, order_id: UUID, mine: Sequence[Moment], figures: Limits
+) -> list[Told]:
+    """What a worker reported of other visits that cannot be true if `mine` are."""
+    if not mine:
+        return []
+    others = await visits.told_elsewhere(connection, worker_id, order_id, whereabouts.since(mine, figures))
+    return whereabouts.contradicted(mine, others, figures)
 
 
 def _command(scene: Scene, kind: Kind) -> Command | None:

@@ -107,9 +107,23 @@ class Earlier(Struct, frozen=True, forbid_unknown_fields=True):
     moment: Moment
 
 
-class Sighting(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a worker was last, at any order."""
+class Told(Struct, frozen=True, forbid_unknown_fields=True):
+    """A report of one worker at any order that counted there; `under_way` where that visit still goes on."""
 
+    record_id: UUID
+    order_id: UUID
+    assignment_id: UUID
+    kind: Kind
+    moment: Moment
+    under_way: bool
+
+
+class Sighting(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a worker was, at any order, by a report that counted there or not."""
+
+    record_id: UUID
+    order_id: UUID
+    counts: bool
     at: Place
     accuracy_m: float | None
     moment: Moment

@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from backend.core.errors import DomainError
 from backend.core.geo import sphere_m
-from backend.visits.model import DOUBTS, NOTES, Earlier, Flag, Kind, Limits, Moment, Place, Report, Sighting
+from backend.visits.model import DOUBTS, NOTES, Earlier, Flag, Kind, Limits, Moment, Place, Report, Sighting, Told
+from backend.visits.whereabouts import believable
 
 _DEGREES: Final = (180.0, 90.0)  # longitude, latitude
 AT_A_PLACE: Final = (Kind.CHECK_IN, Kind.CHECK_OUT, Kind.PICK_UP, Kind.HAND_OVER)
@@ -28,8 +29,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     planned_s: int
     earlier: Sequence[Earlier]  # of the whole crew, on this order, what counted
     seat: UUID | None  # which of them are the reporting worker's own
-    last: Sighting | None
-    elsewhere: bool  # the worker is, or was meanwhile, in another visit
+    around: Sequence[Sighting]  # where the worker was seen just before and, by what is sent later, just after
+    elsewhere: Sequence[Told]  # what the worker reported of other visits and this report contradicts
     pick_up_due: bool  # the meal has to be fetched first
     day_begun: bool
     fits: bool  # whether the order is in a state for it
@@ -62,7 +63,7 @@ def judge(facts: Facts, limits: Limits) -> list[Flag]:
         Flag.OUT_OF_ORDER: facts.seat is not None and facts.day_begun and not facts.fits and not _said_before(facts),
         Flag.TOO_EARLY: _too_early(facts, limits),
         Flag.TOO_SHORT: facts.fits and _too_short(facts, limits),
-        Flag.TWO_PLACES: facts.elsewhere or _too_fast(facts, limits),
+        Flag.TWO_PLACES: bool(facts.elsewhere) or any(_too_fast(facts, seen, limits) for seen in facts.around),
         Flag.OUT_OF_RANGE: _out_of_range(facts, limits),
         Flag.NO_PICK_UP: facts.fits and facts.kind is Kind.HAND_OVER and facts.pick_up_due,
         Flag.NO_POSITION: facts.kind in AT_A_PLACE and facts.report.x is None and facts.place.geometry != "none",
@@ -98,6 +99,21 @@ def judge_sheet(
         },
     }
     return {kind: [flag for flag, stands in flags.items() if stands] for kind, flags in found.items()}
+
+
+def contradicted(facts: Facts, limits: Limits) -> dict[UUID, list[UUID]]:
+    """Return the reports of other orders that this one speaks against, by order.
+
+    Which of two is made up nobody can know. But a position that is wrong by itself, far from the door it belongs to,
+    says nothing against a report made at its own.
+    """
+    found: dict[UUID, list[UUID]] = {}
+    for told in facts.elsewhere:
+        found.setdefault(told.order_id, []).append(told.record_id)
+    for seen in facts.around if not _out_of_range(facts, limits) else ():
+        if seen.counts and _too_fast(facts, seen, limits):
+            found.setdefault(seen.order_id, []).append(seen.record_id)
+    return found
 
 
 def doubts(flags: Sequence[Flag], limits: Limits) -> list[str]:
@@ -138,18 +154,18 @@ def _too_short(facts: Facts, limits: Limits) -> bool:
     return min(lasted).total_seconds() < limits.min_share * facts.planned_s
 
 
-def _too_fast(facts: Facts, limits: Limits) -> bool:
-    """From where the worker was last, nobody gets here in this time; two positions may each be wrong by a radius."""
-    report, last = facts.report, facts.last
-    if facts.kind not in AT_A_PLACE or report.x is None or report.y is None or last is None:
+def _too_fast(facts: Facts, seen: Sighting, limits: Limits) -> bool:
+    """Between here and where the worker was seen, nobody travels in this time; each position may be wrong by a radius."""
+    report = facts.report
+    if facts.kind not in AT_A_PLACE or report.x is None or report.y is None:
         return False
-    if last.at.geometry != facts.place.geometry:
+    if seen.at.geometry != facts.place.geometry:
         return False
-    distance = metres(last.at, report.x, report.y)
+    distance = metres(seen.at, report.x, report.y)
     if distance is None:
         return False
-    unsure = 2 * limits.radius_m + _allowance(report.accuracy_m, limits) + _allowance(last.accuracy_m, limits)
-    seconds = abs((facts.moment.happened_at - last.moment.happened_at).total_seconds())
+    unsure = 2 * limits.radius_m + _allowance(report.accuracy_m, limits) + _allowance(seen.accuracy_m, limits)
+    seconds = abs((facts.moment.happened_at - seen.moment.happened_at).total_seconds())
     return distance - unsure > limits.max_travel_mps * seconds
 
 
@@ -171,8 +187,4 @@ def _allowance(accuracy_m: float | None, limits: Limits) -> float:
 
 
 def _clock_is_wrong(moment: Moment, limits: Limits) -> bool:
-    if moment.device_at is None:
-        return False
-    behind_s = (moment.received_at - moment.device_at).total_seconds()
-    patience_s = limits.offline_back_s if moment.offline else limits.device_clock_s
-    return behind_s > patience_s or behind_s < -limits.device_clock_s
+    return moment.device_at is not None and not believable(moment, limits)

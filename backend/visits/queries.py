@@ -10,7 +10,20 @@ import msgspec
 from backend.database.pool import Connection
 from backend.database.rows import execute, one, value
 from backend.rules.queries import RuleMissingError, figures, limit
-from backend.visits.model import Earlier, Kind, Limits, Moment, Place, Record, Report, Side, Sighting, Statement
+from backend.visits.model import (
+    Earlier,
+    Flag,
+    Kind,
+    Limits,
+    Moment,
+    Place,
+    Record,
+    Report,
+    Side,
+    Sighting,
+    Statement,
+    Told,
+)
 
 _FIGURES: Final = "visit_"
 T = TypeVar("T")
@@ -91,57 +104,73 @@ async def earlier(connection: Connection, assignment_ids: Sequence[UUID]) -> lis
     ]
 
 
-async def last_seen(connection: Connection, worker_id: UUID) -> Sighting | None:
-    """Where a worker last was at a place, whatever the order; on the way does not tell a place."""
-    row = await connection.fetchrow(
-        """SELECT p.geometry, r.x, r.y, r.accuracy_m, r.received_at, r.device_at, r.offline
-           FROM visit_records r JOIN orders o ON o.id = r.order_id JOIN places p ON p.id = o.place_id
-           WHERE r.worker_id = $1 AND r.kind <> 'en_route' AND r.x IS NOT NULL
-           ORDER BY r.received_at DESC, r.id DESC LIMIT 1""",
-        worker_id,
-    )
-    if row is None:
-        return None
-    at = Place(row["geometry"], row["x"], row["y"])
-    return Sighting(at, row["accuracy_m"], Moment(row["received_at"], row["device_at"], row["offline"]))
+async def seen_around(connection: Connection, worker_id: UUID, at: datetime) -> list[Sighting]:
+    """Where a worker was at a place just before an instant and just after it, whatever the order, by when it happened.
+
+    On the way does not tell a place, and what was seen a day before says nothing of how fast somebody came.
+    """
+    rows = await connection.fetch(
+        """WITH seen AS (
+               SELECT r.id, r.order_id, r.counts, p.geometry, r.x, r.y, r.accuracy_m, r.received_at, r.device_at, r.offline,
+                      CASE WHEN r.offline THEN least(r.device_at, r.received_at) ELSE r.received_at END AS happened_at
+               FROM visit_records r JOIN orders o ON o.id = r.order_id JOIN places p ON p.id = o.place_id
+               WHERE r.worker_id = $1 AND r.kind <> 'en_route' AND r.x IS NOT NULL
+                 AND r.received_at >= $2::timestamptz - interval '1 day')
+           (SELECT * FROM seen WHERE happened_at <= $2 ORDER BY happened_at DESC, received_at DESC, id DESC LIMIT 1)
+           UNION ALL (SELECT * FROM seen WHERE happened_at > $2 ORDER BY happened_at, received_at, id LIMIT 1)""",
+        worker_id, at,
+    )  # fmt: skip
+    return [
+        Sighting(
+            row["id"], row["order_id"], row["counts"], Place(row["geometry"], row["x"], row["y"]), row["accuracy_m"],
+            Moment(row["received_at"], row["device_at"], row["offline"]),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
-async def elsewhere(connection: Connection, worker_id: UUID, order_id: UUID, since: datetime | None) -> bool:
-    """Whether a worker is in another visit now, or was at another order's place since an instant."""
-    return await value(
-        connection,
-        """SELECT EXISTS (SELECT FROM visit_records r JOIN orders o ON o.id = r.order_id
-                          JOIN assignments a ON a.id = r.assignment_id
-                          WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts AND r.kind = 'check_in'
-                            AND a.status = 'checked_in' AND o.status IN ('arrived', 'in_service'))
-               OR EXISTS (SELECT FROM visit_records r
-                          WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts AND r.entered_by IS NULL
-                            AND r.kind IN ('check_in', 'pick_up', 'hand_over') AND r.received_at >= $3)""",
+async def told_elsewhere(connection: Connection, worker_id: UUID, order_id: UUID, since: datetime) -> list[Told]:
+    """What counted of a worker's reports at the places of other orders, of visits that go on or were told of since then.
+
+    On paper or by phone, and also from a seat the worker has left since: they were there.
+    """
+    rows = await connection.fetch(
+        """SELECT r.id, r.order_id, r.assignment_id, r.kind, r.received_at, r.device_at, r.offline,
+                  a.status = 'checked_in' AND o.status IN ('arrived', 'in_service') AS under_way
+           FROM visit_records r JOIN assignments a ON a.id = r.assignment_id JOIN orders o ON o.id = r.order_id
+           WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts AND r.kind <> 'en_route'
+             AND (r.assignment_id IN (SELECT assignment_id FROM visit_records
+                                      WHERE worker_id = $1 AND counts AND received_at >= $3)
+                  OR (a.status = 'checked_in' AND o.status IN ('arrived', 'in_service')))
+           ORDER BY r.received_at, r.id""",
         worker_id, order_id, since,
+    )  # fmt: skip
+    return [
+        Told(
+            row["id"], row["order_id"], row["assignment_id"], Kind(row["kind"]),
+            Moment(row["received_at"], row["device_at"], row["offline"]), row["under_way"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def flag_records(connection: Connection, record_ids: Sequence[UUID], flag: Flag) -> None:
+    """Let what a later report has shown stand on earlier ones; what they say stays as it was said."""
+    await execute(
+        connection,
+        "UPDATE visit_records SET flags = flags || $2::text WHERE id = ANY ($1) AND $2 <> ALL (flags)",
+        list(record_ids), flag.value,
     )  # fmt: skip
 
 
-async def elsewhere_between(
-    connection: Connection, worker_id: UUID, order_id: UUID, from_at: datetime, to_at: datetime
-) -> bool:
-    """Whether a worker was in another visit at any moment of a span, by what counted there, on paper or by phone.
-
-    A visit that is still under way goes on; one whose end nobody reported is known for its beginning only.
-    """
+async def crew_is_flagged(connection: Connection, order_id: UUID, flag: Flag) -> bool:
+    """Whether a flag stands on a report of somebody who carried an order out, or is said to on paper."""
     return await value(
         connection,
-        """SELECT EXISTS (
-               SELECT FROM (
-                   SELECT r.assignment_id, min(CASE WHEN r.offline THEN r.device_at ELSE r.received_at END)
-                              FILTER (WHERE r.kind IN ('check_in', 'pick_up', 'hand_over')) AS came_at,
-                          max(CASE WHEN r.offline THEN r.device_at ELSE r.received_at END)
-                              FILTER (WHERE r.kind IN ('check_out', 'hand_over')) AS left_at
-                   FROM visit_records r WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts
-                   GROUP BY r.assignment_id) v
-               JOIN assignments a ON a.id = v.assignment_id
-               WHERE v.came_at < $4 AND $3 < coalesce(
-                   v.left_at, CASE WHEN a.status = 'checked_in' THEN yinling_now() ELSE v.came_at END))""",
-        worker_id, order_id, from_at, to_at,
+        """SELECT EXISTS (SELECT FROM visit_records r JOIN assignments a ON a.id = r.assignment_id
+                          WHERE r.order_id = $1 AND r.counts AND $2 = ANY (r.flags)
+                            AND a.status NOT IN ('declined', 'replaced', 'withdrawn'))""",
+        order_id, flag.value,
     )  # fmt: skip
 
 

@@ -41,8 +41,10 @@ BY_CLOCK: Final = frozenset({
     ("offered", "unserved"), ("manual", "unserved"), ("accepted", "missed"), ("en_route", "missed"),
     ("accepted", "aborted"), ("en_route", "aborted"), ("arrived", "manual"), ("in_service", "awaiting_acceptance"),
     ("in_service", "completed"), ("in_service", "exception"), ("awaiting_acceptance", "completed"),
-    ("awaiting_acceptance", "exception"),
+    ("awaiting_acceptance", "exception"), ("completed", "exception"),
 })  # fmt: skip
+BY_A_REPORT_ELSEWHERE: Final = frozenset({("completed", "exception")})
+"""What a report on another order may do to an order: its worker cannot have been at both."""
 BY_DISPATCH: Final = frozenset({("placed", "offered"), ("placed", "accepted"), ("placed", "manual")})
 BY_A_LATE_REPORT: Final = frozenset(
     (before, "exception") for before in (*WAITING, *ON_THE_WAY, "missed", "cancelled", "unserved")
