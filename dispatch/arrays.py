@@ -30,8 +30,9 @@ from dispatch.engine.day import (
 from dispatch.plan import Kind, Plan, Stop
 from dispatch.problem import Link, Problem, Shift, Visit, Weights, Worker
 from dispatch.sharing import Unit, busy_s, keep_begun, shared_out, stretched, units_of, uses_of
+from dispatch.standing import Standing, standing_of
 from dispatch.suiting import Node, fits_of, wishes_of
-from dispatch.timing import ease, free_again, not_before
+from dispatch.timing import ease, not_before
 
 _NEIGHBOURS = 200
 MOST_KINDS: Final = 4  # of equipment for one visit; the search remembers so many places beside four seats
@@ -169,6 +170,7 @@ class Reader:
         self.by_id = {visit.id: visit for visit in problem.visits}
         self.away = max((len(matrix) for matrix in problem.travel.values()), default=0)
         self.shares = even_shares(problem) if problem.weights.uneven else {}
+        self._stands: dict[str, Standing] = {}
         self._locked: dict[str, list[Stop]] = {}
         for route in begun.values():
             for stop in route:
@@ -278,10 +280,11 @@ class Reader:
             alike = _numbered([self._class(worker, fits[:, i].tobytes(), wish[:, i : i + 1].tobytes())
                                for i, worker in enumerate(workers)])  # fmt: skip
         for i, worker in enumerate(workers):
+            stand, simple = self._stand(worker), len(shifts[i]) == 1 and not rests[i]
             driver[i] = (
-                self._free(worker), FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
-                NONE if worker.provider == _EVERYBODY else providers[i], alike[i], len(shifts[i]) == 1 and not rests[i],
-                bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
+                stand.free_s, stand.free_s if simple else stand.idle_s,
+                FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
+                NONE if worker.provider == _EVERYBODY else providers[i], alike[i], simple, bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
                 break_first[i], break_first[i + 1], worker.box_capacity, self._in_the_box(worker),
                 *self._limits(worker),
             )  # fmt: skip
@@ -296,21 +299,25 @@ class Reader:
         )  # fmt: skip
 
     def _at(self, worker: Worker) -> int:
-        begun = self.begun.get(worker.id, ())
-        return begun[-1].place if begun else worker.start_place
+        return self._stand(worker).place
 
-    def _free(self, worker: Worker) -> int:
-        begun = self.begun.get(worker.id, ())
-        return free_again(self.problem, worker, begun)
+    def _stand(self, worker: Worker) -> Standing:
+        """How a worker, or a unit of equipment, goes on from what has begun."""
+        stand = self._stands.get(worker.id)
+        if stand is None:
+            stand = self._stands[worker.id] = standing_of(self.problem, worker, self.begun.get(worker.id, ()))
+        return stand
 
     def _shifts(self, worker: Worker) -> list[tuple[int, int]]:
-        """Begin and end of each shift; who has set out must be back before the day becomes too long."""
-        begun = self.begun.get(worker.id, ())
+        """Begin and end of each shift that still counts; who has set out must be back before the day becomes too long."""
+        begun, stand = self.begun.get(worker.id, ()), self._stand(worker)
         back = FAR
         if begun and worker.max_span_s is not None:
             way = int(self.problem.travel[worker.mode][worker.start_place, begun[0].place])
             back = begun[0].start_s - way + worker.max_span_s
-        return [(s.start_s, min(s.end_s, back)) for s in worker.shifts]
+        shifts = [(s.start_s, min(s.end_s, back)) for s in worker.shifts[stand.shift :]]
+        # whoever is under way in the first of them need not wait for it to begin
+        return [(min(shifts[0][0], stand.free_s), shifts[0][1]), *shifts[1:]]
 
     def _limits(self, worker: Worker) -> tuple[int, int, int, float, int]:
         """What is left of work, of heavy seats and of an even share; what each second beyond that costs; the longest day."""
@@ -337,16 +344,13 @@ class Reader:
 
     def _span(self, worker: Worker) -> int:
         """The longest day of somebody who has not set out, where the shifts leave room for a longer one."""
-        longest = worker.shifts[-1].end_s - self._free(worker)
+        longest = worker.shifts[-1].end_s - self._stand(worker).free_s
         if self.begun.get(worker.id) or worker.max_span_s is None or worker.max_span_s >= longest:
             return FAR
         return worker.max_span_s
 
     def _rests(self, worker: Worker) -> list[tuple[int, int, int]]:
-        begun = self.begun.get(worker.id, ())
-        last = begun[-1].start_s if begun else 0
-        over = max(last, self.problem.now_s)
-        return [(b.earliest_s, b.latest_s, b.duration_s) for b in worker.breaks if b.latest_s >= over]
+        return [(b.earliest_s, b.latest_s, b.duration_s) for b in self._stand(worker).left]
 
     def _in_the_box(self, worker: Worker) -> int:
         aboard = {stop.visit for stop in self.begun.get(worker.id, ()) if stop.kind == "pickup"}
@@ -359,7 +363,7 @@ class Reader:
         return (
             worker.provider, worker.mode, self._at(worker), worker.end_place, worker.shifts, worker.breaks,
             worker.box_capacity, worker.capacity, worker.max_span_s, worker.max_work_s, worker.max_heavy,
-            self._free(worker), fits, wishes, worker.id if self.begun.get(worker.id) else None,
+            self._stand(worker), fits, wishes, worker.id if self.begun.get(worker.id) else None,
         )  # fmt: skip
 
     def _fixed(self, visit: Visit) -> bool:

@@ -7,6 +7,7 @@ from numpy import ndarray
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Break, Link, Problem, Visit, Worker
 from dispatch.sharing import units_of, uses_of
+from dispatch.standing import way_to
 
 _FAR = 10**12
 
@@ -125,13 +126,12 @@ class _Easing:
         """For every hole of the route, from before its first stop to behind its last, the breaks taken in it."""
         matrix = self.problem.travel[worker.mode]
         taken: list[list[Break]] = [[] for _ in range(len(route) + 1)]
-        free = 0
+        free = -_FAR
         hole = 0
         for rest in worker.breaks:
             while hole < len(route):
-                here = route[hole - 1].place if hole else worker.start_place
-                begin = max(free, rest.earliest_s)
-                if begin + rest.duration_s + int(matrix[here, route[hole].place]) <= route[hole].start_s:
+                way = way_to(matrix, worker, route[hole - 1] if hole else None, route[hole])
+                if max(free, rest.earliest_s) + rest.duration_s + way <= route[hole].start_s:
                     break
                 free = max(free, route[hole].end_s)
                 hole += 1

@@ -14,10 +14,10 @@ from msgspec import Struct
 from dispatch.check import check_plan
 from dispatch.cost import drop_cost, late_prices, plan_cost, wish_cost
 from dispatch.plan import Kind, Plan, Stop
-from dispatch.problem import Problem, Visit, Worker
+from dispatch.problem import Break, Problem, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.sharing import busy_s
-from dispatch.timing import free_again
+from dispatch.standing import standing_of
 
 _SCALE = 1000  # costs of a part of a second are counted in thousandths
 _DEPOT = 0
@@ -136,15 +136,15 @@ class _Model:
     def _day(self, worker: Worker) -> None:
         """A round from where the worker is through some nodes and home; the round of an idle worker is empty."""
         model, ways, begun = self.model, self.problem.travel[worker.mode], self.begun[worker.id]
-        place = begun[-1].place if begun else worker.start_place
-        free = free_again(self.problem, worker, begun)
+        stand = standing_of(self.problem, worker, begun)
+        place, free = stand.place, stand.free_s
         mine = [n for n, node in enumerate(self.nodes) if self._may(worker, node)]
         idle = model.new_bool_var(f"idle {worker.id}")
         arcs: list[tuple[int, int, Any]] = [(_DEPOT, _DEPOT, idle)]
         rate = self.problem.weights.travel_s * _SCALE
         used_home = 0 if worker.end_place is None or not begun else int(ways[place, worker.end_place])
         out, back = (model.new_int_var(-self.far, 2 * self.far, f"{what} {worker.id}") for what in ("out", "back"))
-        rests = self._rests(worker, free)
+        rests = [(rest.duration_s, self._rest_begin(max(stand.idle_s, rest.earliest_s), rest)) for rest in stand.left]
         for n in mine:
             taken = self.taken[n, worker.id] = model.new_bool_var(f"{worker.id} takes {n}")
             arcs.append((n + 1, n + 1, taken.negated()))
@@ -176,24 +176,9 @@ class _Model:
         seat = node.visit.seats[node.seat]
         return refusal(worker, node.visit, seat) is None
 
-    def _rests(self, worker: Worker, free: int) -> list[tuple[int, Any]]:
-        """Length and begin of every break still to be taken; None where it is too late for one."""
-        begun, ways = self.begun[worker.id], self.problem.travel[worker.mode]
-        found: list[tuple[int, Any]] = []
-        used = 0
-        for rest in sorted(worker.breaks, key=lambda b: b.earliest_s):
-            holes = [
-                (max(rest.earliest_s, used, one.end_s), two.start_s - int(ways[one.place, two.place]))
-                for one, two in pairwise(begun)
-            ]
-            taken = [lo for lo, hi in holes if lo + rest.duration_s <= hi and lo <= rest.latest_s]
-            if taken or (begun and rest.latest_s < begun[-1].start_s):
-                used = min(taken, default=used) + rest.duration_s
-                continue
-            first = max(free, rest.earliest_s)
-            begin = self.model.new_int_var(first, rest.latest_s, "") if first <= rest.latest_s else None
-            found.append((rest.duration_s, begin))
-        return found
+    def _rest_begin(self, first: int, rest: Break) -> Any:
+        """When a break begins; None where it is too late for it."""
+        return self.model.new_int_var(first, rest.latest_s, "") if first <= rest.latest_s else None
 
     def _take_rests(self, worker: Worker, mine: list[int], rests: list[tuple[int, Any]], idle: Any) -> None:
         """Every break of somebody who works lies in one hole: behind a stop, or the start, and before the next way."""

@@ -22,7 +22,8 @@ from dispatch.plan import Plan, Stop, remove
 from dispatch.problem import Problem, Promise, Visit, Worker
 from dispatch.search import construct
 from dispatch.solver import improve
-from dispatch.timing import index, retime, walk
+from dispatch.standing import standing_of
+from dispatch.timing import retime
 
 _SHARES = 0.4, 0.25, 0.35  # of the time: to keep what was told, to see what is lost by that, to win some of it back
 _CHANGE = 30  # travelled seconds a change must save even where it costs nothing: a phone shows something else
@@ -318,16 +319,14 @@ def _tangles(was: Plan, now: Plan) -> list[set[str]]:
 
 def _restful(problem: Problem, plan: Plan) -> Problem:
     """Breaks that what has begun leaves no room for are not asked for any more."""
-    _, visits = index(problem)
 
     def rested(worker: Worker) -> Worker:
         route = plan.routes.get(worker.id, ())
         begun = route[: max((n + 1 for n, stop in enumerate(route) if stop.locked), default=0)]
-        while worker.breaks and walk(problem, worker, begun, visits, {}) is None:
-            worker = replace(worker, breaks=worker.breaks[1:])
-        return worker
+        lost = standing_of(problem, worker, begun).lost
+        return replace(worker, breaks=tuple(b for b in worker.breaks if b not in lost)) if lost else worker
 
-    return replace(problem, workers=tuple(rested(worker) if worker.breaks else worker for worker in problem.workers))
+    return replace(problem, workers=tuple(rested(w) if w.breaks and w.shifts else w for w in problem.workers))
 
 
 def _eased(problem: Problem, plan: Plan, broken: Sequence[Violation]) -> tuple[Problem, Plan]:

@@ -3,7 +3,10 @@
 Times are integer seconds from an origin the caller chooses; places are positions in the travel matrices.
 """
 
+from collections.abc import Sequence
+
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 from numpy import ndarray
 
 
@@ -15,7 +18,7 @@ class Shift(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Break(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rest that must begin inside its window, seconds."""
+    """A rest that must begin inside its window, seconds. Time off before, between and after shifts is time for it too."""
 
     earliest_s: int
     latest_s: int
@@ -25,6 +28,8 @@ class Break(Struct, frozen=True, forbid_unknown_fields=True):
 class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One care worker on this day. `end_place` None: the day ends at the last stop.
 
+    Shifts and breaks may be given in any order. Shifts that touch or overlap are one; each begins at the start place.
+    Breaks are taken in the order of their windows: which may begin first is first, and of those which must begin first.
     `capacity` is what the bag or vehicle can hold over the whole route, in the unit of `Visit.load`. `max_span_s` is the
     longest day, from setting out to being back; who sets out later may be back later. `max_work_s` is the most to be
     done in a day: handling and all ways, without waiting and breaks. `max_heavy` is how many heavy seats at most.
@@ -46,6 +51,26 @@ class Worker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_work_s: int | None = None
     max_heavy: int | None = None
     languages: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Bring shifts and breaks into their order, whoever made this."""
+        if len(self.shifts) > 1:
+            force_setattr(self, "shifts", _joined(self.shifts))
+        if len(self.breaks) > 1:
+            ordered = sorted(self.breaks, key=lambda rest: (rest.earliest_s, rest.latest_s, rest.duration_s))
+            force_setattr(self, "breaks", tuple(ordered))
+
+
+def _joined(shifts: Sequence[Shift]) -> tuple[Shift, ...]:
+    """The shifts in order, those that touch or overlap as one. One that ends before it begins is left for others to refuse."""
+    found: list[Shift] = []
+    for shift in sorted(shifts, key=lambda shift: (shift.start_s, shift.end_s)):
+        last = found[-1] if found else None
+        if last is not None and shift.start_s <= min(last.end_s, shift.end_s):
+            found[-1] = Shift(last.start_s, max(last.end_s, shift.end_s))
+        else:
+            found.append(shift)
+    return tuple(found)
 
 
 class Seat(Struct, frozen=True, forbid_unknown_fields=True):

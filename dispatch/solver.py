@@ -21,7 +21,8 @@ from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.search import construct, search
-from dispatch.timing import free_again, index, retime
+from dispatch.standing import standing_of
+from dispatch.timing import index, retime
 from dispatch.zones import search_wide
 
 MOST_STOPS = 250  # above this one model searches badly; measured
@@ -75,7 +76,7 @@ def improve(
     day = _day(problem, best)
     if polish and 1 < len(day.stops) <= MOST_STOPS and _polishable(problem):
         found = _route(problem, day, polish)
-        timed = None if found is None else retime(problem, Plan(found, best.unserved))
+        timed = None if found is None else retime(problem, Plan({**best.routes, **found}, best.unserved))
         best = best if timed is None else _better(problem, best, timed)
     return best
 
@@ -170,14 +171,16 @@ def _add_time(problem: Problem, day: _Day, routing: Any) -> Any:
     time_of = routing.GetDimensionOrDie("time")
     transits = [int(b) for b in busy]
     for v, (worker, prefix) in enumerate(zip(day.workers, day.prefixes, strict=True)):
-        begin = free_again(problem, worker, prefix)
+        stand = standing_of(problem, worker, prefix)
+        begin = stand.free_s
         last = max(worker.shifts[0].end_s, begin)
         time_of.CumulVar(routing.Start(v)).SetRange(begin, last)
         time_of.CumulVar(routing.End(v)).SetRange(begin, last)
         rests = [
-            routing.solver().FixedDurationIntervalVar(b.earliest_s, b.latest_s, b.duration_s, False, f"break {v}")
-            for b in worker.breaks
-            if b.latest_s >= begin
+            routing.solver().FixedDurationIntervalVar(
+                max(b.earliest_s, stand.idle_s), b.latest_s, b.duration_s, False, f"break {v}"
+            )
+            for b in stand.left
         ]
         if rests:
             time_of.SetBreakIntervalsOfVehicle(rests, v, [*transits, *([0] * max(0, routing.Size() - len(transits)))])

@@ -5,10 +5,13 @@ Crew members start together, linked visits keep their gaps, breaks are taken, lo
 
 from collections.abc import Sequence
 
+from numpy import ndarray
+
 from dispatch.easing import ease, short_enough, way_home
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Break, Link, Problem, Visit, Worker
 from dispatch.sharing import turns
+from dispatch.standing import Standing, shift_of, standing_of
 
 _ROUNDS = 60
 
@@ -46,27 +49,6 @@ def latest(visit: Visit, stop: Stop) -> int:
     return visit.latest_s
 
 
-def free_again(problem: Problem, worker: Worker, begun: Sequence[Stop]) -> int:
-    """When a worker with shifts can leave: what has begun is over, and so is the break they are on by now."""
-    free = max(begun[-1].end_s if begun else worker.shifts[0].start_s, problem.now_s)
-    matrix = problem.travel[worker.mode]
-    used = hole = 0
-    for rest in worker.breaks if worker.breaks and worker.breaks[0].latest_s < problem.now_s else ():
-        while hole < len(begun):
-            way = int(matrix[begun[hole - 1].place if hole else worker.start_place, begun[hole].place])
-            if max(used, rest.earliest_s) + rest.duration_s + way <= begun[hole].start_s:
-                break
-            used = max(used, begun[hole].end_s)
-            hole += 1
-        begin = max(used, rest.earliest_s)
-        if rest.latest_s >= problem.now_s:
-            break
-        if begin <= rest.latest_s:
-            used = begin + rest.duration_s
-            free = max(free, used) if hole == len(begun) else free
-    return free
-
-
 def walk(
     problem: Problem,
     worker: Worker,
@@ -79,59 +61,65 @@ def walk(
     shifts = worker.shifts
     if not route:
         return []
-    if not shifts and not all(stop.locked for stop in route):
-        return None
-    shift_at = 0
-    place = worker.start_place
+    if not shifts:
+        return [stop.start_s for stop in route] if all(stop.locked for stop in route) else None
     begun = route[: max((n + 1 for n, stop in enumerate(route) if stop.locked), default=0)]
-    again = free_again(problem, worker, begun)
-    free = max(shifts[0].start_s, problem.now_s) if begun and shifts else again
-    # a break that could have begun until now has been taken by whoever had nothing to do
-    pending: list[Break] = [b for b in worker.breaks if b.latest_s >= problem.now_s]
+    stand = standing_of(problem, worker, begun)
+    now = stand if not begun else standing_of(problem, worker, ())
     starts: list[int] = []
     for stop in route:
         if stop.locked:
             starts.append(stop.start_s)
-            place, free = stop.place, max(stop.end_s, problem.now_s)
-            free = max(free, again) if len(starts) == len(begun) else free
-            pending = [b for b in pending if b.latest_s >= stop.start_s]
+            over = max(stop.end_s, problem.now_s)
+            left = tuple(rest for rest in now.left if rest.latest_s >= stop.start_s)
+            now = Standing(shift_of(worker, stop), stop.place, over, over, left, ())
+            now = stand if len(starts) == len(begun) else now
             continue
-        visit = visits[stop.visit]
-        duration = stop.end_s - stop.start_s
-        floor = max(earliest(visit, stop), floors.get((stop.visit, stop.kind), 0))
-        start, rests = _leg(free, int(matrix[place, stop.place]), floor, duration, pending)
-        while start + duration + way_home(matrix, worker, stop.place) > shifts[shift_at].end_s:
-            shift_at += 1
-            if shift_at >= len(shifts):
-                return None
-            place = worker.start_place
-            free = max(shifts[shift_at].start_s, again)
-            start, rests = _leg(free, int(matrix[place, stop.place]), floor, duration, pending)
-        if start > latest(visit, stop):
+        floor = max(earliest(visits[stop.visit], stop), floors.get((stop.visit, stop.kind), 0))
+        reached = _reached(matrix, worker, now, stop, floor)
+        if reached is None or reached[0] > latest(visits[stop.visit], stop):
             return None
-        pending = pending[rests:]
+        start, now = reached
         starts.append(start)
-        place, free = stop.place, start + duration
-    for rest in pending:
+    free = now.idle_s
+    for rest in now.left:
         if max(free, rest.earliest_s) > rest.latest_s:
             return None
         free = max(free, rest.earliest_s) + rest.duration_s
     return starts
 
 
-def _leg(free: int, ride: int, floor: int, duration: int, pending: Sequence[Break]) -> tuple[int, int]:
-    """Start of the next stop and how many breaks are taken before it: when they fit the wait, or must not be put off."""
-    start = max(free + ride, floor)
+def _reached(matrix: ndarray, worker: Worker, now: Standing, stop: Stop, floor: int) -> tuple[int, Standing] | None:
+    """When a stop can begin in this or a later shift, and how the worker stands then; None when no shift has room."""
+    duration = stop.end_s - stop.start_s
+    home = way_home(matrix, worker, stop.place)
+    for shift in range(now.shift, len(worker.shifts)):
+        same = shift == now.shift
+        ride = int(matrix[now.place if same else worker.start_place, stop.place])
+        leaves = now.free_s if same else max(worker.shifts[shift].start_s, now.free_s)
+        start, rests = _leg(now.idle_s, ride, max(floor, leaves + ride), duration, now.left)
+        if start + duration + home <= worker.shifts[shift].end_s:
+            over = start + duration
+            return start, Standing(shift, stop.place, over, over, now.left[rests:], ())
+    return None
+
+
+def _leg(idle: int, ride: int, floor: int, duration: int, pending: Sequence[Break]) -> tuple[int, int]:
+    """Start of the next stop and how many breaks are taken before it: when they fit the wait, or must not be put off.
+
+    Time off before a shift is a wait too: `idle` is when the worker had nothing to do any more.
+    """
+    start = max(idle + ride, floor)
     rests = 0
     for rest in pending:
-        begin = max(free, rest.earliest_s)
+        begin = max(idle, rest.earliest_s)
         fits = begin + rest.duration_s + ride <= start and begin <= rest.latest_s
         if not fits and start + duration <= rest.latest_s:
             break
         if begin > rest.latest_s:
             break
-        free = begin + rest.duration_s
-        start = max(free + ride, floor)
+        idle = begin + rest.duration_s
+        start = max(idle + ride, floor)
         rests += 1
     return start, rests
 

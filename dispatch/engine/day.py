@@ -61,6 +61,7 @@ VISITED = np.dtype(
 WORKER = np.dtype(
     [
         ("free", np.int64),  # when the worker can leave the start
+        ("idle", np.int64),  # since when a break can be taken; the same as `free` where none is to be
         ("room", np.int64),  # of the vehicle
         ("mode", np.int64),
         ("provider", np.int64),
@@ -199,7 +200,7 @@ def fresh_state(day: Day, seed: int) -> State:
     heads = np.arange(n, n + w, dtype=np.int64)
     node["after"][n : n + w] = heads + w
     node["before"][n + w :] = heads
-    node["done"][n : n + w] = day.worker["free"]
+    node["done"][n : n + w] = day.worker["idle"]
     node["shift"][n : n + w] = day.worker["shift_first"]
     node["rests"][n : n + w] = day.worker["break_first"]
     visit = np.zeros(day.visits, SERVED)

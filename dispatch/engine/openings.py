@@ -97,7 +97,8 @@ def tabulate(d: Day, s: State, a: Asked) -> None:
         while True:
             p = q
             q = s.node[p].after
-            a.gap[at].after, a.gap[at].free, a.gap[at].here = p, s.node[p].done, d.node[p].place
+            a.gap[at].after, a.gap[at].here = p, d.node[p].place
+            a.gap[at].free = max(s.node[p].done, d.worker[w].free)
             a.gap[at].there = -1 if q >= d.nodes else d.node[q].place
             a.gap[at].leg = s.node[p].leg
             a.gap[at].latest = FAR if q >= d.nodes else s.node[q].latest

@@ -63,7 +63,10 @@ def _rested(d: Day, free: int, ride: int, floor: int, duration: int, rest: int, 
 
 @inlined_entry
 def step(d: Day, w: int, free: int, shift: int, rests: int, place: int, n: int, floor: int) -> tuple[int, int, int]:
-    """When a worker who is free then and there can begin a node: start, shift, breaks taken. Start -1: never."""
+    """When a worker who is free then and there can begin a node: start, shift, breaks taken. Start -1: never.
+
+    A worker with breaks or several shifts may be free before a shift begins: then nothing but a break begins.
+    """
     ride = int(d.travel[d.worker[w].mode, place, d.node[n].place])
     duration = d.node[n].duration
     home = home_of(d, w, d.node[n].place)
@@ -73,14 +76,16 @@ def step(d: Day, w: int, free: int, shift: int, rests: int, place: int, n: int, 
             return -1, shift, rests
         return start, shift, rests
     last = d.worker[w].break_end
-    start, taken = _rested(d, free, ride, floor, duration, rests, last)
+    leaves = max(d.shift[shift].begin, d.worker[w].free) + ride
+    start, taken = _rested(d, free, ride, max(floor, leaves), duration, rests, last)
     while start + duration + home > d.shift[shift].end:
         shift += 1
         if shift >= d.worker[w].shift_end:
             return -1, shift, rests
-        free = max(d.shift[shift].begin, d.worker[w].free)
+        # time off until then is a wait like any other: breaks are taken in it
         ride = int(d.travel[d.worker[w].mode, d.worker[w].start_place, d.node[n].place])
-        start, taken = _rested(d, free, ride, floor, duration, rests, last)
+        leaves = max(d.shift[shift].begin, d.worker[w].free) + ride
+        start, taken = _rested(d, free, ride, max(floor, leaves), duration, rests, last)
     if start > d.node[n].closes:
         return -1, shift, rests
     return start, shift, taken

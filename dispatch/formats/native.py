@@ -135,6 +135,7 @@ def _sound(reading: Reading, problem: Problem) -> None:
             reading.window([shift.start_s, shift.end_s], f"{field}.shifts")
         for rest in worker.breaks:
             reading.window([rest.earliest_s, rest.latest_s], f"{field}.breaks")
+            reading.whole(rest.duration_s, f"{field}.breaks.duration_s")
     for i, visit in enumerate(problem.visits):
         field = f"visits[{i}]"
         reading.window([visit.earliest_s, visit.latest_s], f"{field}.earliest_s, latest_s")

@@ -88,19 +88,40 @@ def _vans(chance: random.Random) -> list[Equipment]:
 
 
 def _worker(chance: random.Random, n: int) -> Worker:
-    halfway = chance.randrange(12_000, 16_000)
-    two = (Shift(chance.randrange(3000), halfway), Shift(halfway + chance.randrange(2000), END_S))
-    rests = [(), (), (Break(10_000, 14_000, 1800),), (Break(8000, 9000, 900), Break(15_000, 20_000, 1800))]
+    shifts = _shifts(chance)
     return Worker(
         id=f"w{n}", provider=chance.choice("ppq"), skills=frozenset(chance.sample(SKILLS, chance.choice([1, 2, 2]))),
         gender=chance.choice(["female", "male"]), mode=chance.choice(["car", "car", "bike"]),
         start_place=chance.randrange(7), end_place=chance.choice([None, chance.randrange(7)]),
-        shifts=two if chance.random() < 0.2 else (Shift(chance.randrange(3000), END_S),),
-        breaks=chance.choice(rests), box_capacity=chance.choice([1, 2, 3]),
+        shifts=shifts, breaks=_breaks(chance, shifts), box_capacity=chance.choice([1, 2, 3]),
         capacity=chance.choice([None, None, 4]), max_span_s=chance.choice([None, None, None, 9000, 20_000]),
         max_work_s=chance.choice([None, None, None, 9000]), max_heavy=chance.choice([None, None, None, 0, 1]),
         languages=frozenset(chance.sample(TONGUES, chance.choice([0, 1]))),
     )  # fmt: skip
+
+
+def _shifts(chance: random.Random) -> tuple[Shift, ...]:
+    """One shift, or several in any order that touch, overlap or leave a gap."""
+    first = chance.randrange(3000)
+    if chance.random() < 0.6:
+        return (Shift(first, END_S),)
+    cuts = sorted(chance.sample(range(6000, 26_000), chance.choice([1, 1, 2])))
+    gap = chance.choice([0, -600, 900, 1800, 4000])
+    shifts = [Shift(a + (gap if n else 0), b) for n, (a, b) in enumerate(itertools.pairwise([first, *cuts, END_S]))]
+    chance.shuffle(shifts)
+    return tuple(shift for shift in shifts if shift.start_s < shift.end_s)
+
+
+def _breaks(chance: random.Random, shifts: Sequence[Shift]) -> tuple[Break, ...]:
+    """Up to three in any order: anywhere in the day, or beside the ends of shifts, where they may lie in time off."""
+    found: list[Break] = []
+    for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
+        edge = chance.choice([end for shift in shifts for end in (shift.start_s, shift.end_s)])
+        begin = max(0, chance.choice([edge + chance.randrange(-3000, 1500), chance.randrange(END_S)]))
+        found.append(
+            Break(begin, begin + chance.choice([0, 600, 1800, 4000, 9000]), chance.choice([0, 300, 900, 1800]))
+        )
+    return tuple(found)
 
 
 def _visit(chance: random.Random, name: str) -> Visit:
