@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from backend.accounts import queries as accounts
 from backend.bookings import caps, queries
-from backend.bookings.asking import brought_between, wanted_of
+from backend.bookings.asking import brought_between, wanted_of, with_neighbours
 from backend.bookings.model import BookingRequest, Channel
 from backend.core.clock import city_date, day_origin
 from backend.core.errors import DomainError
@@ -23,10 +23,10 @@ from backend.orders.model import Command, NewLink, NewOrder, NewSeat, Order, Ord
 from backend.residents.queries import ResidentForBooking, resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
-from backend.scheduling import quotes
+from backend.scheduling import quotes, tie_queries
 from backend.scheduling import slots as tokens
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
-from backend.scheduling.quotes import TakenUp
+from backend.scheduling.quotes import TakenUp, is_near
 from backend.scheduling.slots import Slot, Wanted
 from backend.scheduling.snapshots import Day, Planner, Reading
 
@@ -104,14 +104,16 @@ async def _taken_up(
     if wanted.catalogue_version_id != slot.catalogue_version_id:
         raise DomainError("slot_invalid", "The service has changed meanwhile; ask for new slots.")
     brought_between(planner, wanted.pickup, slot.plan_on, slot.plan_on)
-    return resident, wanted, await _still_apart(connection, wanted, slot)
+    return resident, *await _still_apart(connection, planner, wanted, slot)
 
 
 async def _hold(
     connection: Connection, principal: Principal, planner: Planner, request: BookingRequest, chosen: Chosen
 ) -> UUID:
     seen, taken = chosen.considered, chosen.taken
-    await lock_day(connection, chosen.day)
+    plan_id = chosen.day.rows.plan.id
+    across = sorted({n.plan_id for n in seen.wanted.neighbours} - {plan_id})
+    await lock_day(connection, chosen.day, across)
     now = await order_queries.care_now(connection)
     since = day_origin(city_date(now, planner.zone_info), planner.zone_info)
     await caps.may_book(connection, seen.wanted.resident_id, seen.slot.plan_on, since)
@@ -148,6 +150,8 @@ async def _hold(
         await order_queries.insert_link(
             connection, NewLink(before, after, link.min_gap_s, link.max_gap_s, link.gap_from)
         )
+    if across:
+        await tie_queries.tie_plans(connection, plan_id, across)
     planned = taken.named(order_id)
     if planned is not None:
         written = await write_plan(connection, chosen.day, planned, hold=(order_id, now + timedelta(seconds=hold_s)))
@@ -155,7 +159,7 @@ async def _hold(
     elif not slot.soft:
         raise DomainError("slot_taken")
     else:
-        await scheduling.raise_version(connection, chosen.day.rows.plan.id, improved=False)
+        await scheduling.raise_version(connection, plan_id, improved=False)
     return order_id
 
 
@@ -170,21 +174,27 @@ async def _asker(connection: Connection, principal: Principal, request: BookingR
     return request.asked_by
 
 
-async def _still_apart(connection: Connection, wanted: Wanted, slot: Slot) -> Slot:
-    """The slot beside what the resident's day holds now. Raises slot_taken.
+async def _still_apart(connection: Connection, planner: Planner, wanted: Wanted, slot: Slot) -> tuple[Wanted, Slot]:
+    """The wish and the slot beside what the resident has at about that time now. Raises slot_taken.
 
     Another order since the quote leaves its links incomplete. One that will not take place any more ties nothing,
     unless the slot was to follow it within some time.
     """
-    known = set(slot.beside)
-    others = await order_queries.orders_of_day(connection, wanted.resident_id, slot.plan_on, slot.plan_on)
-    if any(other.id not in known for other in others):
+    tied = [link.order_id for link in slot.links]
+    wanted = (await with_neighbours(connection, planner, wanted, slot.plan_on, 1, tied))[0]
+    length = timedelta(seconds=max(seat.duration_s for seat in wanted.seats))
+    end = (slot.latest_at if slot.soft else slot.starts_to) + length
+    others = [n for n in wanted.neighbours if n.order_id not in slot.beside]
+    if any(
+        city_date(n.from_at, planner.zone_info) == slot.plan_on or is_near(n, slot.starts_from, end) for n in others
+    ):
         raise DomainError("slot_taken", "Something else was booked for this resident meanwhile; ask for new slots.")
-    there = {other.id for other in others}
-    gone = [link for link in slot.links if link.order_id not in there]
-    if any(link.max_gap_s is not None for link in gone):
+    there = {n.order_id for n in wanted.neighbours}
+    if any(link.max_gap_s is not None for link in slot.links if link.order_id not in there):
         raise DomainError("slot_taken", "The order it was to follow was called off meanwhile; ask for new slots.")
-    return msgspec.structs.replace(slot, links=[link for link in slot.links if link.order_id in there])
+    links = [link for link in slot.links if link.order_id in there]
+    mine = [n for n in wanted.neighbours if n.order_id in tied]
+    return msgspec.structs.replace(wanted, neighbours=mine), msgspec.structs.replace(slot, links=links)
 
 
 async def extend(connection: Connection, principal: Principal, order_id: UUID) -> Order:

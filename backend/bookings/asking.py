@@ -20,8 +20,11 @@ from backend.residents.queries import ResidentForBooking, resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import quotes
 from backend.scheduling import slots as tokens
-from backend.scheduling.slots import Neighbour, PickupPoint, Refused, Slot, Wanted, WantedLink, WantedSeat
+from backend.scheduling.slots import NEAR_S, Neighbour, PickupPoint, Refused, Slot, Wanted, WantedLink, WantedSeat
 from backend.scheduling.snapshots import Planner, Reading
+
+_READ = timedelta(days=1)  # before and after the days asked about: no gap between two services is longer
+_LONGEST_DAY = timedelta(days=2)  # a shift of a plan day may begin at its end
 
 
 class Asked(Struct, frozen=True):
@@ -31,7 +34,6 @@ class Asked(Struct, frozen=True):
     now: datetime
     crew_size: int
     days: list[tuple[Wanted, Reading]]
-    refused: list[Refused]
 
 
 async def ask(connection: Connection, principal: Principal, planner: Planner, request: QuoteRequest) -> Asked:
@@ -45,24 +47,23 @@ async def ask(connection: Connection, principal: Principal, planner: Planner, re
         now = await order_queries.care_now(connection)
         today = city_date(now, planner.zone_info)
         await caps.may_ask(connection, principal, request.resident_id, today)
-        before = request.after and await _before(connection, request.after, request.resident_id)
+        link = request.after and await _link(connection, request.after, request.resident_id)
         resident = await resident_for_booking(connection, request.resident_id)
         pickup = request.pickup and PickupPoint(
             request.pickup.facility_id, request.pickup.ready_at, request.pickup.pickup_s, request.pickup.max_ride_s
         )
-        wanted = await wanted_of(connection, planner, resident, request.item_code, pickup, before and before[0], now)
-        only_on = before[1] if before else None
+        wanted = await wanted_of(connection, planner, resident, request.item_code, pickup, link, now)
         if request.wish is not None and request.wish.soft:
-            days, refused = [await _soft(connection, planner, wanted, now, request.wish, only_on)], list[Refused]()
+            days = [await _soft(connection, planner, wanted, now, request.wish)]
         else:
-            days, refused = await _coming_days(connection, planner, wanted, now, request, only_on)
+            days = await _coming_days(connection, planner, wanted, now, request)
         await caps.note_asked(connection, principal, request.resident_id, today)
-    return Asked(request, now, len(wanted.seats), days, refused)
+    return Asked(request, now, len(wanted.seats), days)
 
 
 def answer(planner: Planner, secret: str, asked: Asked) -> Quote:
     """The slots for a service and a resident, and why a day has none."""
-    wish, slots, refused = asked.request.wish, list[Slot](), list(asked.refused)
+    wish, slots, refused = asked.request.wish, list[Slot](), list[Refused]()
     for wanted, read in asked.days:
         day = read.built()
         if wish is not None and wish.soft:
@@ -83,8 +84,8 @@ def answer(planner: Planner, secret: str, asked: Asked) -> Quote:
     )
 
 
-async def _before(connection: Connection, after: After, resident_id: UUID) -> tuple[WantedLink, date]:
-    """The gap to the order that comes before, and its day: on another day, nothing ties the two."""
+async def _link(connection: Connection, after: After, resident_id: UUID) -> WantedLink:
+    """The gap to the order that comes before, which is the same resident's and takes place."""
     if after.max_gap_s is not None and after.max_gap_s < after.min_gap_s:
         raise DomainError("invalid_window", "The longest gap is shorter than the shortest.")
     other = await order_queries.order(connection, after.order_id)
@@ -92,21 +93,19 @@ async def _before(connection: Connection, after: After, resident_id: UUID) -> tu
         raise DomainError("unknown_order")
     if other.status in order_queries.NOT_THERE:
         raise DomainError("invalid_request", "The order it should follow does not take place.")
-    return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from), other.plan_on
+    return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from)
 
 
 async def _soft(
-    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish, only_on: date | None
+    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish
 ) -> tuple[Wanted, Reading]:
     latest_at = wish.latest_at or wish.to_at
     _check_wish(wish.from_at, wish.to_at, latest_at, now)
     on = await _within_horizon(connection, planner, wish.from_at, now)
-    if only_on is not None and only_on != on:
-        raise DomainError("invalid_window", "The order it should follow is on another day.")
     if latest_at > day_origin(on, planner.zone_info) + timedelta(days=1):
         raise DomainError("invalid_window", "The latest start lies beyond the day of the wish.")
     brought_between(planner, wanted.pickup, on, on)
-    wanted = (await _with_neighbours(connection, wanted, on, on)).get(on, wanted)
+    wanted = (await with_neighbours(connection, planner, wanted, on, 1))[0]
     return wanted, await quotes.read_day(connection, planner, wanted, now, on=on)
 
 
@@ -123,8 +122,7 @@ async def _coming_days(
     wanted: Wanted,
     now: datetime,
     request: QuoteRequest,
-    only_on: date | None,
-) -> tuple[list[tuple[Wanted, Reading]], list[Refused]]:
+) -> list[tuple[Wanted, Reading]]:
     wish = request.wish
     if wish is not None:
         _check_wish(wish.from_at, wish.to_at, wish.to_at, now)
@@ -140,17 +138,10 @@ async def _coming_days(
         days = min(days, horizon - (on - today).days + 1)
     if wanted.pickup is not None:
         on, days = brought_between(planner, wanted.pickup, on, on + timedelta(days=days - 1)) or on, 1
-    neighbours = await _with_neighbours(connection, wanted, on, on + timedelta(days=days - 1))
-    found: list[tuple[Wanted, Reading]] = []
-    refused: list[Refused] = []
-    for step in range(days):
-        day = on + timedelta(days=step)
-        if only_on not in {None, day}:
-            refused.append(Refused(day, "window"))
-            continue
-        mine = neighbours.get(day, wanted)
-        found.append((mine, await quotes.read_day(connection, planner, mine, now, on=day)))
-    return found, refused
+    return [
+        (mine, await quotes.read_day(connection, planner, mine, now, on=on + timedelta(days=step)))
+        for step, mine in enumerate(await with_neighbours(connection, planner, wanted, on, days))
+    ]
 
 
 async def _within_horizon(connection: Connection, planner: Planner, instant: datetime, now: datetime) -> date:
@@ -218,24 +209,41 @@ async def _hot(connection: Connection, rules: Sequence[str], pickup: PickupPoint
     return msgspec.structs.replace(pickup, max_ride_s=min(limits, default=None))
 
 
-async def _with_neighbours(connection: Connection, wanted: Wanted, from_on: date, to_on: date) -> dict[date, Wanted]:
-    """The wish beside the resident's other orders of each day, and how far apart care rules keep them."""
-    others = await order_queries.orders_of_day(connection, wanted.resident_id, from_on, to_on)
+async def with_neighbours(
+    connection: Connection, planner: Planner, wanted: Wanted, from_on: date, days: int, named: Sequence[UUID] = ()
+) -> list[Wanted]:
+    """The wish, for each day, beside the resident's other orders at about that time and those that are `named`.
+
+    They are found by time: a plan day ends at night, what keeps a resident busy does not.
+    """
+    begins = [day_origin(from_on + timedelta(days=step), planner.zone_info) for step in range(days)]
+    named = [*named, *([wanted.link.order_id] if wanted.link else [])]
+    others = await order_queries.orders_beside(
+        connection, wanted.resident_id, (begins[0] - _READ, begins[-1] + _LONGEST_DAY + _READ),
+        list(named),
+    )  # fmt: skip
     if not others:
-        return {}
+        return [wanted] * days
     rest_s = int(await limit(connection, "meal_to_bath_gap_s"))
-    own = "meal_to_bath_gap_s" in wanted.rules
-    days: dict[date, list[Neighbour]] = {}
+    reach, own = timedelta(seconds=rest_s + NEAR_S), "meal_to_bath_gap_s" in wanted.rules
     link = wanted.link
+    found: list[Neighbour] = []
     for other in others:
         before = rest_s if own and other.kind == MEAL else 0
         after = rest_s if other.rests_after_meals and wanted.kind == MEAL else 0
-        if wanted.link is not None and other.id == wanted.link.order_id:
-            link = _as_rules_have_it(wanted.link, other.length_s, before)
-        days.setdefault(other.plan_on, []).append(
-            Neighbour(other.id, other.from_at, other.to_at, other.over_at, other.starts_at, before, after)
+        if link is not None and other.id == link.order_id:
+            link = _as_rules_have_it(link, other.length_s, before)
+        found.append(
+            Neighbour(
+                other.id, other.plan_id, other.from_at, other.to_at, other.over_at, other.starts_at, before, after
+            )
         )
-    return {on: msgspec.structs.replace(wanted, neighbours=found, link=link) for on, found in days.items()}
+
+    def at(day: datetime) -> list[Neighbour]:
+        end = day + _LONGEST_DAY + reach
+        return [n for n in found if (n.from_at < end and n.to_at > day - reach) or n.order_id in named]
+
+    return [msgspec.structs.replace(wanted, neighbours=at(day), link=link) for day in begins]
 
 
 def _as_rules_have_it(link: WantedLink, length_s: int, rest_s: int) -> WantedLink:

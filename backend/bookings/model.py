@@ -37,7 +37,7 @@ class Pickup(Asked, frozen=True):
 
 
 class After(Asked, frozen=True):
-    """The order must start between two gaps after another of the same day, in seconds."""
+    """The order must start between two gaps after another order of the resident, in seconds."""
 
     order_id: UUID
     min_gap_s: DaySeconds

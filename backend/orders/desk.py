@@ -64,10 +64,10 @@ async def assign(
 ) -> Order:
     """Offer a manual order with its crew. Raises StalePlanError when it or its day is no longer as it was read."""
     async with as_the_platform(connection):
+        await lock_day(connection, chosen.day)
         order = await queries.order_for_update(connection, chosen.order.id)
         if order.version != chosen.order.version:
             raise StalePlanError
-        await lock_day(connection, chosen.day)
         await follow_plan(connection, await write_plan(connection, chosen.day, chosen.placed.plan), order.id)
         await queries.audit(connection, principal.account_id, principal.role.value, "assign", order.id, reason)
         await timer_queries.set_timer(connection, "unserved_due", order.id, max(start_at, order.latest_at))

@@ -178,13 +178,13 @@ class NewOrder(Struct, frozen=True, kw_only=True):
 
 
 class OwnOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """Another order in a resident's day: when it keeps the resident busy, as planned, else anywhere in its window.
+    """Another order of a resident: when it keeps the resident busy, as planned, else anywhere in its window.
 
     `over_at` and `starts_at` are the earliest it can be over and the latest it can begin, `length_s` how long it takes.
     """
 
     id: UUID
-    plan_on: date
+    plan_id: UUID
     kind: str
     from_at: Instant
     to_at: Instant

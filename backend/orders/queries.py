@@ -1,7 +1,7 @@
 """All SQL of orders themselves: reading, placing and moving them, what ties them together and what is noted of them."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
@@ -231,23 +231,32 @@ async def extend_hold(connection: Connection, order_id: UUID, seconds: int, limi
     )  # fmt: skip
 
 
-async def orders_of_day(connection: Connection, resident_id: UUID, from_on: date, to_on: date) -> list[OwnOrder]:
-    """What else a resident has on these days: at its planned time, else anywhere in its window."""
+async def orders_beside(
+    connection: Connection, resident_id: UUID, span: tuple[datetime, datetime], also: Sequence[UUID]
+) -> list[OwnOrder]:
+    """What else a resident has in a span of time, whatever its plan day, or that is named.
+
+    Each is told at its planned time, else anywhere in its window.
+    """
     read = await readable(
         connection,
         OwnOrder,
-        """SELECT o.id, o.plan_on, o.kind, coalesce(s.from_at, o.window_from) AS from_at,
-                  coalesce(s.to_at, o.latest_at + make_interval(secs => d.duration_s)) AS to_at,
-                  coalesce(s.to_at, o.window_from + make_interval(secs => d.duration_s)) AS over_at,
-                  coalesce(s.from_at, o.latest_at) AS starts_at, d.duration_s AS length_s,
-                  'meal_to_bath_gap_s' = ANY (v.rules) AS rests_after_meals
-           FROM orders o JOIN catalogue_versions v ON v.id = o.catalogue_version_id
-           JOIN LATERAL (SELECT max(duration_s) AS duration_s FROM order_seats WHERE order_id = o.id) d ON true
-           LEFT JOIN LATERAL (SELECT min(lower(during)) AS from_at, max(upper(during)) AS to_at FROM stops
-                              WHERE order_id = o.id AND kind <> 'pickup') s ON true
-           WHERE o.resident_id = $1 AND o.plan_on BETWEEN $2 AND $3 AND o.status <> ALL ($4)
-             AND (o.status <> 'held' OR o.hold_expires_at > yinling_now())""",
-        resident_id, from_on, to_on, list(NOT_THERE),
+        """SELECT id, plan_id, kind, from_at, to_at, over_at, starts_at, length_s, rests_after_meals FROM (
+               SELECT o.id, p.id AS plan_id, o.kind, coalesce(s.from_at, o.window_from) AS from_at,
+                      coalesce(s.to_at, o.latest_at + make_interval(secs => d.duration_s)) AS to_at,
+                      coalesce(s.to_at, o.window_from + make_interval(secs => d.duration_s)) AS over_at,
+                      coalesce(s.from_at, o.latest_at) AS starts_at, d.duration_s AS length_s,
+                      'meal_to_bath_gap_s' = ANY (v.rules) AS rests_after_meals
+               FROM orders o JOIN catalogue_versions v ON v.id = o.catalogue_version_id
+               JOIN plans p ON p.zone_id = o.zone_id AND p.plan_on = o.plan_on
+               JOIN LATERAL (SELECT max(duration_s) AS duration_s FROM order_seats WHERE order_id = o.id) d ON true
+               LEFT JOIN LATERAL (SELECT min(lower(during)) AS from_at, max(upper(during)) AS to_at FROM stops
+                                  WHERE order_id = o.id AND kind <> 'pickup') s ON true
+               WHERE o.resident_id = $1
+                 AND (o.plan_on BETWEEN $2::timestamptz::date - 4 AND $3::timestamptz::date + 1 OR o.id = ANY ($5))
+                 AND o.status <> ALL ($4) AND (o.status <> 'held' OR o.hold_expires_at > yinling_now())) own
+           WHERE (from_at < $3 AND to_at > $2) OR id = ANY ($5) ORDER BY id""",
+        resident_id, *span, list(NOT_THERE), list(also),
     )  # fmt: skip
     return read.rows
 

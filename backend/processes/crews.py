@@ -18,6 +18,7 @@ from backend.orders.model import Actor, Command, Order, OrderStatus, Waiting
 from backend.orders.offering import offer_order, to_the_desk
 from backend.processes.leases import Leases
 from backend.scheduling.actions import StalePlanError, lock_day, write_plan
+from backend.scheduling.model import Stamp
 from backend.scheduling.placing import place
 from backend.scheduling.snapshots import Day, Planner, Reading
 from dispatch import Insertion, Refusal
@@ -53,10 +54,10 @@ class Crews:
         self._leases = leases
         self._planner = planner
 
-    async def place(self, waiting: Waiting) -> int | None:
+    async def place(self, waiting: Waiting) -> Stamp | None:
         """Offer one placed order with its crew; one that cannot be read goes to the desk, and the next one is looked at.
 
-        Tells the version of the plan at which nobody could do an order that waits on; None when there is nothing to wait for.
+        Tells the stamp of the plan at which nobody could do an order that waits on; None when there is nothing to wait for.
         """
 
         async def read(connection: Connection) -> Seen:
@@ -84,18 +85,18 @@ class Crews:
         crew = _crew(day, order.id)
         return Found(order, day, crew, place(self._planner, day, visit) if len(crew) < len(visit.seats) else None)
 
-    async def _offer(self, connection: Connection, found: Found) -> int | None:
+    async def _offer(self, connection: Connection, found: Found) -> Stamp | None:
         """Write what was found for an order, if it and its day are still as they were read. Raises StalePlanError."""
         read, day, crew, outcome = found.order, found.day, found.crew, found.outcome
         if read.status is not OrderStatus.PLACED:
             return None
         await self._leases.prove(connection, read.zone_id)
+        await lock_day(connection, day)
         order = await orders.order_for_update(connection, read.id)
         if order.version != read.version:
             raise StalePlanError
-        await lock_day(connection, day)
         if isinstance(outcome, Refusal):
-            return day.rows.plan.version if await self._waits(connection, order, outcome) else None
+            return day.rows.plan.stamp if await self._waits(connection, order, outcome) else None
         if outcome is not None:
             await follow_plan(connection, await write_plan(connection, day, outcome.plan), order.id)
             crew = {s.seat + 1: UUID(s.worker) for s in outcome.stops if s.kind != "pickup"}

@@ -27,6 +27,7 @@ from backend.processes.solving import SolverPool
 from backend.processes.stopping import pause
 from backend.processes.warming import warm_kernels
 from backend.scheduling import queries as scheduling
+from backend.scheduling.model import Stamp
 from backend.scheduling.snapshots import Planner
 
 _RENEW_S = 3.0
@@ -46,10 +47,10 @@ class Done(Struct, Generic[T], frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """An order nobody could do at one version of its day's plan, when that was found; it waits on."""
+    """An order nobody could do as its day's plan was, when that was found; it waits on."""
 
     order: Waiting
-    version: int
+    stamp: Stamp
     at: datetime
 
 
@@ -76,7 +77,7 @@ class Dispatcher:
         self._refused: dict[UUID, Refused] = {}
         self._sifted: dict[tuple[UUID, date], int] = {}
         self._set_aside: set[tuple[UUID, str]] = set()
-        self._kept_true: dict[tuple[UUID, date], tuple[int, datetime]] = {}
+        self._kept_true: dict[tuple[UUID, date], tuple[Stamp, datetime]] = {}
         self._improving: dict[tuple[UUID, date], asyncio.Task[object]] = {}
         self._working: dict[UUID, asyncio.Task[None]] = {}
         self._leaving = False
@@ -125,7 +126,7 @@ class Dispatcher:
         for zone_id in free:
             placing = [order for order in waiting if order.zone_id == zone_id]
             mine = [day for day in days if day.zone_id == zone_id]
-            keeping = [day for day in mine if day.plan_on == today and self._drifts(day, now)]
+            keeping = [day for day in mine if day.plan_on <= today and self._drifts(day, now)]
             sifting = [day for day in mine if self._unsifted(day)]
             if placing or keeping or sifting:
                 self._working[zone_id] = asyncio.create_task(self._work(sifting, placing, keeping, now))
@@ -146,12 +147,12 @@ class Dispatcher:
         A refusal holds for a minute of care time, and on a day to come until its plan changes: a running day whose plan
         changes is looked at as a whole.
         """
-        versions = {(day.zone_id, day.plan_on): day.version for day in days}
+        stamps = {(day.zone_id, day.plan_on): day.plan.stamp for day in days}
         self._refused = {
             order_id: refused
             for order_id, refused in self._refused.items()
             if (now - refused.at).total_seconds() < _RETRY_CARE_S
-            and (refused.order.plan_on == today or versions.get(refused.order.day) == refused.version)
+            and (refused.order.plan_on <= today or stamps.get(refused.order.day) == refused.stamp)
         }
         return [*self._refused, *(about for about in self._retries.resting("place") if isinstance(about, UUID))]
 
@@ -159,7 +160,7 @@ class Dispatcher:
         """Whether a running day has changed since it was last looked at, or that was long ago."""
         key = (day.zone_id, day.plan_on)
         seen = self._kept_true.get(key)
-        changed = seen is None or seen[0] != day.version or (now - seen[1]).total_seconds() >= _LOOK_AGAIN_S
+        changed = seen is None or seen[0] != day.plan.stamp or (now - seen[1]).total_seconds() >= _LOOK_AGAIN_S
         return changed and self._retries.due(("keep_true", key))
 
     def _unsifted(self, day: scheduling.PlanDay) -> bool:
@@ -237,7 +238,7 @@ class Dispatcher:
             await self._place(Waiting(order_id, day.zone_id, day.plan_on), now)
 
         version = await self._days.keep_true(day, now, place)
-        self._kept_true[day.zone_id, day.plan_on] = (version, now)  # its own change needs no second look
+        self._kept_true[day.zone_id, day.plan_on] = ((version, day.beside), now)  # its own change needs no second look
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ from backend.database.deciding import MovedOnError
 from backend.database.pool import Connection
 from backend.events.catalogue import RouteChanged
 from backend.events.outbox import emit
-from backend.scheduling import queries
+from backend.scheduling import queries, tie_queries
 from backend.scheduling.model import NewStop, StopRow
 from backend.scheduling.snapshots import Day
 from dispatch import Plan, Stop
@@ -35,11 +35,15 @@ class StalePlanError(MovedOnError):
     """The plan moved on since it was read; the caller reads again and decides anew."""
 
 
-async def lock_day(connection: Connection, day: Day) -> None:
-    """Take the plan's lock and refuse to go on from an old version. Raises StalePlanError."""
-    locked = await queries.plan_for_update(connection, day.rows.zone_id, day.rows.plan_on)
+async def lock_day(connection: Connection, day: Day, also: Sequence[UUID] = ()) -> None:
+    """Take the lock of the plan, of those tied to it and of `also`; refuse to go on from an old version.
+
+    Whoever needs other locks too takes them afterwards. Raises StalePlanError.
+    """
     read = day.rows.plan
-    if (locked.version, locked.roster) != (read.version, read.roster):
+    await tie_queries.lock_plans(connection, [read.id, *also])
+    locked = await queries.plan(connection, day.rows.zone_id, day.rows.plan_on)
+    if locked is None or (locked.stamp, locked.roster) != (read.stamp, read.roster):
         raise StalePlanError
 
 

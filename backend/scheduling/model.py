@@ -8,14 +8,26 @@ from msgspec import Struct
 
 from backend.core.bounds import Instant
 
+Stamp = tuple[int, int]
+
 
 class PlanRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """One zone's plan of one day; `version` rises with every change of its stops, `roster` whenever who works changes."""
+    """One zone's plan of one day; `version` rises with every change of its stops, `roster` whenever who works changes.
+
+    `beside` rises with every change of other plans that hold orders tied to some of this one: a day has a border at night,
+    and a resident's visits on both sides of it keep apart.
+    """
 
     id: UUID
     version: int
     improved_version: int
     roster: int
+    beside: int
+
+    @property
+    def stamp(self) -> Stamp:
+        """What tells the plan from itself before any change of what planning around it reads."""
+        return self.version, self.beside
 
 
 class ZoneRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +77,7 @@ class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The gap in seconds an order keeps to one before it, of the same day."""
+    """The gap in seconds an order keeps to one before it, of the same plan."""
 
     before_id: UUID
     min_gap_s: int
@@ -96,8 +108,9 @@ class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     resident_gender: str
     seats: list[SeatRow]
     links: list[LinkRow]
-    not_before: Instant | None  # bounds that a finished visit of the same resident has left
+    not_before: Instant | None  # bounds of its start that visits of the same resident leave, finished or in other plans
     not_after: Instant | None
+    room_until: Instant | None = None  # the same where another plan has the resident served afterwards
 
 
 class Aside(Struct, frozen=True):

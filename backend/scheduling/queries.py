@@ -33,17 +33,6 @@ async def ensure_plan(connection: Connection, zone_id: UUID, plan_on: date) -> N
     )  # fmt: skip
 
 
-async def plan_for_update(connection: Connection, zone_id: UUID, plan_on: date) -> PlanRow:
-    """The plan, locked: whoever changes a zone's day takes this lock first, then workers in id order."""
-    return await one(
-        connection,
-        PlanRow,
-        """SELECT id, version, improved_version, (SELECT version FROM roster_stamp) AS roster
-           FROM plans WHERE zone_id = $1 AND plan_on = $2 FOR NO KEY UPDATE""",
-        zone_id, plan_on,
-    )  # fmt: skip
-
-
 async def lock_plan_of(connection: Connection, order_id: UUID) -> None:
     """Lock the plan an order belongs to."""
     await execute(
@@ -78,8 +67,9 @@ async def plan(connection: Connection, zone_id: UUID, plan_on: date) -> PlanRow 
     return await maybe_one(
         connection,
         PlanRow,
-        """SELECT id, version, improved_version, (SELECT version FROM roster_stamp) AS roster
-           FROM plans WHERE zone_id = $1 AND plan_on = $2""",
+        """SELECT id, version, improved_version, (SELECT version FROM roster_stamp) AS roster,
+                  (SELECT coalesce(sum(o.version), 0)::bigint FROM plans o WHERE o.id = ANY (p.beside)) AS beside
+           FROM plans p WHERE zone_id = $1 AND plan_on = $2""",
         zone_id, plan_on,
     )  # fmt: skip
 
@@ -139,21 +129,25 @@ class PlanDay(Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     improved_version: int
     roster: int
+    beside: int
 
     @property
     def plan(self) -> PlanRow:
         """The plan as it was when the days were listed; what is read afterwards is at least as new."""
-        return PlanRow(self.id, self.version, self.improved_version, self.roster)
+        return PlanRow(self.id, self.version, self.improved_version, self.roster, self.beside)
 
 
-async def plan_days(connection: Connection, zone_ids: Sequence[UUID], from_on: date) -> list[PlanDay]:
-    """The days of these zones that are still to come or under way."""
+async def plan_days(connection: Connection, zone_ids: Sequence[UUID], today: date) -> list[PlanDay]:
+    """The days of these zones that are still to come or under way: a night's shift goes on when the next day has begun."""
     return await many(
         connection,
         PlanDay,
-        """SELECT zone_id, plan_on, id, version, improved_version, (SELECT version FROM roster_stamp) AS roster FROM plans
-           WHERE zone_id = ANY ($1) AND plan_on >= $2 ORDER BY plan_on, zone_id""",
-        list(zone_ids), from_on,
+        """SELECT zone_id, plan_on, id, version, improved_version, (SELECT version FROM roster_stamp) AS roster,
+                  (SELECT coalesce(sum(o.version), 0)::bigint FROM plans o WHERE o.id = ANY (p.beside)) AS beside
+           FROM plans p WHERE zone_id = ANY ($1) AND (plan_on >= $2 OR (plan_on = $2::date - 1
+                AND EXISTS (SELECT FROM stops s WHERE s.plan_id = p.id AND s.active)))
+           ORDER BY plan_on, zone_id""",
+        list(zone_ids), today,
     )  # fmt: skip
 
 

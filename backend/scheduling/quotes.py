@@ -7,10 +7,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.scheduling.placing import place, with_visit
 from backend.scheduling.settling import settled
-from backend.scheduling.slots import Refused, Slot, Wanted, WantedLink, price_lines
+from backend.scheduling.slots import NEAR_S, Neighbour, Refused, Slot, Wanted, WantedLink, price_lines
 from backend.scheduling.snapshots import Day, Planner, Reading, seat_gender
 from dispatch import (
     Delivery,
@@ -83,19 +84,19 @@ class Turn(Struct, frozen=True):
 
 
 def turns(day: Day, wanted: Wanted, *, tied: bool = False) -> list[Turn]:
-    """Before, between and after the resident's other orders of the day; nobody is bathed while being fed.
+    """Before, between and after the resident's other orders; nobody is bathed while being fed.
 
     What nobody is planned for yet may come at any time of its window: a firm window stays clear of all of it, while a
     soft one, whose time follows from its links (`tied`), only needs room for the one behind the other.
     """
     asked = [wanted.link] if wanted.link else []
-    first, last = _beside_the_past(day, wanted)
+    first, last = beside_other_plans(day, wanted, asked)
     others = sorted((n for n in wanted.neighbours if wanted.link is None or n.order_id != wanted.link.order_id),
                     key=lambda n: n.from_at)  # fmt: skip
-    length = max(seat.duration_s for seat in wanted.seats)
+    length = _length(wanted)
     found: list[Turn] = []
     for turn in range(len(others) + 1):
-        lo = max((day.seconds(n.over_at if tied else n.to_at) + n.gap_before_s for n in others[:turn]), default=0)
+        lo = max((day.seconds(n.over_at if tied else n.to_at) + n.gap_before_s for n in others[:turn]), default=first)
         lo = max(lo, first)
         hi = min(
             (day.seconds(n.starts_at if tied else n.from_at) - n.gap_after_s - length for n in others[turn:]),
@@ -109,14 +110,44 @@ def turns(day: Day, wanted: Wanted, *, tied: bool = False) -> list[Turn]:
     return found
 
 
-def _beside_the_past(day: Day, wanted: Wanted) -> tuple[int, int]:
-    """First and last start beside the order to follow, where that is over: no visit of the day holds its link any more."""
-    link = wanted.link
-    over = next((n.to_at for n in wanted.neighbours if link is not None and n.order_id == link.order_id), None)
-    if link is None or over is None or any(visit.id == str(link.order_id) for visit in day.problem.visits):
-        return 0, _FAR_S
-    over_s = day.seconds(over)
-    return over_s + link.min_gap_s, _FAR_S if link.max_gap_s is None else over_s + link.max_gap_s
+def beside_other_plans(day: Day, wanted: Wanted, links: Sequence[WantedLink]) -> tuple[int, int]:
+    """First and last start beside linked orders that no visit of the day stands for: they are over, or in another plan."""
+    first, last = 0, _FAR_S
+    beside = {n.order_id: n for n in wanted.neighbours}
+    planned = {visit.id for visit in day.problem.visits} if links else set[str]()
+    for link in links:
+        other = beside.get(link.order_id)
+        if other is None or str(link.order_id) in planned:
+            continue
+        if link.follows:
+            first = max(first, day.seconds(other.over_at) + link.min_gap_s)
+            last = last if link.max_gap_s is None else min(last, day.seconds(other.to_at) + link.max_gap_s)
+        else:
+            last = min(last, day.seconds(other.starts_at) - link.min_gap_s - _length(wanted))
+    return first, last
+
+
+def _length(wanted: Wanted) -> int:
+    return max(seat.duration_s for seat in wanted.seats)
+
+
+def _near(day: Day, wanted: Wanted, links: list[WantedLink], from_at: datetime, until_at: datetime) -> list[WantedLink]:
+    """The links without those to other plans' visits that are too far away to come in the way of these starts."""
+    beside = {n.order_id: n for n in wanted.neighbours}
+    asked = wanted.link and wanted.link.order_id
+    return [
+        link
+        for link in links
+        if link.order_id == asked
+        or beside[link.order_id].plan_id == day.rows.plan.id
+        or is_near(beside[link.order_id], from_at, until_at + timedelta(seconds=_length(wanted)))
+    ]
+
+
+def is_near(other: Neighbour, from_at: datetime, to_at: datetime) -> bool:
+    """Whether another order of the resident may come in the way of a visit in this span, late as either may be."""
+    reach = timedelta(seconds=max(other.gap_before_s, other.gap_after_s) + NEAR_S)
+    return other.from_at - reach < to_at and other.to_at + reach > from_at
 
 
 async def read_day(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date) -> Reading:
@@ -155,6 +186,7 @@ def quote_wish(
 
     When nobody is free the slot says so by an empty `expected_at`, with the reason; taken up, the order waits for a crew.
     When the resident is busy then, there is no slot: nobody receives two services at once, and waiting changes nothing.
+    Raises invalid_window for a wish that no crew of any size could keep.
     """
     on = day.rows.plan_on
     waiting = Slot(
@@ -168,14 +200,17 @@ def quote_wish(
     best: tuple[int, Slot] | None = None
     possible: list[Slot] = []
     refused: list[Refused] = []
+    wished = visit_of(day, wanted, waiting, NEW)
+    first = first_start(day, wanted, wished)
     for turn in turns(day, wanted, tied=True):
-        slot = msgspec.structs.replace(waiting, links=turn.links)
-        visit = visit_of(day, wanted, slot, NEW)
-        if max(visit.earliest_s, turn.lo) > min(visit.latest_s, turn.hi):
+        if max(first, turn.lo) > min(wished.latest_s, turn.hi):
             continue
+        slot = msgspec.structs.replace(
+            waiting, links=_near(day, wanted, turn.links, waiting.starts_from, waiting.latest_at)
+        )
         possible.append(slot)
         visit = msgspec.structs.replace(
-            visit, earliest_s=max(visit.earliest_s, turn.lo), latest_s=min(visit.latest_s, turn.hi)
+            wished, earliest_s=max(wished.earliest_s, turn.lo), latest_s=min(wished.latest_s, turn.hi)
         )
         outcome = place(planner, day, visit, links_with(NEW, turn.links))
         if isinstance(outcome, Refusal):
@@ -190,9 +225,42 @@ def quote_wish(
     return possible[:1], refused or [Refused(on, "resident_busy")]
 
 
+def first_start(day: Day, wanted: Wanted, visit: Visit) -> int:
+    """The earliest anybody could be at the door for a soft wish, with the meal and after the order it is to follow.
+
+    Raises invalid_window where that is later than the latest start wished: nothing is sold that nobody can keep.
+    """
+    first, last = max(visit.earliest_s, day.now_s), visit.latest_s
+    meal = visit.delivery
+    if meal is not None:
+        ways = [int(ways[meal.pickup_place, visit.place]) for ways in day.problem.travel.values()]
+        ride = min(ways, default=0)
+        if meal.max_ride_s is not None and ride > meal.max_ride_s:
+            raise DomainError("invalid_window", "The meal cannot be brought as quickly as it has to be.")
+        first = max(first, meal.ready_s + meal.pickup_duration_s + ride)
+        if first > last:
+            raise DomainError("invalid_window", "The meal is ready too late to be brought within the window.")
+    link = wanted.link
+    other = next((n for n in wanted.neighbours if link is not None and n.order_id == link.order_id), None)
+    if link is not None and other is not None:
+        first = max(first, day.seconds(other.over_at) + link.min_gap_s)
+        last = last if link.max_gap_s is None else min(last, day.seconds(other.to_at) + link.max_gap_s)
+    if first > last:
+        raise DomainError("invalid_window", "No time within the window is as far from the order it should follow.")
+    return first
+
+
 def place_into(planner: Planner, day: Day, wanted: Wanted, slot: Slot, identity: str) -> Plan | None:
-    """The day with a crew for a slot taken up, inside its promised window; None when nobody is left."""
+    """The day with a crew for a slot taken up, inside its promised window; None when nobody is left.
+
+    Raises slot_taken where the resident has no time left in it.
+    """
     visit = visit_of(day, wanted, slot, identity)
+    first, last = beside_other_plans(day, wanted, slot.links)
+    first, last = max(visit.earliest_s, first), min(visit.latest_s, last)
+    if first > last:
+        raise DomainError("slot_taken", "Another order of this resident lies in between; ask for new slots.")
+    visit = msgspec.structs.replace(visit, earliest_s=first, latest_s=last)
     outcome = place(planner, day, visit, links_with(identity, slot.links))
     return outcome.plan if isinstance(outcome, Insertion) else None
 
@@ -232,8 +300,11 @@ def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at
     chosen = {str(worker_id) for worker_id in worker_ids}
     start_s = day.seconds(start_at)
     visit = next((visit for visit in day.problem.visits if visit.id == str(order_id)), None)
-    if visit is None:
+    row = next((row for row in day.rows.visits if row.order_id == order_id), None)
+    if visit is None or row is None:
         return "unreadable"
+    if (row.not_before and start_at < row.not_before) or (row.room_until and start_at > row.room_until):
+        return "resident_busy"  # by what is over, or in another plan: what is in this one, the links know
     wished = msgspec.structs.replace(visit, earliest_s=start_s, latest_s=start_s, due_s=None, providers=None)
     crew = tuple(worker for worker in day.problem.workers if worker.id in chosen)
     if not crew:
@@ -251,6 +322,7 @@ def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at
 def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[WantedLink]) -> Slot:
     starts_from = day.instant(start_s)
     starts_to = starts_from + timedelta(seconds=wanted.slot_s)
+    links = _near(day, wanted, links, starts_from, starts_to)
     return Slot(
         resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
         pickup=wanted.pickup, links=links, beside=_beside(wanted), plan_on=day.rows.plan_on, starts_from=starts_from, starts_to=starts_to, wish_from=starts_from,

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from backend.database.rows import Readable
 from backend.scheduling.model import Aside, StopRow, VisitRow
+from backend.scheduling.tie_queries import Bound
 from backend.workers.queries import ShiftRow
 
 _BEFORE: Final = timedelta(days=1)
@@ -64,6 +66,25 @@ def sift(
         [visit for visit in visits.rows if visit.order_id not in why],
         busy,
         [Aside(order_id, what) for order_id, what in why.items() if order_id in states],
+    )
+
+
+def tied(visits: Readable[VisitRow], bounds: Iterable[Bound]) -> Readable[VisitRow]:
+    """The same with the bounds that visits of the same residents in other plans leave."""
+    left = {bound.order_id: bound for bound in bounds}
+    return Readable([_between(visit, left.get(visit.order_id)) for visit in visits.rows], visits.spoilt)
+
+
+def _between(visit: VisitRow, bound: Bound | None) -> VisitRow:
+    if bound is None:
+        return visit
+    before = [at for at in (visit.not_before, bound.not_before) if at]
+    after = [at for at in (visit.not_after, bound.not_after) if at]
+    return msgspec.structs.replace(
+        visit,
+        not_before=max(before, default=None),
+        not_after=min(after, default=None),
+        room_until=bound.room_until,
     )
 
 

@@ -16,6 +16,8 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 
 TOKEN_LIFE_S = 600
+NEAR_S = 3600
+"""How far beyond its gap another plan's visit is still tied to one: as late as a late visit may be planned, not later."""
 
 
 class WantedSeat(Struct, frozen=True):
@@ -28,7 +30,7 @@ class WantedSeat(Struct, frozen=True):
 
 
 class WantedLink(Struct, frozen=True):
-    """The gap to an order of the same day, in seconds; `follows` false: the new order comes before the other."""
+    """The gap to another order of the resident, in seconds; `follows` false: the new order comes before the other."""
 
     order_id: UUID
     min_gap_s: int
@@ -38,9 +40,10 @@ class WantedLink(Struct, frozen=True):
 
 
 class Neighbour(Struct, frozen=True, forbid_unknown_fields=True):
-    """Another order of the same resident and day, with the seconds to leave between the two either way round."""
+    """Another order of the same resident at about that time, with the seconds to leave between the two either way round."""
 
     order_id: UUID
+    plan_id: UUID
     from_at: datetime
     to_at: datetime
     over_at: datetime  # the earliest it can be over: as planned, or while nobody is planned, done as early as may be
@@ -92,7 +95,7 @@ class Slot(Struct, frozen=True, kw_only=True):
     catalogue_version_id: UUID
     pickup: PickupPoint | None
     links: list[WantedLink]
-    beside: list[UUID]  # the resident's other orders of the day, as the quote knew them
+    beside: list[UUID]  # the resident's other orders at about that time, as the quote knew them
     plan_on: date
     starts_from: datetime
     starts_to: datetime

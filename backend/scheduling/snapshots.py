@@ -15,9 +15,9 @@ from backend.core.clock import day_origin
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.rules.queries import figures
-from backend.scheduling import queries
+from backend.scheduling import queries, tie_queries
 from backend.scheduling.model import Aside, PlanRow, StopRow, VisitRow
-from backend.scheduling.sifting import able, places_of, sift
+from backend.scheduling.sifting import able, places_of, sift, tied
 from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
 from dispatch import Break, Delivery, Link, Plan, Prepared, Problem, Seat, Shift, Stop, Visit, Weights, Worker
@@ -177,11 +177,11 @@ class Planner:
         if plan is None:
             plan = await queries.plan(connection, zone_id, plan_on)
         if plan is None:
-            plan = PlanRow(_NOT_YET, 0, 0, await queries.roster_version(connection))
+            plan = PlanRow(_NOT_YET, 0, 0, await queries.roster_version(connection), 0)
         travel = await self._ways(connection, zone_id)
         roster = await self._roster(connection, travel, zone_id, plan_on, plan.roster)
         rows = self._days.get((zone_id, plan_on))
-        if rows is None or rows.roster is not roster or (rows.plan.id, rows.plan.version) != (plan.id, plan.version):
+        if rows is None or rows.roster is not roster or (rows.plan.id, rows.plan.stamp) != (plan.id, plan.stamp):
             origin = day_origin(plan_on, self._zone_info)
             rows = await _read(connection, travel, DayRows(zone_id, plan_on, plan, roster, (), ()), origin)
             if len(self._days) > _MOST_DAYS:
@@ -260,6 +260,8 @@ async def _read(connection: Connection, travel: ZoneTravel, empty: DayRows, orig
     unknown = await travel.know(connection, places_of(visits.rows, stops.rows))
     spoilt = [error.key for error in (*stops.spoilt, *visits.spoilt) if error.key]
     statuses = await queries.statuses(connection, spoilt) if spoilt else {}
+    if empty.plan.beside:
+        visits = tied(visits, await tie_queries.bounds_of_ties(connection, zone_id, plan_on))
     sifted = sift(stops, visits, statuses, unknown, origin)
     for order in sifted.aside:
         log.error("planning.order_set_aside", order=str(order.order_id), reason=order.why, zone=str(zone_id))
@@ -360,6 +362,9 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
         due_s = at(v.window_to) if v.window_soft else None
         earliest_s = max(at(v.window_from), at(v.not_before) if v.not_before else 0)
         latest_s = max(earliest_s, min(latest_s, at(v.not_after) if v.not_after else latest_s))
+        latest_s = (
+            min(latest_s, at(v.room_until)) if v.room_until else latest_s
+        )  # no time at all where there is no room
         if planned.get(v.order_id, 0) > latest_s:  # the promise is broken already: late is better than never
             latest_s, due_s = planned[v.order_id] + _BROKEN_S, at(min(v.window_to, v.not_after or v.window_to))
         found.append(
