@@ -1,15 +1,16 @@
 """Accounts and sessions as rows, and what sign-in asks and answers."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from backend.core.bounds import Asked, PhoneText, Text
+from backend.core.bounds import Asked, PhoneText, Secret, Wording, wording
 from backend.core.principal import Principal, Role
 
-Device = Annotated[str, Meta(min_length=1, max_length=60)]
+Device = Annotated[str, Meta(min_length=1, max_length=60, extra=wording(Wording.SAID))]
+_TYPED: Final = wording(Wording.MATCHED)
 
 
 class CodeWanted(Asked, frozen=True):
@@ -30,16 +31,16 @@ class CodeProof(Asked, frozen=True):
     """The code as typed in."""
 
     challenge_id: UUID
-    code: Annotated[str, Meta(min_length=1, max_length=12)]
+    code: Annotated[str, Meta(min_length=1, max_length=12, extra=_TYPED)]
     device: Device | None = None  # how its owner will recognise this session
 
 
 class PasswordProof(Asked, frozen=True):
     """What staff sign in with: a password and the one-time password of their device."""
 
-    login: Text
-    password: Text
-    totp: Annotated[str, Meta(max_length=12)] = ""
+    login: Secret
+    password: Secret
+    totp: Annotated[str, Meta(max_length=12, extra=_TYPED)] = ""
     device: Device | None = None
 
 

@@ -15,7 +15,7 @@ from msgspec import Meta
 from backend.accounts import proofs, queries
 from backend.accounts.model import SignedIn
 from backend.core.addresses import Network, client_address, counted
-from backend.core.bounds import Asked
+from backend.core.bounds import Asked, Wording, wording
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
@@ -32,8 +32,8 @@ Socket = WebSocket[Any, Any, State]
 class Opening(Asked, frozen=True):
     """The first message of a client."""
 
-    ticket: Annotated[str, Meta(max_length=200)]
-    cursor: Annotated[str, Meta(max_length=80)] | None = None
+    ticket: Annotated[str, Meta(max_length=200, extra=wording(Wording.MATCHED))]
+    cursor: Annotated[str, Meta(max_length=80, extra=wording(Wording.MATCHED))] | None = None
 
 
 class Strangers:

@@ -34,10 +34,8 @@ class Chosen(Struct, frozen=True):
     placed: ByHand
 
 
-async def consider(connection: Connection, planner: Planner, order_id: UUID, reason: str) -> Considered:
+async def consider(connection: Connection, planner: Planner, order_id: UUID) -> Considered:
     """Read an order an operator wants to find a crew for. Raises unknown_order, illegal_transition."""
-    if not reason.strip():
-        raise DomainError("invalid_request", "An override needs a reason.")
     async with as_the_platform(connection):
         order = await queries.order(connection, order_id)
         begin(Command.ASSIGN, Actor.OPERATOR, order.status, order.kind)

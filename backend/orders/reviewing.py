@@ -4,7 +4,7 @@ A flag stands: silence completes nothing. The order becomes an exception, a task
 entered none of its evidence resolves with a reason; a dispute is resolved the same way once both sides were heard.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 from uuid import UUID
 
@@ -35,6 +35,15 @@ Code = Literal[
     "carried_out_in_part", "made_up", "looked_at_further",
 ]  # fmt: skip
 """Why a person decided so, for counting; the reason in words stands beside it."""
+
+_CODES: Final[Mapping[Outcome, frozenset[Code]]] = {
+    "completed": frozenset(
+        {"resident_confirmed", "document_seen", "phone_or_position_wrong", "agreed_by_both", "carried_out_in_part"}
+    ),
+    "rejected": frozenset({"document_seen", "agreed_by_both", "not_carried_out", "carried_out_in_part", "made_up"}),
+    "exception": frozenset({"looked_at_further"}),
+}
+"""What may be counted as what: nothing that was made up is completed."""
 
 
 class Review(Struct, frozen=True):
@@ -118,12 +127,14 @@ async def explain(
 
 
 async def _see(connection: Connection, principal: Principal, order_id: UUID) -> None:
-    """Only the parties of an order speak about it. Raises unknown_order (404)."""
+    """Only the parties of an order speak about it. Raises unknown_order (404), not_allowed (403) for who left its crew."""
     if principal.role is Role.WORKER:
+        who = principal.worker_id
         async with as_the_platform(connection):
-            mine = principal.worker_id and await visits.had_seat(connection, order_id, principal.worker_id)
-        if not mine:
-            raise DomainError("unknown_order")
+            if who is None or not await visits.had_seat(connection, order_id, who):
+                raise DomainError("unknown_order")
+            if not await visits.came(connection, order_id, who):
+                raise DomainError("not_allowed", "Only whoever carried the visit out speaks for its crew.")
         return
     order = await queries.own_order(connection, principal, order_id)
     if principal.role is not Role.PROVIDER and not principal.acts_for(order.resident_id):
@@ -150,11 +161,14 @@ async def resolve(
 ) -> Order:
     """An operator decides what a doubted or disputed visit was.
 
-    Raises own_evidence (403) for whoever entered what the decision rests on, other_side_unheard (409) for a dispute of
-    which only one side has spoken, illegal_transition (409) with the state the order is in.
+    Raises invalid_request (400) for a code that says another outcome, own_evidence (403) for whoever entered what the
+    decision rests on, other_side_unheard (409) for a dispute of which only one side has spoken since it was opened,
+    illegal_transition (409) with the state the order is in.
     """
     if principal.role is not Role.OPERATOR or principal.account_id is None:
         raise DomainError("not_allowed")
+    if code not in _CODES[outcome]:
+        raise DomainError("invalid_request", f"What is {outcome} is not counted as {code}.")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         begin(C.RESOLVE, Actor.OPERATOR, order.status, order.kind)

@@ -77,9 +77,15 @@ class OrderPage(Struct, frozen=True):
 
 
 class Reason(bounds.Asked, frozen=True):
-    """Why, in the words of whoever decided."""
+    """Why, in the words of whoever decided; nobody has to say."""
 
     reason: bounds.Remark = ""
+
+
+class Argued(bounds.Asked, frozen=True):
+    """Why, where somebody else has to answer it: without a reason there is nothing to decide or to tell."""
+
+    reason: bounds.Reasoned
 
 
 class CodeSearch(bounds.Asked, frozen=True):
@@ -225,7 +231,7 @@ async def accept_service(request: Asked, order_id: FromPath[UUID]) -> Response[O
 
 
 @post("/v1/orders/{order_id:uuid}/dispute", guards=[_CLIENTS], status_code=200)
-async def dispute(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[OrderView]:
+async def dispute(request: Asked, order_id: FromPath[UUID], data: JSONBody[Argued]) -> Response[OrderView]:
     """The resident does not agree."""
     return await _write(request, lambda c: reviewing.dispute(c, request.user, order_id, data.reason))
 
@@ -236,7 +242,7 @@ async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[Manual
     planner = request.app.state.planner
 
     async def consider(connection: Connection) -> desk.Considered:
-        return await desk.consider(connection, planner, order_id, data.reason)
+        return await desk.consider(connection, planner, order_id)
 
     def choose(considered: desk.Considered) -> desk.Chosen:
         return desk.choose(considered, data.worker_ids, data.start_at)
@@ -249,7 +255,7 @@ async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[Manual
 
 
 @post("/v1/orders/{order_id:uuid}/unserved", guards=[_DESK], status_code=200)
-async def unserved(request: Asked, order_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[OrderView]:
+async def unserved(request: Asked, order_id: FromPath[UUID], data: JSONBody[Argued]) -> Response[OrderView]:
     """An operator ends the search."""
     return await _write(request, lambda c: actions.unserved_by_operator(c, request.user, order_id, data.reason))
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, field
 
-from backend.core.bounds import Asked, Latitude, Longitude, PhoneText, Text
+from backend.core.bounds import Asked, Latitude, Longitude, PhoneText, Text, Wording, wording
 
-Code = Annotated[str, Meta(pattern="^[0-9]{6,12}(?!\n)$", max_length=12)]
+Code = Annotated[str, Meta(pattern="^[0-9]{6,12}(?!\n)$", max_length=12, extra=wording(Wording.MATCHED))]
 Gender = Literal["female", "male"]
 
 

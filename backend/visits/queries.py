@@ -78,6 +78,18 @@ async def had_seat(connection: Connection, order_id: UUID, worker_id: UUID) -> b
     )  # fmt: skip
 
 
+async def came(connection: Connection, order_id: UUID, worker_id: UUID) -> bool:
+    """Whether a worker is in the crew of an order, or is said on paper to have carried out one that was given up."""
+    return await value(
+        connection,
+        """SELECT EXISTS (SELECT FROM assignments a WHERE a.order_id = $1 AND a.worker_id = $2
+               AND (a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
+                    OR (a.status = 'no_show' AND EXISTS (SELECT FROM visit_records r WHERE r.assignment_id = a.id
+                                                         AND r.counts AND r.kind <> 'en_route'))))""",
+        order_id, worker_id,
+    )  # fmt: skip
+
+
 async def seat_duration(connection: Connection, order_id: UUID, seat: int) -> int:
     """How long a seat's work was planned to take, in seconds."""
     return await value(
@@ -221,8 +233,15 @@ async def statements(connection: Connection, order_ids: Sequence[UUID]) -> dict[
 
 
 async def sides_heard(connection: Connection, order_id: UUID) -> set[Side]:
-    """The sides that have said something about an order."""
-    rows = await connection.fetch("SELECT DISTINCT side FROM visit_statements WHERE order_id = $1", order_id)
+    """The sides that have said something about what an order is disputed for: by disputing it, or since.
+
+    Whatever was said before answers an objection nobody had made.
+    """
+    rows = await connection.fetch(
+        """SELECT DISTINCT side FROM visit_statements WHERE order_id = $1 AND btrim(words) <> ''
+           AND id >= (SELECT id FROM visit_statements WHERE order_id = $1 AND kind = 'disputed' ORDER BY id DESC LIMIT 1)""",
+        order_id,
+    )
     return {Side(row["side"]) for row in rows}
 
 

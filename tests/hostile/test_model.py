@@ -285,8 +285,11 @@ class Walk:
             return await (self._sheet(order_id) if command == "sheet" else self._crew_by_hand(order_id))
         if command == "resolve":
             words = {"words": "what was said on the telephone"}
+            outcome, code = self.rng.choice(
+                [("completed", "resident_confirmed"), ("rejected", "made_up"), ("exception", "looked_at_further")]
+            )
             return {
-                "outcome": self.rng.choice(["completed", "rejected", "exception"]), "code": "resident_confirmed",
+                "outcome": outcome, "code": code,
                 "reason": "an invented reason", "heard": [{"side": s, **words} for s in ("resident", "worker")],
             }  # fmt: skip
         if command in life.REPORTS:

@@ -95,6 +95,7 @@ class Day:
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
             "CodeSearch": {"code": order["code"]},
             "Reason": {"reason": "不方便"},
+            "Argued": {"reason": "不方便"},
             "Cancellation": {"reason": "不方便"},
             "ManualAssignment": {"worker_ids": [worker], "start_at": at(14).isoformat(), "reason": "电话约定"},
             "Report": report,

@@ -333,7 +333,11 @@ async def test_a_dispute_is_decided_when_both_sides_were_heard(city: City, outco
     path = f"/v1/orders/{order['id']}"
     resident, operator = await the_resident(city, order), await city.staff("operator")
     assert (await resident.post(f"{path}/dispute", {"reason": "只来了五分钟"})).json()["status"] == "disputed"
-    resolved = {**RESOLVED, "outcome": outcome}
+    resolved = {
+        **RESOLVED,
+        "outcome": outcome,
+        "code": "looked_at_further" if outcome == "exception" else "document_seen",
+    }
     unheard = await operator.post(f"{path}/resolve", resolved)
     assert (unheard.status_code, unheard.json()["code"]) == (409, "other_side_unheard")
     assert (await crew[0].post(f"{path}/statements", {"words": "做了四十五分钟"})).status_code == 201
@@ -348,7 +352,7 @@ async def test_the_other_side_may_be_heard_on_the_telephone(city: City):
     order, crew = await accepted(city)
     await visited(city, order, crew, from_at=at(10), lasts=timedelta(minutes=45))
     path = f"/v1/orders/{order['id']}"
-    await (await the_resident(city, order)).post(f"{path}/dispute", {"reason": ""})
+    await (await the_resident(city, order)).post(f"{path}/dispute", {"reason": "没有人来"})
     operator = await city.staff("operator")
     heard = [{"side": "provider", "words": "打了三次电话，没人接"}]
     answer = await operator.post(f"{path}/resolve", {**RESOLVED, "outcome": "rejected", "heard": heard})

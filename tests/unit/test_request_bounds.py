@@ -43,6 +43,8 @@ def _unbounded(name: str, kind: Any, metas: tuple[Meta, ...] = ()) -> Iterator[s
     elif kind is str:
         if not any(meta.max_length is not None for meta in metas):
             yield f"{name}: a text of any length"
+        if not any("wording" in (meta.extra or {}) for meta in metas):
+            yield f"{name}: a text of which nobody has said whether it may be blank"
     elif get_origin(kind) is list:
         if not any(meta.max_length is not None for meta in metas):
             yield f"{name}: a list of any length"
@@ -65,7 +67,7 @@ def test_every_field_of_a_request_is_bounded(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "complaint"),
-    [(str, "length"), (int, "both ends"), (Annotated[int, Meta(ge=0)], "both ends"), (list[str], "length"),
+    [(str, "length"), (Annotated[str, Meta(max_length=9)], "blank"), (int, "both ends"), (Annotated[int, Meta(ge=0)], "both ends"), (list[str], "length"),
      (datetime, "zone"), (dict[str, Any], "anything"), (Opening | None, ""), (msgspec.Meta, "")],
 )  # fmt: skip
 def test_the_walk_itself_finds_what_has_no_bound(kind: Any, complaint: str) -> None:
