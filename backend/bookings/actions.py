@@ -198,7 +198,10 @@ async def _still_apart(connection: Connection, planner: Planner, wanted: Wanted,
 
 
 async def extend(connection: Connection, principal: Principal, order_id: UUID) -> Order:
-    """Keep a hold longer while the caller is still on the line. Raises hold_expired (410)."""
+    """Keep a hold longer while the caller is still on the line.
+
+    Raises hold_expired (410), and hold_at_limit (409) for a hold that goes on, but not for longer.
+    """
     order = await order_queries.own_order(connection, principal, order_id)
     if not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
@@ -209,7 +212,7 @@ async def extend(connection: Connection, principal: Principal, order_id: UUID) -
         seconds = int(await limit(connection, "hold_extension_s"))
         at_most = int(await limit(connection, "hold_extensions_s"))
         if await order_queries.extend_hold(connection, order_id, seconds, at_most) == 0:
-            raise DomainError("hold_expired")
+            raise DomainError("hold_at_limit")
         order = await order_queries.order(connection, order_id)
         if order.hold_expires_at is not None:
             await scheduling.set_hold_expiry(connection, order_id, order.hold_expires_at)

@@ -14,7 +14,8 @@ async def set_timer(connection: Connection, kind: str, subject_id: UUID, due_at:
     await execute(
         connection,
         """INSERT INTO timers (kind, subject_id, due_at) VALUES ($1, $2, $3)
-           ON CONFLICT (kind, subject_id) DO UPDATE SET due_at = excluded.due_at, fired_at = NULL, tries = 0""",
+           ON CONFLICT (kind, subject_id) DO UPDATE
+           SET due_at = excluded.due_at, fired_at = NULL, tries = 0, rests_until = NULL""",
         kind, subject_id, due_at,
     )  # fmt: skip
 
@@ -31,7 +32,10 @@ async def clear_timers(connection: Connection, subject_id: UUID, *kinds: str) ->
 
 
 async def due(connection: Connection, tries: int, resting: Sequence[UUID] = ()) -> list[Timer]:
-    """Timers whose time has come but for zones at rest, the oldest first; one that failed too often waits for a person."""
+    """Timers whose time has come, but for zones at rest and for what failed a moment ago, the oldest first.
+
+    One that failed too often waits for a person.
+    """
     return await many(
         connection,
         Timer,
@@ -39,7 +43,7 @@ async def due(connection: Connection, tries: int, resting: Sequence[UUID] = ()) 
            FROM timers t LEFT JOIN orders o ON o.id = t.subject_id
            LEFT JOIN offers f ON f.id = t.subject_id LEFT JOIN orders a ON a.id = f.order_id
            WHERE t.fired_at IS NULL AND t.due_at <= yinling_now() AND t.tries < $1
-             AND (coalesce(o.zone_id, a.zone_id) = ANY ($2)) IS NOT TRUE
+             AND (t.rests_until <= now()) IS NOT FALSE AND (coalesce(o.zone_id, a.zone_id) = ANY ($2)) IS NOT TRUE
            ORDER BY t.due_at LIMIT 100""",
         tries, list(resting),
     )  # fmt: skip
@@ -68,11 +72,11 @@ async def claim(connection: Connection, timer_id: UUID) -> bool:
 
 
 async def failed(connection: Connection, timer_id: UUID, error: str) -> None:
-    """Count a failed try; the next ones come later and later."""
+    """Count a failed try; the next ones come later and later, by the machine's clock: care time may stand still, or run fast."""
     await execute(
         connection,
         """UPDATE timers SET tries = tries + 1, last_error = $2,
-                  due_at = yinling_now() + make_interval(secs => 5 * 2 ^ tries) WHERE id = $1""",
+                  rests_until = now() + make_interval(secs => 5 * 2 ^ tries) WHERE id = $1""",
         timer_id, error,
     )  # fmt: skip
 

@@ -92,7 +92,8 @@ async def test_a_call_keeps_a_hold_longer_up_to_a_limit(city: City):
     extended = (await operator.post(f"/v1/orders/{held['id']}/extend")).json()
     assert datetime.fromisoformat(extended["hold_expires_at"]) == at(8, 11)
     assert (await operator.post(f"/v1/orders/{held['id']}/extend")).status_code == 200
-    _refused(await operator.post(f"/v1/orders/{held['id']}/extend"), 410, "hold_expired")
+    _refused(await operator.post(f"/v1/orders/{held['id']}/extend"), 409, "hold_at_limit")
+    assert (await city.order(held["id"]))["status"] == "held"
     confirmed = (await operator.post(f"/v1/orders/{held['id']}/confirm")).json()
     assert confirmed["status"] == "placed"
     assert confirmed["hold_expires_at"] is None
@@ -181,6 +182,44 @@ async def _meal(city: City, who: Any, someone: dict[str, Any], ready: datetime, 
     answer = await who.post("/v1/bookings", {"slot": slot["token"], "channel": "phone"})
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+async def test_a_soft_wish_that_no_time_can_keep_is_refused_and_not_sold(city: City):
+    """A lunch that is ready at midnight, a gap of a day before the evening: nobody could ever come, and waiting changes nothing."""
+    operator, someone = await city.staff("operator"), await city.resident()
+    other = await city.booked(operator, someone["id"], REHAB, at(14), at(14, 30), channel="phone")
+    point = str(await city.meal_point(someone["zone_id"]))
+
+    async def ask(item: str, begins: datetime, latest: datetime, **more: Any) -> Any:
+        wish = {
+            "from_at": begins.isoformat(),
+            "to_at": begins.isoformat(),
+            "soft": True,
+            "latest_at": latest.isoformat(),
+        }
+        body = {"resident_id": str(someone["id"]), "item_code": item, "wish": wish, **more}
+        return await operator.post("/v1/quotes", body)
+
+    def fetched(ready: datetime, **more: Any) -> dict[str, Any]:
+        return {"facility_id": point, "ready_at": ready.isoformat(), **more}
+
+    def after(**gaps: int) -> dict[str, Any]:
+        return {"order_id": other["id"], **gaps}
+
+    for answer in (
+        await ask(MEAL, at(11, 30), at(13), pickup=fetched(at(23, 59))),
+        await ask(MEAL, at(11, 30), at(13), pickup=fetched(at(12, 59), pickup_s=3600)),
+        await ask(MEAL, at(11, 30), at(13), pickup=fetched(at(13))),
+        await ask(MEAL, at(11, 30), at(13), pickup=fetched(at(11, 30), max_ride_s=60)),
+        await ask(REHAB, at(17), at(17, 30), after=after(min_gap_s=86400)),
+        await ask(REHAB, at(17), at(17, 30), after=after(min_gap_s=86400, gap_from="start")),
+        await ask(REHAB, at(17), at(17, 30), after=after(min_gap_s=0, max_gap_s=3600)),
+        await ask(REHAB, at(13), at(14), after=after(min_gap_s=0)),
+        await ask(MEAL, at(15), at(16), after=after(min_gap_s=0, max_gap_s=600), pickup=fetched(at(15, 30))),
+    ):
+        _refused(answer, 400, "invalid_window")
+    assert (await ask(MEAL, at(11, 30), at(13), pickup=fetched(at(12)))).json()["slots"]
+    assert (await ask(REHAB, at(16), at(17, 30), after=after(min_gap_s=7200))).json()["slots"]
 
 
 async def test_a_wish_outside_every_shift_is_refused_with_the_reason(city: City):

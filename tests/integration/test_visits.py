@@ -350,3 +350,23 @@ async def test_a_timer_that_cannot_fire_does_not_stop_the_others(city: City):
     assert (await city.sql("SELECT tries, last_error FROM timers WHERE kind = 'unheard_of'"))[0][
         "last_error"
     ] == "KeyError"
+
+
+async def test_a_timer_that_failed_rests_by_the_machine_s_clock(city: City):
+    """Care time may run a hundred times as fast, and its five tries would be gone in a moment; or stand still, and it would never be tried again."""
+    await city.sql("INSERT INTO timers (due_at, kind, subject_id) VALUES ($1, 'unheard_of', $2)", at(7), uuid4())
+
+    async def tries() -> int:
+        await city.timers()
+        return await city.one("SELECT tries FROM timers WHERE kind = 'unheard_of'")
+
+    assert await tries() == 1
+    await city.clock(at(8, days=1))
+    assert await tries() == 1
+    await city.clock(at(8))
+    await city.sql("UPDATE timers SET rests_until = now() - interval '1 second'")
+    assert await tries() == 2
+    rests = (
+        "SELECT rests_until - now() BETWEEN interval '8 seconds' AND interval '10 seconds' FROM timers WHERE tries = 2"
+    )
+    assert await city.one(rests)

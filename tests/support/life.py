@@ -108,7 +108,7 @@ def _client(who: str, command: str, seen: Seen) -> Answer:
     answers = {
         "cancel": _is(200, "cancelled"), "unserved": _is(200, "unserved"), "dispute": _is(200, "disputed"),
         "release": _is(200, "lapsed"), "confirm": _is(200, "placed"),
-        "extend": _is(200 if seen.may_extend else 410, "held"),
+        "extend": _is(200 if seen.may_extend else 409, "held"),
         # some flags the resident's word clears, others it does not
         # and an operator who keyed the visit in does not agree to it in the resident's name
         "accept-service": _is(
