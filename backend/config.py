@@ -27,6 +27,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     web_port: int = 8000
     gateway_port: int = 8001
+    relay_port: int = 8002  # of this and the next only what watches over them asks: /health/ready and /metrics
+    jobs_port: int = 8003
     gateway_url: str = "ws://127.0.0.1:8001/v1/live"
     allowed_origins: str = "http://127.0.0.1:8000,http://localhost:8000"
     city: str = "银龄市"

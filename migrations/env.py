@@ -7,6 +7,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from migrations.support import RELEASE_CAUGHT_ROWS
+
 _LOCK = 7_424_120_531
 
 
@@ -15,6 +17,7 @@ def _upgrade(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=None, transaction_per_migration=True)
     with context.begin_transaction():
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.exec_driver_sql(RELEASE_CAUGHT_ROWS)
         context.run_migrations()
 
 

@@ -315,18 +315,3 @@ async def keep_answer(
         status,
         body,
     )
-
-
-async def tidy(connection: Connection) -> None:
-    """Throw away what nobody can use any more: tickets, codes, empty buckets, places and sessions of long ago."""
-    await execute(
-        connection,
-        """WITH tickets AS (DELETE FROM live_tickets WHERE expires_at < now()),
-                codes AS (DELETE FROM sign_in_codes WHERE created_at < now() - interval '2 days'),
-                buckets AS (DELETE FROM limits WHERE full_until < now()),
-                places AS (DELETE FROM sign_in_places WHERE seen_at < now() - interval '180 days'),
-                ended AS (DELETE FROM sessions s
-                          WHERE (s.expires_at < now() - interval '30 days' OR s.revoked_at < now() - interval '30 days')
-                            AND NOT EXISTS (SELECT FROM live_tickets t WHERE t.session_id = s.id))
-           DELETE FROM idempotency_keys WHERE created_at < now() - interval '48 hours'""",
-    )

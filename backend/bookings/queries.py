@@ -79,9 +79,15 @@ async def count_quote(connection: Connection, resident_id: UUID, asked_on: date,
     )  # fmt: skip
 
 
-async def tidy(connection: Connection) -> None:
-    """Forget how often slots were looked for on days that are over."""
-    await execute(connection, "DELETE FROM quotes_asked WHERE asked_on < yinling_now()::date - 1")
+async def forget_quote_counts(connection: Connection, days: float, most: int) -> int:
+    """How often slots were looked for on days that are over in care time, some at a time."""
+    return await execute(
+        connection,
+        """DELETE FROM quotes_asked WHERE (resident_id, asked_on, by_desk) IN (
+               SELECT resident_id, asked_on, by_desk FROM quotes_asked WHERE asked_on < yinling_now()::date - $1::integer
+               LIMIT $2)""",
+        int(days), most,
+    )  # fmt: skip
 
 
 class MealPoint(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import execute_many, many, maybe_one, one
+from backend.database.rows import execute, execute_many, many, maybe_one, one
 from backend.orders.model import Offer
 
 
@@ -88,3 +88,17 @@ async def withdraw_offers(connection: Connection, order_id: UUID) -> list[Offer]
            RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
         order_id,
     )
+
+
+async def forget_closed(connection: Connection, days: float, most: int) -> int:
+    """Offers answered long ago in care time with their crews, some at a time."""
+    return await execute(
+        connection,
+        """WITH gone AS (
+               SELECT id FROM offers
+               WHERE status <> 'open' AND closed_at < yinling_now() - make_interval(secs => 86400 * $1::float8)
+               ORDER BY closed_at LIMIT $2),
+           seats AS (DELETE FROM offer_seats WHERE offer_id IN (SELECT id FROM gone))
+           DELETE FROM offers WHERE id IN (SELECT id FROM gone)""",
+        days, most,
+    )  # fmt: skip

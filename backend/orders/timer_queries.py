@@ -81,6 +81,13 @@ async def failed(connection: Connection, timer_id: UUID, error: str) -> None:
     )  # fmt: skip
 
 
-async def tidy(connection: Connection) -> None:
-    """Prepare the coming months' partitions."""
-    await execute(connection, "SELECT prepare_partitions(3)")
+async def forget_fired(connection: Connection, days: float, most: int) -> int:
+    """Timers that fired long ago on machine time, some at a time; one set again meanwhile stays."""
+    return await execute(
+        connection,
+        """DELETE FROM timers
+           WHERE fired_at < now() - make_interval(secs => 86400 * $1::float8) AND id IN (
+               SELECT id FROM timers WHERE fired_at < now() - make_interval(secs => 86400 * $1::float8)
+               ORDER BY fired_at LIMIT $2)""",
+        days, most,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus, Timer
 from backend.orders.offering import close_and_return, to_the_desk
 from backend.orders.reviewing import end_without_word
-from backend.orders.timer_queries import claim, due, failed, lock_for, tidy
+from backend.orders.timer_queries import claim, due, failed, lock_for
 from backend.orders.visiting import end_unreported
 
 S = OrderStatus
@@ -87,4 +87,4 @@ HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {
     doubting.TIMER: doubting.doubt,
 }
 
-__all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "lock_for", "tidy"]
+__all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "lock_for"]

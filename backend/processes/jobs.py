@@ -1,4 +1,4 @@
-"""Timers that have come due in care time, and the housekeeping of tables that grow."""
+"""Timers that have come due in care time, and the chores of the database beside them."""
 
 import asyncio
 import time
@@ -7,8 +7,6 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from backend.accounts import queries as accounts
-from backend.bookings import queries as bookings
 from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.pool import NEVER_IDLE, Connection, Database, Lane
@@ -16,14 +14,16 @@ from backend.database.rows import UnreadableRowError
 from backend.orders import timers
 from backend.orders.aside import set_aside
 from backend.orders.timers import Timer
+from backend.processes.housekeeping import LOST, House
 from backend.processes.logging import where
+from backend.processes.metrics import Metrics
+from backend.processes.serving import serve
 from backend.processes.stopping import pause
+from backend.processes.watched import OK, Readiness, create_watched
 
 _POLL_S = 0.25
-_HOUSEKEEPING_S = 3600.0
 _TRIES = 5
 _CONNECTIONS = 3
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)  # the process ends and is started again
 _LOCKED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 _REST_S = 2.0  # a zone whose plan somebody holds is left alone for so long
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Clerk:
             try:
                 async with self._database.unit_of_work(SYSTEM, Lane.COMMANDS, zone_id) as connection:
                     await _fire(connection, timer)
-            except _LOST:
+            except LOST:
                 raise
             except UnreadableRowError as error:
                 await _aside(self._database, timer, error)
@@ -116,10 +116,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     connections = settings.database_connections or _CONNECTIONS
     lanes = {Lane.COUNTER: 1, Lane.COMMANDS: max(1, connections - 1)}
     database = await Database.open(settings.database_url, lanes=lanes, patience_s=None, limits=NEVER_IDLE)
+    metrics = Metrics()
+    watched = create_watched(metrics, lambda: Readiness(OK))
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_fire_forever(Clerk(database, stop), stop))
-            tasks.create_task(_keep_house(database, stop))
+            tasks.create_task(House(database, stop, metrics).keep())
+            tasks.create_task(serve(watched, settings, settings.jobs_port, stop))
     finally:
         await database.close()
 
@@ -129,15 +132,3 @@ async def _fire_forever(clerk: Clerk, stop: asyncio.Event) -> None:
         if await clerk.round() == 0:
             await pause(stop, _POLL_S)
     await clerk.done()
-
-
-async def _keep_house(database: Database, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            async with database.unit_of_work(SYSTEM) as connection:
-                await timers.tidy(connection)
-                await accounts.tidy(connection)
-                await bookings.tidy(connection)
-        except asyncpg.PostgresError as error:
-            log.exception("jobs.housekeeping_failed", error=type(error).__name__)
-        await pause(stop, _HOUSEKEEPING_S)

@@ -104,6 +104,7 @@ async def supervised(
     The database is filled by `prepare` while the processes load: they begin when it has returned.
     """
     web_port, gateway_port = ports
+    relay_port, jobs_port = [port for port in free_ports(4) if port not in ports][:2]
     platform = Platform(urls, f"http://127.0.0.1:{web_port}", f"ws://127.0.0.1:{gateway_port}/v1/live", folder, {}, {})
     environment = {name: value for name, value in os.environ.items() if not name.startswith("YINLING_")}
     environment |= {
@@ -113,6 +114,8 @@ async def supervised(
         "YINLING_HOST": "127.0.0.1",
         "YINLING_WEB_PORT": str(web_port),
         "YINLING_GATEWAY_PORT": str(gateway_port),
+        "YINLING_RELAY_PORT": str(relay_port),
+        "YINLING_JOBS_PORT": str(jobs_port),
         "YINLING_GATEWAY_URL": platform.gateway_url,
         "YINLING_ALLOWED_ORIGINS": f"{platform.web_url},http://localhost:{web_port}",
         "YINLING_DEMO": "1",

@@ -315,8 +315,8 @@ time.sleep(600)
 
 async def test_processes_stop_when_their_supervisor_was_killed(urls: Urls, owner: Database):
     """A demo that is killed leaves nothing running."""
-    web, gateway = free_ports(2)
-    told = environment(urls.app, web_port=web, gateway_port=gateway)
+    ports = dict(zip(("web_port", "gateway_port", "relay_port", "jobs_port"), free_ports(4), strict=True))
+    told = environment(urls.app, **ports)
     async with script(_SUPERVISING, *PROCESSES, env=told) as supervisor:
         pids = [int(await said(supervisor)) for _ in PROCESSES]
         await until(_leases, owner)

@@ -108,7 +108,8 @@ async def test_every_table_binds_everybody_with_row_level_security(database_urls
 
 
 async def test_next_months_partitions_are_bound_too(database_urls: Urls):
-    await _rows(database_urls, "SELECT prepare_partitions(7)")
+    months = await _rows(database_urls, "SELECT prepare_partition(parent, first) AS made FROM missing_partitions(7)")
+    assert [month["made"] for month in months] == [True] * 8
     await test_every_table_binds_everybody_with_row_level_security(database_urls)
     readable = await _rows(
         database_urls,

@@ -10,7 +10,7 @@ import pyotp
 import pytest
 from argon2 import PasswordHasher
 
-from backend.accounts import queries
+from backend.accounts import old_queries
 from backend.core.principal import SYSTEM, Role
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
@@ -196,6 +196,6 @@ async def test_what_nobody_can_use_any_more_is_thrown_away(database):
         await connection.execute(
             "INSERT INTO live_tickets (token_hash, expires_at) VALUES ('old', now() - interval '1 s'), ('new', now() + interval '9 s')"
         )
-        await queries.tidy(connection)
+        assert await old_queries.forget_tickets(connection, 0, 100) == 1
         kept = await connection.fetch("SELECT token_hash FROM live_tickets WHERE session_id IS NULL")
     assert [row["token_hash"] for row in kept] == [b"new"]

@@ -12,7 +12,7 @@ import pyotp
 import pytest
 from argon2 import PasswordHasher
 
-from backend.accounts import proofs, queries
+from backend.accounts import old_queries, proofs
 from backend.accounts.hashing import Hashing
 from backend.core.clock import machine_now
 from backend.core.errors import DomainError
@@ -401,7 +401,7 @@ async def test_what_is_counted_names_nobody_and_is_tidied_away(web, database):
         for secret in (resident.phone, "203.0.113.60"):
             assert not any(secret.encode() in row for row in rows)
         kept = await connection.fetchval("SELECT count(*) FROM limits WHERE full_until >= now()")
-        await queries.tidy(connection)
+        await old_queries.forget_buckets(connection, 0, 1000)
         assert await connection.fetchval("SELECT count(*) FROM limits") == kept
     with pytest.raises(Exception, match="permission denied"):
         async with database.unit_of_work(SYSTEM) as connection:

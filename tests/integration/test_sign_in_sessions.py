@@ -10,7 +10,7 @@ import pyotp
 import pytest
 from argon2 import PasswordHasher
 
-from backend.accounts import queries
+from backend.accounts import old_queries
 from backend.accounts.proofs import token_hash
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
@@ -170,7 +170,7 @@ async def test_one_account_cannot_fill_the_table(web, database):
         someone.account_id,
     )
     async with database.unit_of_work(SYSTEM) as connection:
-        await queries.tidy(connection)
+        assert await old_queries.forget_sessions(connection, 30, 100) == 2
     rows = await _sql(database, "SELECT count(*) AS n FROM sessions WHERE account_id = $1", someone.account_id)
     assert rows[0]["n"] == 20
 

@@ -22,6 +22,7 @@ from dispatch import KERNELS_SETTING
 from tests.support.people import SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
+_PORTS = ("web_port", "gateway_port", "relay_port", "jobs_port")
 
 
 def environment(url: str, **settings: object) -> dict[str, str]:
@@ -85,7 +86,7 @@ async def started(
     port = free_ports(1)[0]
     process = await asyncio.create_subprocess_exec(
         *before, name, cwd=ROOT, stdin=DEVNULL, stdout=DEVNULL, stderr=log, start_new_session=True,
-        env=environment(url, web_port=port, gateway_port=port, **settings),
+        env=environment(url, **dict.fromkeys(_PORTS, port), **settings),
     )  # fmt: skip
     try:
         yield Started(process, port)
