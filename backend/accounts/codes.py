@@ -3,10 +3,10 @@
 from typing import Final
 from uuid import uuid4
 
-from backend.accounts import proofs, queries
+from backend.accounts import number_queries, proofs, queries
 from backend.accounts.actions import SigningIn, open_session
 from backend.accounts.limits import Limiter, Rule, Use, refused, whom
-from backend.accounts.model import CodeProof, CodeSent, CodeWanted, Session
+from backend.accounts.model import Candidate, CodeProof, CodeSent, CodeWanted, Session, WhoAreYou
 from backend.core.addresses import Address
 from backend.core.errors import DomainError
 from backend.core.phone import e164
@@ -68,8 +68,10 @@ async def _is_known(signing: SigningIn, phone: str, address: Address) -> bool:
         return await queries.known_place(connection, _place(signing.limiter, phone, address))
 
 
-async def sign_in_by_code(signing: SigningIn, address: Address, proof: CodeProof) -> Session:
-    """Turn a right code into a session. Raises sign_in_failed, too_many_requests.
+async def sign_in_by_code(signing: SigningIn, address: Address, proof: CodeProof) -> Session | WhoAreYou:
+    """Turn a right code into a session, or ask who it is where several people have the number.
+
+    Raises sign_in_failed, too_many_requests.
 
     From an address that has sent too many wrong codes only codes that were asked for from there are looked at: whoever
     guesses at codes of others is refused, and whoever has got one of their own comes in.
@@ -87,25 +89,31 @@ async def sign_in_by_code(signing: SigningIn, address: Address, proof: CodeProof
             limiter.notice(wrong)
             raise refused(wait_s, "Too many wrong codes came from your address.")
         raise DomainError("sign_in_failed")
-    await limiter.give_back(asked)
+    if isinstance(session, Session):
+        await limiter.give_back(asked)
     return session
 
 
 async def _by_code(
     connection: Connection, signing: SigningIn, address: Address, proof: CodeProof, code: str, only_from: bytes | None
-) -> Session | None:
+) -> Session | WhoAreYou | None:
     tried = await queries.try_code(connection, proof.challenge_id, _CODE_TRIES, only_from)
     if tried is None:
         return None
     expected = proofs.code_hash(signing.settings.secret_key, proof.challenge_id, code)
     if not proofs.same(tried.code_hash, expected):
         return None
+    await number_queries.lock_number(connection, tried.phone)
+    people = await number_queries.behind(connection, tried.phone)
+    if proof.who is None and len(people) > 1:  # the code is kept, and has one try less
+        return WhoAreYou([Candidate(someone.id, someone.name, someone.role) for someone in people])
+    chosen = next((someone for someone in people if proof.who in {None, someone.id}), None)
     await queries.use_code(connection, proof.challenge_id)
-    holder = await queries.holder_by_phone(connection, tried.phone)
-    if holder is None:
-        holder = await queries.admit_family(connection, tried.phone)
-    if holder is None:
+    if chosen is None:
         return None
-    await queries.take_up_consents(connection, tried.phone, holder.id)
+    account_id = chosen.id
+    if not chosen.has_account:
+        account_id = await number_queries.insert_family(connection, chosen.name, tried.phone)
+    await number_queries.take_up_consents(connection, tried.phone, account_id)
     await queries.remember_place(connection, _place(signing.limiter, tried.phone, address))
-    return await open_session(connection, signing.settings, holder.id, holder.role, proof.device)
+    return await open_session(connection, signing.settings, account_id, chosen.role, proof.device)

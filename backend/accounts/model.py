@@ -33,6 +33,21 @@ class CodeProof(Asked, frozen=True):
     challenge_id: UUID
     code: Annotated[str, Meta(min_length=1, max_length=12, extra=_TYPED)]
     device: Device | None = None  # how its owner will recognise this session
+    who: UUID | None = None  # one of those behind the number, where there are several
+
+
+class Candidate(Struct, frozen=True):
+    """Somebody the owner of a number may be; `id` goes into `who`."""
+
+    id: UUID
+    name: str
+    role: Role
+
+
+class WhoAreYou(Struct, frozen=True):
+    """Several people have this number: the code is right and stays good, and is sent again with one of these."""
+
+    who: list[Candidate]
 
 
 class PasswordProof(Asked, frozen=True):
@@ -108,6 +123,7 @@ class SignedIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             worker_id=self.worker_id,
             resident_ids=(*acting, *only_read),
             followed_ids=only_read,
+            own_id=self.resident_id,
         )
 
     @property
@@ -130,11 +146,13 @@ class OpenCode(Struct, frozen=True, forbid_unknown_fields=True):
     code_hash: bytes
 
 
-class Holder(Struct, frozen=True, forbid_unknown_fields=True):
-    """An account about to be signed in."""
+class Someone(Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the people behind a number, as whom its owner may sign in."""
 
     id: UUID
+    name: str
     role: Role
+    has_account: bool
 
 
 class Staff(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from backend.accounts.model import Admitted, Holder, Kept, OpenCode, OpenSession, SignedIn, Staff
+from backend.accounts.model import Admitted, Kept, OpenCode, OpenSession, SignedIn, Staff
 from backend.database.pool import Connection
 from backend.database.rows import execute, many, maybe_one, value, values
 
@@ -67,18 +67,6 @@ async def use_code(connection: Connection, challenge_id: UUID) -> None:
     await execute(connection, "UPDATE sign_in_codes SET used_at = now() WHERE id = $1", challenge_id)
 
 
-async def holder_by_phone(connection: Connection, phone: str) -> Holder | None:
-    """The account that may sign in by a code alone: never one with a password, never a desk."""
-    return await maybe_one(
-        connection,
-        Holder,
-        """SELECT id, role FROM accounts
-           WHERE phone = $1 AND active AND password_hash IS NULL
-             AND role NOT IN ('operator', 'supervisor', 'provider')""",
-        phone,
-    )
-
-
 async def staff_by_login(connection: Connection, login: str, place: bytes) -> Staff | None:
     """The account that signs in by password under this login, and whether it has done so from this place."""
     return await maybe_one(
@@ -107,34 +95,6 @@ async def is_unchanged(connection: Connection, staff: Staff) -> bool:
 async def exists(connection: Connection, account_id: UUID) -> bool:
     """Whether somebody has this account."""
     return await value(connection, "SELECT EXISTS (SELECT FROM accounts WHERE id = $1)", account_id)
-
-
-async def insert_person(connection: Connection, role: str, name: str, phone: str) -> UUID:
-    """An account that signs in by telephone; a second one with the number breaks accounts_phone_once."""
-    return await value(
-        connection, "INSERT INTO accounts (role, name, phone) VALUES ($1, $2, $3) RETURNING id", role, name, phone
-    )
-
-
-async def admit_family(connection: Connection, phone: str) -> Holder | None:
-    """An account for the owner of a number whom a resident has let know or book; None without a consent that waits.
-
-    None, too, when the number has an account that may not sign in.
-    """
-    return await maybe_one(
-        connection,
-        Holder,
-        """INSERT INTO accounts (role, name, phone)
-           SELECT 'family', person, phone FROM consents
-           WHERE phone = $1 AND account_id IS NULL AND valid_to IS NULL ORDER BY valid_from LIMIT 1
-           ON CONFLICT ON CONSTRAINT accounts_phone_once DO NOTHING RETURNING id, role""",
-        phone,
-    )
-
-
-async def take_up_consents(connection: Connection, phone: str, account_id: UUID) -> None:
-    """Bind the consents given to a number to its owner, who has just proven to be that."""
-    await execute(connection, "SELECT take_up_consents($1, $2)", phone, account_id)
 
 
 async def use_totp_step(connection: Connection, account_id: UUID, step: int) -> bool:

@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from backend.accounts import actions, codes, passwords
@@ -19,6 +20,7 @@ from backend.accounts.model import (
     Session,
     SignedIn,
     Ticket,
+    WhoAreYou,
 )
 from backend.core.addresses import Address
 from backend.core.errors import DomainError
@@ -39,10 +41,18 @@ async def send_code(request: Unknown, data: JSONBody[CodeWanted]) -> CodeSent:
     return await codes.send_code(request.app.state.signing_in, _address(request), data)
 
 
-@post("/v1/sign-in/phone", opt={"public": True}, status_code=201)
-async def sign_in_by_code(request: Unknown, data: JSONBody[CodeProof]) -> Session:
-    """Sign in with the code."""
-    return await codes.sign_in_by_code(request.app.state.signing_in, _address(request), data)
+@post(
+    "/v1/sign-in/phone",
+    opt={"public": True},
+    status_code=201,
+    responses={
+        200: ResponseSpec(WhoAreYou, description="Several people have this number: send the code again with `who`")
+    },
+)
+async def sign_in_by_code(request: Unknown, data: JSONBody[CodeProof]) -> Response[Session | WhoAreYou]:
+    """Sign in with the code; who shares a number says who they are."""
+    answer = await codes.sign_in_by_code(request.app.state.signing_in, _address(request), data)
+    return Response(answer, status_code=200 if isinstance(answer, WhoAreYou) else 201)
 
 
 @post("/v1/sign-in/password", opt={"public": True}, status_code=201)

@@ -92,7 +92,7 @@ async def book(
             if order.hold_expires_at is not None:
                 await timer_queries.set_timer(connection, "hold_expiry", order_id, order.hold_expires_at)
             return order
-        return await orders.place(connection, order, orders.actor_of(principal), planner.zone_info)
+        return await orders.place(connection, order, orders.actor_of(principal, order.resident_id), planner.zone_info)
 
 
 async def _taken_up(
@@ -208,7 +208,7 @@ async def extend(connection: Connection, principal: Principal, order_id: UUID) -
     async with as_the_platform(connection):
         order = await order_queries.order_for_update(connection, order_id)
         await orders.still_held(connection, order)
-        begin(Command.EXTEND, orders.actor_of(principal), order.status, order.kind)
+        begin(Command.EXTEND, orders.actor_of(principal, order.resident_id), order.status, order.kind)
         seconds = int(await limit(connection, "hold_extension_s"))
         at_most = int(await limit(connection, "hold_extensions_s"))
         if await order_queries.extend_hold(connection, order_id, seconds, at_most) == 0:

@@ -33,7 +33,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "slot_taken": (409, "The slot was taken meanwhile; ask for new ones."),
     "offer_closed": (409, "The offer is no longer open."),
     "hold_at_limit": (409, "The hold cannot be extended any further; it goes on until it runs out."),
-    "already_registered": (409, "This telephone number is already registered."),
+    "already_registered": (409, "Somebody of this name and birthday is already registered under this number."),
     "request_in_progress": (409, "The same request is still being worked on."),
     "hold_expired": (410, "The hold has expired; ask for new slots."),
     "body_too_large": (413, "The body is larger than we accept."),

@@ -26,7 +26,7 @@ class Principal(Struct, frozen=True):
     """One authenticated identity and the keys its rows are scoped by.
 
     `resident_ids` holds the residents whose rows a person may read: themselves, or those who gave a family member
-    consent; `followed_ids` are those among them who allowed reading only.
+    consent; `followed_ids` are those among them who allowed reading only. `own_id` is the resident they are themselves.
     """
 
     role: Role
@@ -36,6 +36,7 @@ class Principal(Struct, frozen=True):
     worker_id: UUID | None = None
     resident_ids: tuple[UUID, ...] = ()
     followed_ids: tuple[UUID, ...] = ()
+    own_id: UUID | None = None
 
     @property
     def sees_all(self) -> bool:
@@ -47,6 +48,10 @@ class Principal(Struct, frozen=True):
         if self.role in {Role.OPERATOR, Role.SYSTEM}:
             return True
         return resident_id in self.resident_ids and resident_id not in self.followed_ids
+
+    def is_family_of(self, resident_id: UUID) -> bool:
+        """Whether this person acts for somebody else who has let them: a husband who is a resident himself is one, too."""
+        return self.role is Role.FAMILY or (self.role is Role.RESIDENT and self.own_id != resident_id)
 
 
 SYSTEM = Principal(Role.SYSTEM)

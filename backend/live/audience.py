@@ -11,10 +11,9 @@ def keys_of(holder: SignedIn, zone_ids: Iterable[UUID]) -> frozenset[str]:
     """The keys of a signed-in person; `zone_ids` are the city's zones, which its own staff watch."""
     keys = {f"account:{holder.account_id}"}
     match holder.role:
-        case Role.RESIDENT if holder.resident_id is not None:
-            keys.add(f"resident:{holder.resident_id}")
-        case Role.FAMILY:
-            keys.update(f"resident:{resident_id}" for resident_id in holder.followed)
+        case Role.RESIDENT | Role.FAMILY:
+            heard = [] if holder.resident_id is None else [holder.resident_id]
+            keys.update(f"resident:{resident_id}" for resident_id in (*heard, *holder.followed))
         case Role.WORKER if holder.worker_id is not None:
             keys.add(f"worker:{holder.worker_id}")
         case Role.PROVIDER if holder.provider_id is not None:

@@ -11,6 +11,7 @@ from backend.core.codes import CODES, code_of
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
+from backend.events.auditing import note
 from backend.events.catalogue import AssignmentChanged, OfferChanged, OrderChanged
 from backend.events.outbox import emit
 from backend.orders import offer_queries, queries, seat_queries, timer_queries
@@ -159,9 +160,9 @@ async def move_seats_in(
     return await move_seats(connection, order, [seat for seat in crew if seat.status in states], after)
 
 
-def actor_of(principal: Principal) -> Actor:
-    """The lifecycle's name for who is asking."""
-    return ACTORS_OF[principal.role]
+def actor_of(principal: Principal, resident_id: UUID) -> Actor:
+    """The lifecycle's name for who is asking about a resident's order."""
+    return Actor.FAMILY if principal.is_family_of(resident_id) else ACTORS_OF[principal.role]
 
 
 async def confirm(connection: Connection, principal: Principal, order_id: UUID, zone_info: ZoneInfo) -> Order:
@@ -172,7 +173,7 @@ async def confirm(connection: Connection, principal: Principal, order_id: UUID, 
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         await still_held(connection, order)
-        return await place(connection, order, actor_of(principal), zone_info)
+        return await place(connection, order, actor_of(principal, order.resident_id), zone_info)
 
 
 async def still_held(connection: Connection, order: Order) -> None:
@@ -219,7 +220,7 @@ async def release(connection: Connection, principal: Principal, order_id: UUID) 
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        return await lapse(connection, order, C.RELEASE, actor_of(principal), "released")
+        return await lapse(connection, order, C.RELEASE, actor_of(principal, order.resident_id), "released")
 
 
 async def lapse(connection: Connection, order: Order, command: Command, actor: Actor, reason: str) -> Order:
@@ -243,7 +244,7 @@ async def cancel(connection: Connection, principal: Principal, order_id: UUID, r
     resident's order: it declines or steps back (`offering.step_back`).
     """
     order = await queries.own_order(connection, principal, order_id)
-    actor = actor_of(principal)
+    actor = actor_of(principal, order.resident_id)
     if actor is Actor.PROVIDER or not principal.acts_for(order.resident_id):
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
@@ -263,7 +264,7 @@ async def call_off(
         connection, order, C.CANCEL, S.CANCELLED, actor, provider_id=order.provider_id,
         workers=[a.worker_id for a in crew], reason=f"cancelled_by_{side}",
     )  # fmt: skip
-    await queries.audit(connection, principal.account_id, principal.role.value, "cancel", order.id, reason)
+    await note(connection, principal, "cancel", "order", order.id, reason)
     await free_stops(connection, order)
     return cancelled
 
@@ -315,5 +316,5 @@ async def unserved_by_operator(connection: Connection, principal: Principal, ord
     """An operator ends the search early."""
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        await queries.audit(connection, principal.account_id, principal.role.value, "unserved", order_id, reason)
-        return await give_up(connection, order, actor_of(principal), "given_up_at_the_desk")
+        await note(connection, principal, "unserved", "order", order_id, reason)
+        return await give_up(connection, order, actor_of(principal, order.resident_id), "given_up_at_the_desk")

@@ -9,6 +9,7 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
+from backend.events.auditing import note
 from backend.orders import queries, timer_queries
 from backend.orders.actions import follow_plan
 from backend.orders.lifecycle import begin
@@ -67,7 +68,7 @@ async def assign(
         if order.version != chosen.order.version:
             raise StalePlanError
         await follow_plan(connection, await write_plan(connection, chosen.day, chosen.placed.plan), order.id)
-        await queries.audit(connection, principal.account_id, principal.role.value, "assign", order.id, reason)
+        await note(connection, principal, "assign", "order", order.id, reason)
         await timer_queries.set_timer(connection, "unserved_due", order.id, max(start_at, order.latest_at))
         return await offer_order(
             connection,

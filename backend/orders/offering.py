@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
+from backend.events.auditing import note
 from backend.orders import offer_queries, queries, timer_queries
 from backend.orders.actions import (
     call_off,
@@ -144,7 +145,7 @@ async def step_back(
             connection, order, C.STEP_BACK, S.PLACED, Actor.PROVIDER, workers=[a.worker_id for a in crew],
             reason="provider_stepped_back", declined_by=own,
         )  # fmt: skip
-        await queries.audit(connection, principal.account_id, principal.role.value, "step_back", order_id, reason)
+        await note(connection, principal, "step_back", "order", order_id, reason)
         await free_stops(connection, returned)
         await watch_the_search(connection, returned, zone_info)
         return returned

@@ -277,12 +277,14 @@ async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], not_d
     )  # fmt: skip
 
 
-async def audit(
-    connection: Connection, actor: UUID | None, role: str, action: str, order_id: UUID, reason: str
-) -> None:
-    """Leave an indelible note of an override."""
-    await execute(
+async def to_former_homes(connection: Connection, resident_id: UUID, statuses: list[str]) -> list[Order]:
+    """A resident's orders in these states that lead to where they do not live any more, the next one first."""
+    return await many(
         connection,
-        "INSERT INTO audit (actor_id, role, action, subject, subject_id, reason) VALUES ($1, $2, $3, 'order', $4, $5)",
-        actor, role, action, order_id, reason,
+        Order,
+        "SELECT "
+        + ORDER_COLUMNS
+        + """ FROM orders WHERE resident_id = $1 AND status = ANY ($2)
+             AND home_id NOT IN (SELECT id FROM homes WHERE resident_id = $1 AND current) ORDER BY window_from, id""",
+        resident_id, statuses,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
+from backend.events.auditing import note
 from backend.orders import queries, seat_queries
 from backend.orders.actions import actor_of, move
 from backend.orders.lifecycle import begin, require_step
@@ -82,7 +83,7 @@ async def accept_service(connection: Connection, principal: Principal, order_id:
         await _keep(connection, principal, order, "accepted", "")
         if doubted([flag for flag in order.flags if flag not in WEAK]):
             return await _to(connection, order, C.ACCEPT_SERVICE, S.EXCEPTION, Actor.SYSTEM, reason=_FLAGGED)
-        return await _to(connection, order, C.ACCEPT_SERVICE, S.COMPLETED, actor_of(principal))
+        return await _to(connection, order, C.ACCEPT_SERVICE, S.COMPLETED, actor_of(principal, order.resident_id))
 
 
 async def _keyed_by(connection: Connection, principal: Principal, order_id: UUID) -> bool:
@@ -94,8 +95,8 @@ async def dispute(connection: Connection, principal: Principal, order_id: UUID, 
     order = await _to_be_judged(connection, principal, order_id, C.DISPUTE)
     async with as_the_platform(connection):
         await _keep(connection, principal, order, "disputed", reason)
-        disputed = await _to(connection, order, C.DISPUTE, S.DISPUTED, actor_of(principal))
-        await queries.audit(connection, principal.account_id, principal.role.value, "dispute", order_id, reason)
+        disputed = await _to(connection, order, C.DISPUTE, S.DISPUTED, actor_of(principal, order.resident_id))
+        await note(connection, principal, "dispute", "order", order_id, reason)
         return disputed
 
 
@@ -106,7 +107,7 @@ async def _to_be_judged(connection: Connection, principal: Principal, order_id: 
         raise DomainError("unknown_order")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
-        begin(command, actor_of(principal), order.status, order.kind)
+        begin(command, actor_of(principal, order.resident_id), order.status, order.kind)
         return order
 
 
@@ -146,8 +147,12 @@ async def _keep(
 ) -> Statement:
     if principal.account_id is None:
         raise DomainError("not_allowed")
-    whose = side or (Side.RESIDENT if principal.role is Role.OPERATOR else Side(principal.role.value))
+    whose = side or (Side.RESIDENT if principal.role is Role.OPERATOR else _side_of(principal, order))
     return await visits.insert_statement(connection, order.id, whose, kind, words, principal.account_id)
+
+
+def _side_of(principal: Principal, order: Order) -> Side:
+    return Side.FAMILY if principal.is_family_of(order.resident_id) else Side(principal.role.value)
 
 
 async def resolve(
@@ -181,9 +186,7 @@ async def resolve(
             sides = await visits.sides_heard(connection, order_id)
             if not (sides & _CREWS_SIDE and sides & _RESIDENTS_SIDE):
                 raise DomainError("other_side_unheard", current=order.status.value)
-        await queries.audit(
-            connection, principal.account_id, principal.role.value, "resolve", order_id, f"{outcome}/{code}: {reason}"
-        )
+        await note(connection, principal, "resolve", "order", order_id, f"{outcome}/{code}: {reason}")
         return await _to(connection, order, C.RESOLVE, OrderStatus(outcome), Actor.OPERATOR, reason=code)
 
 

@@ -17,8 +17,9 @@ from backend.core.codes import sought
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import actions, desk, offer_queries, offering, queries, reviewing, seat_queries, visiting
+from backend.orders import actions, desk, moving, offer_queries, offering, queries, reviewing, seat_queries, visiting
 from backend.orders.model import Offer, Order, OrderStatus, RouteView, Side
+from backend.residents.model import NewHome, ResidentCard
 from backend.visits.model import Flag, Kind, Report
 
 Asked = Request[Principal, Any, State]
@@ -108,6 +109,13 @@ class ManualAssignment(bounds.Asked, frozen=True):
     worker_ids: Annotated[list[UUID], Meta(min_length=1, max_length=4)]
     start_at: bounds.Instant
     reason: bounds.Reasoned
+
+
+class MovedView(Struct, frozen=True):
+    """A resident with the new home, and the open orders that still lead to an old one: somebody decides about each."""
+
+    resident: ResidentCard
+    elsewhere: list[OrderView]
 
 
 _KNOW_WHY = frozenset({Role.OPERATOR, Role.SUPERVISOR})
@@ -260,6 +268,17 @@ async def unserved(request: Asked, order_id: FromPath[UUID], data: JSONBody[Argu
     return await _write(request, lambda c: actions.unserved_by_operator(c, request.user, order_id, data.reason))
 
 
+@post("/v1/residents/{resident_id:uuid}/home", guards=[_DESK], status_code=200)
+async def move_home(request: Asked, resident_id: FromPath[UUID], data: JSONBody[NewHome]) -> Response[MovedView]:
+    """A resident lives elsewhere from now on; the answer names the open orders that still lead to an old home."""
+
+    async def action(connection: Connection) -> MovedView:
+        moved = await moving.move_home(connection, request.user, resident_id, data)
+        return MovedView(moved.resident, [shown(order, request.user.role) for order in moved.elsewhere])
+
+    return await write_once(request, 200, action)
+
+
 @get("/v1/offers", guards=[_PROVIDERS])
 async def list_offers(request: Asked) -> list[Offer]:
     """The offers that wait for this provider."""
@@ -290,5 +309,5 @@ async def my_route(request: Asked, on: FromQuery[date]) -> RouteView:
 
 route_handlers = [
     list_orders, search, read_order, confirm, release, cancel, en_route, check_in, check_out, pick_up, hand_over,
-    accept_service, dispute, assign, unserved, list_offers, accept, decline, my_route,
+    accept_service, dispute, assign, unserved, move_home, list_offers, accept, decline, my_route,
 ]  # fmt: skip

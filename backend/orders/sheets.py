@@ -14,6 +14,7 @@ from backend.core.clock import day_origin
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
+from backend.events.auditing import note
 from backend.orders import queries, seat_queries
 from backend.orders.actions import move, move_seats
 from backend.orders.doubting import doubt_others
@@ -54,7 +55,7 @@ async def key_in(
         await scheduling.lock_workers(connection, sorted(said))
         flags = await _store(connection, order, crew, said, principal.account_id)
         order = await queries.add_flags(connection, order, flags)
-        await queries.audit(connection, principal.account_id, principal.role.value, "key_sheet", order_id, reason)
+        await note(connection, principal, "key_sheet", "order", order_id, reason)
         if order.status is S.MISSED:
             return await move(
                 connection, order, C.KEY_SHEET, S.EXCEPTION, Actor.OPERATOR, provider_id=order.provider_id,

@@ -1,25 +1,39 @@
-"""Registering residents, and consent given and withdrawn."""
+"""Registering residents, their numbers and homes, and consent given and withdrawn."""
 
+import asyncio
+import contextlib
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 from msgspec.structs import replace
 
-from backend.accounts import queries as accounts
+from backend.accounts import number_queries as numbers
 from backend.core.errors import DomainError
 from backend.core.geo import sphere_m
 from backend.core.phone import dialled, e164
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
+from backend.events.auditing import note
 from backend.events.catalogue import ConsentChanged
 from backend.events.outbox import emit
-from backend.residents import queries
-from backend.residents.model import Consent, ConsentGiven, NewHome, NewResident, ResidentCard
+from backend.residents import queries, search_queries
+from backend.residents.model import (
+    Consent,
+    ConsentGiven,
+    Found,
+    NewHome,
+    NewResident,
+    Numbers,
+    NumbersKept,
+    ResidentCard,
+)
+from backend.residents.names import search_keys, typed
 from backend.residents.queries import Given
 from backend.rules.queries import limit
 
 _CONSENTS_AGAIN_S: Final = 3600
+_TAIL: Final = 4  # fewer digits find a tenth of a town
 
 
 async def register(connection: Connection, new: NewResident, area_code: str) -> ResidentCard:
@@ -27,17 +41,80 @@ async def register(connection: Connection, new: NewResident, area_code: str) -> 
 
     Raises already_registered, unknown_zone, invalid_phone, outside_zone, unreachable_place.
     """
-    phone = e164(new.phone, area_code)
+    phone, keys = e164(new.phone, area_code), await asyncio.to_thread(search_keys, new.name)
     contacts = [(c.name, dialled(c.phone, area_code), c.relation, c.emergency) for c in new.contacts]
     await _near_its_zone(connection, new.home)
     try:
-        account_id = await accounts.insert_person(connection, Role.RESIDENT.value, new.name, phone)
+        account_id = await numbers.account_for_resident(connection, new.name, phone)
         resident_id = await queries.insert_resident(connection, new, account_id, phone)
         await queries.insert_home(connection, resident_id, new.home)
+        await queries.insert_search_keys(connection, resident_id, keys)
     except asyncpg.UniqueViolationError as error:
         raise DomainError("already_registered") from error
     await queries.insert_contacts(connection, resident_id, contacts)
     return await queries.resident_card(connection, resident_id)
+
+
+async def change_numbers(
+    connection: Connection, principal: Principal, resident_id: UUID, given: Numbers, area_code: str
+) -> NumbersKept:
+    """Set a resident's numbers, as the desk was told; where one was taken away, nobody stays signed in as them.
+
+    Raises unknown_resident, invalid_phone, already_registered where somebody of the same name and birthday has the number.
+    """
+    phone = e164(given.phone, area_code)
+    others = sorted({e164(other, area_code) for other in given.others} - {phone})
+    async with as_the_platform(connection):
+        account_id = await queries.lock_resident(connection, resident_id)
+        if account_id is None:
+            raise DomainError("unknown_resident")
+        gone = sorted(set(await numbers.numbers_of(connection, account_id)) - {phone, *others})
+        try:
+            await queries.set_phone(connection, resident_id, phone)
+        except asyncpg.UniqueViolationError as error:
+            raise DomainError("already_registered") from error
+        await numbers.add_numbers(connection, account_id, [phone, *others])
+        if gone:
+            await numbers.take_numbers_away(connection, account_id, gone)
+            await numbers.end_sessions(connection, account_id)
+        await note(connection, principal, "change_numbers", "resident", resident_id)
+    return NumbersKept(phone, others)
+
+
+async def move_home(connection: Connection, principal: Principal, resident_id: UUID, home: NewHome) -> ResidentCard:
+    """A resident lives elsewhere from now on; what was promised for the old home stays promised there.
+
+    Raises unknown_resident, unknown_zone, outside_zone, unreachable_place.
+    """
+    await _near_its_zone(connection, home)
+    async with as_the_platform(connection):
+        if await queries.lock_resident(connection, resident_id) is None:
+            raise DomainError("unknown_resident")
+        await queries.leave_home(connection, resident_id)
+        await queries.insert_home(connection, resident_id, home)
+        await note(connection, principal, "move_home", "resident", resident_id)
+        return await queries.resident_card(connection, resident_id)
+
+
+async def find(connection: Connection, *, phone: str | None, text: str | None, area_code: str) -> list[Found]:
+    """Whom the desk may mean: by a caller's number, or by what an operator types.
+
+    Typed may be the beginning of a name, its pinyin or initials, the last digits of a number (four at least), or a whole
+    number. Raises invalid_request where neither or both are given, invalid_phone.
+    """
+    if (phone is None) is (text is None):
+        raise DomainError("invalid_request", "Give either `phone` or `text`.")
+    if phone is not None:
+        return await search_queries.by_number(connection, e164(phone, area_code))
+    key = typed(text or "").removeprefix("+")
+    if not key.isdecimal():
+        return await search_queries.by_key(connection, key) if key else []
+    if len(key) < _TAIL:
+        raise DomainError("invalid_request", f"Type at least {_TAIL} digits of a number.")
+    with contextlib.suppress(DomainError):  # too short for a number, perhaps the end of one
+        if found := await search_queries.by_number(connection, e164(text or "", area_code)):
+            return found
+    return await search_queries.by_phone_tail(connection, key)
 
 
 async def _near_its_zone(connection: Connection, home: NewHome) -> None:
@@ -57,9 +134,9 @@ async def _near_its_zone(connection: Connection, home: NewHome) -> None:
         raise DomainError("outside_zone")
 
 
-def _own(principal: Principal, resident_id: UUID) -> None:
-    """Consent is the resident's own to give; an operator records what was said on the phone."""
-    if principal.role is Role.FAMILY or not principal.acts_for(resident_id):
+def own(principal: Principal, resident_id: UUID) -> None:
+    """Consent is the resident's own to give and to know; an operator records what was said on the phone."""
+    if principal.is_family_of(resident_id) or not principal.acts_for(resident_id):
         raise DomainError("unknown_resident")
 
 
@@ -71,7 +148,7 @@ async def give_consent(
     The answer repeats what was given, and is the same whoever has the number or nobody. Raises unknown_resident,
     invalid_phone, too_many_requests.
     """
-    _own(principal, resident_id)
+    own(principal, resident_id)
     phone = e164(given.phone, area_code)
     channel = "phone" if principal.role is Role.OPERATOR else "app"
     async with as_the_platform(connection):
@@ -87,7 +164,7 @@ async def give_consent(
 
 async def end_consent(connection: Connection, principal: Principal, resident_id: UUID, consent_id: UUID) -> Consent:
     """Withdraw a consent; it is over at once, on open sockets too. Raises unknown_consent."""
-    _own(principal, resident_id)
+    own(principal, resident_id)
     async with as_the_platform(connection):
         ended = await queries.close_consent(connection, resident_id, consent_id)
         if ended is None:

@@ -74,6 +74,38 @@ class ResidentCard(Struct, frozen=True, forbid_unknown_fields=True):
     suspended: bool
 
 
+class Caller(Struct, frozen=True, forbid_unknown_fields=True):
+    """As whom somebody with a number speaks for a resident: as themselves, somebody to ring, or somebody they have let in.
+
+    A contact without purposes may be told nothing and book nothing; whoever is somebody to ring and let in is one caller.
+    """
+
+    name: str
+    by_right: Literal["resident", "contact", "consent"]
+    relation: str | None
+    purposes: list[Purpose]
+
+
+class Found(ResidentCard, frozen=True, forbid_unknown_fields=True):
+    """A resident the desk has found, and who of those with the number it was asked for may be speaking."""
+
+    callers: list[Caller]
+
+
+class Numbers(Asked, frozen=True):
+    """A resident's telephone numbers as they are from now on: the one to ring, and others they sign in with."""
+
+    phone: PhoneText
+    others: Annotated[list[PhoneText], Meta(max_length=10)] = field(default_factory=list)
+
+
+class NumbersKept(Struct, frozen=True):
+    """The same as it is kept, in E.164."""
+
+    phone: str
+    others: list[str]
+
+
 class ConsentGiven(Asked, frozen=True):
     """A consent to be recorded: for whom, by telephone number, what for, and how it was given."""
 

@@ -55,14 +55,6 @@ _CARD: Final[LiteralString] = """SELECT r.id, r.name, r.phone, r.gender, r.abili
        h.address, h.zone_id, r.suspended FROM residents r JOIN homes h ON h.resident_id = r.id AND h.current """
 
 
-async def resident_by_phone(connection: Connection, phone: str) -> ResidentCard:
-    """The resident who rings from this number. Raises DomainError unknown_resident (404)."""
-    found = await maybe_one(connection, ResidentCard, _CARD + "WHERE r.phone = $1", phone)
-    if found is None:
-        raise DomainError("unknown_resident")
-    return found
-
-
 async def resident_card(connection: Connection, resident_id: UUID) -> ResidentCard:
     """One resident the principal may see. Raises DomainError unknown_resident (404)."""
     found = await maybe_one(connection, ResidentCard, _CARD + "WHERE r.id = $1", resident_id)
@@ -72,7 +64,7 @@ async def resident_card(connection: Connection, resident_id: UUID) -> ResidentCa
 
 
 async def insert_resident(connection: Connection, new: NewResident, account_id: UUID, phone: str) -> UUID:
-    """The resident behind an account; a second one with the number breaks a constraint."""
+    """The resident behind an account; the same one again breaks residents_once."""
     return await value(
         connection,
         """INSERT INTO residents (account_id, name, phone, gender, born_on, ability_level, ability_scheme,
@@ -131,6 +123,30 @@ async def insert_contacts(
     )
 
 
+async def insert_search_keys(connection: Connection, resident_id: UUID, keys: Sequence[str]) -> None:
+    """The words a resident is found under."""
+    await execute(
+        connection,
+        "INSERT INTO resident_search_keys (resident_id, key) SELECT $1, unnest($2::text[])",
+        resident_id, list(keys),
+    )  # fmt: skip
+
+
+async def leave_home(connection: Connection, resident_id: UUID) -> None:
+    """Where a resident lived until now is kept for the orders that were carried out there."""
+    await execute(connection, "UPDATE homes SET current = false WHERE resident_id = $1 AND current", resident_id)
+
+
+async def lock_resident(connection: Connection, resident_id: UUID) -> UUID | None:
+    """Let one request at a time change a resident; returns the account, None where there is no such resident."""
+    return await value(connection, "SELECT account_id FROM residents WHERE id = $1 FOR NO KEY UPDATE", resident_id)
+
+
+async def set_phone(connection: Connection, resident_id: UUID, phone: str) -> None:
+    """The number to ring."""
+    await execute(connection, "UPDATE residents SET phone = $2 WHERE id = $1", resident_id, phone)
+
+
 async def lock_consents(connection: Connection, resident_id: UUID) -> None:
     """Let one request at a time count and add consents of this resident."""
     await execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 2))", str(resident_id))
@@ -150,20 +166,26 @@ async def open_consent(
 ) -> Given:
     """Record a consent for a number; one that stands already stays as it is.
 
-    One statement, whoever has the number or nobody: it is bound at once to the account that signs in with it.
+    One statement, whoever has the number or nobody. Of those behind the number it is for the one who is named, or for the
+    only one there is who follows somebody already; otherwise it waits until its owner says who they are.
     """
     return await one(
         connection,
         Given,
-        """WITH owner AS (SELECT (SELECT id FROM accounts
-                                  WHERE phone = $2 AND active AND role IN ('family', 'resident', 'worker')) AS id),
+        """WITH takers AS (SELECT a.id, a.name, a.role FROM account_numbers n JOIN accounts a ON a.id = n.account_id
+                           WHERE n.phone = $2 AND a.active AND a.role IN ('family', 'resident')
+                             AND NOT EXISTS (SELECT FROM residents r WHERE r.id = $1 AND r.account_id = a.id)),
+                named AS (SELECT id FROM takers WHERE name = $3 ORDER BY role DESC, id LIMIT 1),
+                only_one AS (SELECT id FROM takers WHERE role = 'family' AND (SELECT count(*) FROM takers) = 1),
+                owner AS (SELECT coalesce((SELECT id FROM named), (SELECT id FROM only_one)) AS id),
                 made AS (INSERT INTO consents (resident_id, account_id, phone, person, purpose, given_by, channel, evidence,
                                                text_version)
                          SELECT $1, owner.id, $2, $3, $4, 'resident', $5, $6, $7 FROM owner
                          ON CONFLICT DO NOTHING RETURNING id, account_id)
            SELECT id, account_id FROM made
            UNION ALL SELECT c.id, c.account_id FROM consents c, owner
-           WHERE c.resident_id = $1 AND (c.phone = $2 OR c.account_id = owner.id) AND c.purpose = $4 AND c.valid_to IS NULL
+           WHERE c.resident_id = $1 AND (c.phone = $2 AND c.person = $3 OR c.account_id = owner.id)
+             AND c.purpose = $4 AND c.valid_to IS NULL
            LIMIT 1""",
         resident_id, phone, given.name, given.purpose.value, channel, given.evidence, given.text_version,
     )  # fmt: skip

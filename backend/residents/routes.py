@@ -11,11 +11,10 @@ from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
 from backend.core import bounds
 from backend.core.errors import DomainError
-from backend.core.phone import e164
 from backend.core.principal import Principal, Role
 from backend.database.pool import as_the_platform
 from backend.residents import actions, queries
-from backend.residents.model import Consent, ConsentGiven, NewResident, ResidentCard
+from backend.residents.model import Consent, ConsentGiven, Found, NewResident, Numbers, NumbersKept, ResidentCard
 
 Asked = Request[Principal, Any, State]
 _DESK = requires(Role.OPERATOR)
@@ -23,10 +22,11 @@ _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
 _GIVERS = requires(Role.RESIDENT, Role.OPERATOR)
 
 
-class PhoneSearch(bounds.Asked, frozen=True):
-    """The caller's number; in the body, so that it stays out of logs."""
+class Search(bounds.Asked, frozen=True):
+    """The caller's number, or what an operator types; in the body, so that it stays out of logs."""
 
-    phone: bounds.PhoneText
+    phone: bounds.PhoneText | None = None
+    text: bounds.Word | None = None
 
 
 def _area_code(request: Asked) -> str:
@@ -34,10 +34,10 @@ def _area_code(request: Asked) -> str:
 
 
 @post("/v1/residents/search", guards=[_DESK], status_code=200)
-async def search(request: Asked, data: JSONBody[PhoneSearch]) -> ResidentCard:
-    """Who is ringing."""
+async def search(request: Asked, data: JSONBody[Search]) -> list[Found]:
+    """Whom whoever is ringing may speak for, or whom an operator looks for by name, pinyin, initials or digits."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return await queries.resident_by_phone(connection, e164(data.phone, _area_code(request)))
+        return await actions.find(connection, phone=data.phone, text=data.text, area_code=_area_code(request))
 
 
 @post("/v1/residents", guards=[_DESK], status_code=201)
@@ -55,11 +55,18 @@ async def read(request: Asked, resident_id: FromPath[UUID]) -> ResidentCard:
         return await queries.resident_card(connection, resident_id)
 
 
+@post("/v1/residents/{resident_id:uuid}/numbers", guards=[_DESK], status_code=200)
+async def change_numbers(request: Asked, resident_id: FromPath[UUID], data: JSONBody[Numbers]) -> Response[NumbersKept]:
+    """Set a resident's telephone numbers; whoever was signed in with one that is taken away is signed out."""
+    return await write_once(
+        request, 200, lambda c: actions.change_numbers(c, request.user, resident_id, data, _area_code(request))
+    )
+
+
 @get("/v1/residents/{resident_id:uuid}/consents", guards=[_GIVERS])
 async def consents(request: Asked, resident_id: FromPath[UUID]) -> list[Consent]:
     """To whom the resident has agreed, and what for."""
-    if not request.user.acts_for(resident_id):
-        raise DomainError("unknown_resident")
+    actions.own(request.user, resident_id)
     async with request.app.state.database.unit_of_work(request.user) as connection:
         await queries.resident_card(connection, resident_id)
         async with as_the_platform(connection):
@@ -80,4 +87,4 @@ async def end(request: Asked, resident_id: FromPath[UUID], consent_id: FromPath[
     return await write_once(request, 200, lambda c: actions.end_consent(c, request.user, resident_id, consent_id))
 
 
-route_handlers = [search, register, read, consents, give, end]
+route_handlers = [search, register, read, change_numbers, consents, give, end]

@@ -97,7 +97,8 @@ async def insert_accounts(connection: Connection, rows: Rows) -> None:
     """People who sign in by phone: (id, role, name, phone, provider)."""
     await execute_many(
         connection,
-        "INSERT INTO accounts (id, role, name, phone, provider_id) VALUES ($1, $2, $3, $4, $5)",
+        """WITH made AS (INSERT INTO accounts (id, role, name, provider_id) VALUES ($1, $2, $3, $5))
+           INSERT INTO account_numbers (account_id, phone) VALUES ($1, $4)""",
         list(rows),
     )
 

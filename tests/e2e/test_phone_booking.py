@@ -24,7 +24,8 @@ async def _disabled(city: Running, number: int) -> dict[str, Any]:
     return (
         await city.sql(
             """SELECT r.id, r.phone, a.phone AS daughter FROM residents r
-               JOIN consents c ON c.resident_id = r.id AND c.purpose = 'status' JOIN accounts a ON a.id = c.account_id
+               JOIN consents c ON c.resident_id = r.id AND c.purpose = 'status'
+               JOIN account_numbers a ON a.account_id = c.account_id
                JOIN homes h ON h.resident_id = r.id JOIN zones z ON z.id = h.zone_id AND z.code = 'Z1'
                WHERE r.ability_level > 2 ORDER BY r.phone OFFSET $1 LIMIT 1""",
             number,
@@ -35,7 +36,7 @@ async def _disabled(city: Running, number: int) -> dict[str, Any]:
 async def _promised(city: Running, someone: dict[str, Any]) -> dict[str, Any]:
     """The call: who rings, which windows there are, what it costs, done."""
     operator = await city.desk("operator")
-    caller = await operator.post("/v1/residents/search", {"phone": someone["phone"]})
+    [caller] = await operator.post("/v1/residents/search", {"phone": someone["phone"]})
     assert caller["id"] == str(someone["id"])
     wish = {"from_at": at(10).isoformat(), "to_at": at(16).isoformat()}
     quote = await operator.quote({"resident_id": caller["id"], "item_code": "bath-home", "wish": wish})
@@ -46,7 +47,8 @@ async def _promised(city: Running, someone: dict[str, Any]) -> dict[str, Any]:
 
 async def _crew(city: Running, order_id: str) -> list[Any]:
     rows = await city.sql(
-        """SELECT c.phone FROM assignments a JOIN workers w ON w.id = a.worker_id JOIN accounts c ON c.id = w.account_id
+        """SELECT c.phone FROM assignments a JOIN workers w ON w.id = a.worker_id
+           JOIN account_numbers c ON c.account_id = w.account_id
            WHERE a.order_id = $1 AND a.status = 'accepted' ORDER BY a.seat""",
         UUID(order_id),
     )

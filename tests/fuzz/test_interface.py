@@ -30,8 +30,10 @@ async def tokens(city: Running) -> list[str]:
     phones = [
         row["phone"]
         for row in await city.sql(
-            """(SELECT phone FROM accounts WHERE role = 'resident' ORDER BY phone LIMIT 1) UNION ALL
-               (SELECT phone FROM accounts WHERE role = 'worker' ORDER BY phone LIMIT 1)"""
+            """(SELECT phone FROM accounts a JOIN account_numbers n ON n.account_id = a.id
+                WHERE role = 'resident' ORDER BY phone LIMIT 1) UNION ALL
+               (SELECT phone FROM accounts a JOIN account_numbers n ON n.account_id = a.id
+                WHERE role = 'worker' ORDER BY phone LIMIT 1)"""
         )
     ]
     people = [await city.desk("operator"), await city.desk("provider1"), *[await city.phone(p) for p in phones]]

@@ -49,7 +49,7 @@ class Day:
         await city.sql("UPDATE providers SET auto_accept = true")
         for role in ROLES[1:]:
             day.accounts[role] = (
-                await city.sql("SELECT id FROM accounts WHERE role = $1 AND active ORDER BY phone, login LIMIT 1", role)
+                await city.sql("SELECT id FROM accounts WHERE role = $1 AND active ORDER BY login, id LIMIT 1", role)
             )[0]["id"]
             await day.sign_in(role)
         resident = (await city.sql("SELECT id, phone FROM residents WHERE account_id = $1", day.accounts["resident"]))[
@@ -86,6 +86,8 @@ class Day:
             "latest_at": at(15).isoformat(),
         }
         report = {"device_at": at(9).isoformat(), "x": 120.6, "y": 31.3, "accuracy_m": 12.0, "tasks": ["洗头"]}
+        home = {"zone_id": zone, "longitude": 120.6, "latitude": 31.3, "address": "某路 1 号",
+                "district_code": "320508", "street_code": "320508001", "community_code": "320508001001"}  # fmt: skip
         self.bodies = {
             "QuoteRequest": {
                 "resident_id": self.ids["resident_id"], "item_code": "meal-lunch", "wish": span, "days": 1,
@@ -108,13 +110,14 @@ class Day:
             "NewResident": {
                 "name": "李奶奶", "phone": "13912345678", "gender": "female", "born_on": "1941-05-06", "ability_level": 1,
                 "diet": ["软食"], "contacts": [{"name": "李敏", "phone": "13912345679", "relation": "女儿", "emergency": True}],
-                "home": {"zone_id": zone, "longitude": 120.6, "latitude": 31.3, "address": "某路 1 号",
-                         "district_code": "320508", "street_code": "320508001", "community_code": "320508001001"},
+                "home": home,
             },
-            "PhoneSearch": {"phone": "13912345678"},
+            "Search": {"phone": "13912345678"},
+            "NewHome": home,
+            "Numbers": {"phone": "13912345678", "others": ["0512-65550001-801"]},
             "ConsentGiven": {"phone": "13912345670", "name": "王敏", "purpose": "status", "evidence": "电话", "text_version": "1"},
             "CodeWanted": {"phone": "13912345671"},
-            "CodeProof": {"challenge_id": str(uuid4()), "code": "123456"},
+            "CodeProof": {"challenge_id": str(uuid4()), "code": "123456", "who": str(uuid4())},
             "PasswordProof": {"login": "nobody", "password": "an invented word", "totp": "123456"},
         }  # fmt: skip
 

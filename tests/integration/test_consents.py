@@ -16,9 +16,9 @@ def _wish(phone: str, purpose: str = "status", name: str = "某女儿") -> dict[
     return {"phone": phone, "name": name, "purpose": purpose, "evidence": "in the app"}
 
 
-async def _sign_in(city: City, phone: str) -> httpx.Response:
+async def _sign_in(city: City, phone: str, who: str | None = None) -> httpx.Response:
     sent = (await city.http.post("/v1/sign-in/codes", json={"phone": phone})).json()
-    proof = {"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
+    proof = {"challenge_id": sent["challenge_id"], "code": sent["demo_code"], "who": who}
     return await city.http.post("/v1/sign-in/phone", json=proof)
 
 
@@ -36,9 +36,13 @@ def _shape(answer: httpx.Response) -> dict[str, Any]:
 async def test_a_consent_repeats_what_was_given_and_nothing_of_whoever_has_the_number(city: City):
     """Known as family, as a resident, as a worker, or not at all: the same answer, list and events."""
     _, mine, path = await _resident(city)
-    family = await city.one("SELECT phone FROM accounts WHERE role = 'family' ORDER BY phone DESC LIMIT 1")
+    family = await city.one(
+        "SELECT phone FROM accounts a JOIN account_numbers n ON n.account_id = a.id WHERE role = 'family' ORDER BY phone DESC LIMIT 1"
+    )
     resident = (await city.resident(number=5))["phone"]
-    worker = await city.one("SELECT phone FROM accounts WHERE role = 'worker' LIMIT 1")
+    worker = await city.one(
+        "SELECT phone FROM accounts a JOIN account_numbers n ON n.account_id = a.id WHERE role = 'worker' LIMIT 1"
+    )
     numbers = [family, resident, worker, "+8613700007002"]
     answers = [await mine.post(path, _wish(number)) for number in numbers]
     assert len({str(_shape(answer)) for answer in answers}) == 1
@@ -99,8 +103,10 @@ async def test_a_consent_keeps_nobody_from_being_registered(city: City):
     form = {"name": "某奶奶", "phone": "13700007004", "gender": "female", "home": home}
     made = await operator.post("/v1/residents", form)
     assert made.status_code == 201, made.text
-    session = await _sign_in(city, "13700007004")
-    assert (session.json()["role"], session.json()["resident_id"]) == ("resident", made.json()["id"])
+    asked = (await _sign_in(city, "13700007004")).json()["who"]
+    assert [(one["name"], one["role"]) for one in asked] == [("某奶奶", "resident"), ("某女儿", "family")]
+    sessions = [await _sign_in(city, "13700007004", one["id"]) for one in asked]
+    assert [one.json()["resident_id"] for one in sessions] == [made.json()["id"], None]
 
 
 async def test_a_consent_given_to_family_counts_at_once(city: City):
@@ -109,7 +115,7 @@ async def test_a_consent_given_to_family_counts_at_once(city: City):
     order = await city.booked(mine, me["id"], REHAB, at(13), at(15))
     other = await city.resident(number=7)
     account_id = await city.daughter(other["id"])
-    phone = await city.one("SELECT phone FROM accounts WHERE id = $1", account_id)
+    phone = await city.one("SELECT phone FROM account_numbers WHERE account_id = $1", account_id)
     daughter = await city.signed_in(account_id)
     assert (await daughter.get(f"/v1/orders/{order['id']}")).status_code == 404
     assert (await mine.post(path, _wish(phone))).status_code == 201

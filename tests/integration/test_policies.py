@@ -17,7 +17,7 @@ TO_ALL: Final = {
 TO_STAFF: Final = {
     "accounts", "residents", "homes", "resident_contacts", "consents", "workers", "worker_skills", "shifts", "leaves",
     "bookings", "orders", "offers", "visit_records", "assignments", "stops", "order_seats", "order_links", "offer_seats",
-    "plans", "stop_orders", "places", "travel_matrices", "visit_statements",
+    "plans", "stop_orders", "places", "travel_matrices", "visit_statements", "account_numbers", "resident_search_keys",
 }  # fmt: skip
 """What operators and supervisors see of everybody, and everybody else of themselves at most."""
 
@@ -28,7 +28,10 @@ TO_NOBODY_TOO: Final = {"care_clock", "alembic_version"}
 ROLES: Final = (Role.RESIDENT, Role.FAMILY, Role.WORKER, Role.PROVIDER, Role.OPERATOR, Role.SUPERVISOR)
 _TABLES: Final = """SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
                     AND relnamespace = 'public'::regnamespace ORDER BY relname"""
-MAY_INSERT: Final = {(Role.OPERATOR, t) for t in ("accounts", "residents", "homes", "resident_contacts", "places")}
+MAY_INSERT: Final = {
+    (Role.OPERATOR, table)
+    for table in ("accounts", "residents", "homes", "resident_contacts", "resident_search_keys", "places")
+}
 """Registering a resident is what a person writes in their own name; all else the platform writes for them."""
 
 

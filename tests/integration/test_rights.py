@@ -170,7 +170,9 @@ async def test_nobody_is_shown_nothing_and_a_person_cannot_write_past_the_polici
                 "INSERT INTO places (geometry, x, y) VALUES ('wgs84', 1, 1)",
                 "INSERT INTO audit (actor_id, role, action, subject) VALUES (uuidv7(), 'operator', 'cancel', 'order')",
                 "INSERT INTO events (type, keys, data) VALUES ('order.placed', '{}', '{}')",
-                "INSERT INTO accounts (role, name, phone) VALUES ('operator', 'x', '+8613800000000')",
+                "INSERT INTO accounts (role, name) VALUES ('operator', 'x')",
+                "INSERT INTO account_numbers (account_id, phone) VALUES (uuidv7(), '+8613800000000')",
+                "SELECT account_for_resident('x', '+8613800000000')",
             ):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     async with database.unit_of_work(Principal(role, account_id=uuid4())) as connection:

@@ -124,3 +124,26 @@ def test_the_dump_names_nobody_and_no_machine():
     """A dump is a file like any other: no path of a machine, no address of a host."""
     text = lzma.decompress(DUMP.read_bytes()).decode()
     assert re.search(r"https?://|[\s'\"]/[a-z]+/[a-z]", text) is None
+
+
+async def test_people_sign_in_with_their_numbers_and_are_found_by_their_names(city: City):
+    """Numbers stood at accounts before; everybody keeps theirs, and is found by the pinyin of a name that nobody had typed."""
+    people = await city.sql(
+        """SELECT r.name, r.phone, r.id, k.key FROM residents r JOIN resident_search_keys k ON k.resident_id = r.id
+           WHERE k.key ~ '^[a-z]{4,}$' ORDER BY r.id LIMIT 3"""
+    )
+    assert people
+    assert (
+        await city.one(
+            "SELECT count(*) FROM residents r WHERE NOT EXISTS (SELECT FROM resident_search_keys k WHERE k.resident_id = r.id)"
+        )
+        == 0
+    )
+    operator = await city.staff("operator")
+    for someone in people:
+        sent = (await city.http.post("/v1/sign-in/codes", json={"phone": someone["phone"]})).json()
+        proof = {"challenge_id": sent["challenge_id"], "code": sent["demo_code"]}
+        answer = await city.http.post("/v1/sign-in/phone", json=proof)
+        assert answer.json()["resident_id"] == str(someone["id"]), answer.text
+        found = (await operator.post("/v1/residents/search", {"text": someone["key"]})).json()
+        assert str(someone["id"]) in {one["id"] for one in found}

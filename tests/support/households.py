@@ -65,11 +65,11 @@ class House:
                FROM residents r JOIN homes h ON h.resident_id = r.id WHERE r.id = $1
                UNION SELECT unnest(ARRAY[id::text, code, booking_id::text]) FROM orders WHERE resident_id = $1
                UNION SELECT unnest(ARRAY[f.id::text]) FROM offers f JOIN orders o ON o.id = f.order_id WHERE o.resident_id = $1
-               UNION SELECT unnest(ARRAY[w.id::text, w.name, a.phone])
+               UNION SELECT unnest(ARRAY[w.id::text, w.name, n.phone])
                      FROM assignments s JOIN orders o ON o.id = s.order_id JOIN workers w ON w.id = s.worker_id
-                     JOIN accounts a ON a.id = w.account_id WHERE o.resident_id = $1
-               UNION SELECT unnest(ARRAY[c.id::text, c.account_id::text, a.phone]) FROM consents c
-                     LEFT JOIN accounts a ON a.id = c.account_id WHERE c.resident_id = $1
+                     JOIN account_numbers n ON n.account_id = w.account_id WHERE o.resident_id = $1
+               UNION SELECT unnest(ARRAY[c.id::text, c.account_id::text, n.phone]) FROM consents c
+                     LEFT JOIN account_numbers n ON n.account_id = c.account_id WHERE c.resident_id = $1
                UNION SELECT s.id::text FROM sessions s WHERE s.account_id = ANY ($2)
                UNION SELECT v.id::text FROM visit_statements v JOIN orders o ON o.id = v.order_id WHERE o.resident_id = $1""",
             self.resident_id, list(self.accounts.values()),

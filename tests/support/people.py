@@ -70,14 +70,14 @@ async def person(database: Database, role: str, **columns: object) -> Person:
     token = proofs.new_token()
     async with database.unit_of_work(SYSTEM) as connection:
         account_id = await connection.fetchval(
-            """INSERT INTO accounts (role, name, phone, login, password_hash, totp_secret)
-               VALUES ($1, '某人', $2, $3, $4, $5) RETURNING id""",
+            """INSERT INTO accounts (role, name, login, password_hash, totp_secret)
+               VALUES ($1, '某人', $2, $3, $4) RETURNING id""",
             role,
-            phone,
             columns.get("login"),
             columns.get("password_hash"),
             columns.get("totp_secret"),
         )
+        await connection.execute("INSERT INTO account_numbers (account_id, phone) VALUES ($1, $2)", account_id, phone)
         await connection.execute(
             "INSERT INTO sessions (token_hash, account_id, expires_at) VALUES ($1, $2, now() + interval '1 hour')",
             proofs.token_hash(token),

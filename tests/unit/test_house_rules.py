@@ -30,8 +30,8 @@ def _name(path: Path) -> str:
 
 
 def test_sql_lives_where_it_is_looked_for() -> None:
-    """Whoever asks what touches a table reads the queries of a slice, the outbox and the feed, and has seen everything."""
-    homes = {"outbox.py", "feed.py", "embedded.py"}
+    """Whoever asks what touches a table reads the queries of a slice, the outbox, the notes and the feed, and has seen everything."""
+    homes = {"outbox.py", "auditing.py", "feed.py", "embedded.py"}
     strays = [
         _name(path)
         for path in SOURCES

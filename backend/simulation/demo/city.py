@@ -15,6 +15,7 @@ from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
 from backend.database.owner import open_as_owner
 from backend.database.pool import Connection
+from backend.residents.names import search_keys
 from backend.simulation.demo import queries
 
 TIME_ZONE: Final = "Asia/Shanghai"
@@ -234,6 +235,8 @@ async def _residents(
         consents += [(resident_id, family_id, purpose) for purpose in ("status", "book")]
     await queries.insert_accounts(connection, accounts)
     await queries.insert_residents(connection, people)
+    keys = [(resident_id, key) for resident_id, _, name, *_ in people for key in search_keys(str(name))]
+    await queries.insert_search_keys(connection, keys)
     await queries.insert_homes(connection, houses)
     await queries.insert_contacts(connection, contacts)
     await queries.insert_consents(connection, consents)

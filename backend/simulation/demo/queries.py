@@ -91,7 +91,8 @@ async def insert_accounts(connection: Connection, rows: Rows) -> None:
     """(id, role, name, phone, provider)."""
     await execute_many(
         connection,
-        "INSERT INTO accounts (id, role, name, phone, provider_id) VALUES ($1, $2, $3, $4, $5)",
+        """WITH made AS (INSERT INTO accounts (id, role, name, provider_id) VALUES ($1, $2, $3, $5))
+           INSERT INTO account_numbers (account_id, phone) VALUES ($1, $4)""",
         list(rows),
     )
 
@@ -162,6 +163,11 @@ async def insert_residents(connection: Connection, rows: Rows) -> None:
     )
 
 
+async def insert_search_keys(connection: Connection, rows: Rows) -> None:
+    """(resident, key)."""
+    await execute_many(connection, "INSERT INTO resident_search_keys (resident_id, key) VALUES ($1, $2)", list(rows))
+
+
 async def insert_homes(connection: Connection, rows: Rows) -> None:
     """(resident, zone, place, address, district, street, community)."""
     await execute_many(
@@ -187,7 +193,8 @@ async def insert_consents(connection: Connection, rows: Rows) -> None:
     await execute_many(
         connection,
         """INSERT INTO consents (resident_id, account_id, phone, person, purpose, given_by, channel, evidence, text_version)
-           SELECT $1, id, phone, name, $3, 'resident', 'app', 'demo', '1' FROM accounts WHERE id = $2""",
+           SELECT $1, id, phone, name, $3, 'resident', 'app', 'demo', '1'
+           FROM accounts JOIN account_numbers ON account_id = id WHERE id = $2""",
         list(rows),
     )
 
@@ -221,7 +228,7 @@ async def residents(connection: Connection) -> list[Person]:
     return await many(
         connection,
         Person,
-        """SELECT a.phone, r.id, h.zone_id FROM residents r JOIN accounts a ON a.id = r.account_id
+        """SELECT r.phone, r.id, h.zone_id FROM residents r
            JOIN homes h ON h.resident_id = r.id AND h.current ORDER BY r.id""",
     )
 
@@ -231,7 +238,8 @@ async def workers(connection: Connection) -> list[Person]:
     return await many(
         connection,
         Person,
-        """SELECT DISTINCT ON (w.id) a.phone, w.id, s.zone_id FROM workers w JOIN accounts a ON a.id = w.account_id
+        """SELECT DISTINCT ON (w.id) n.phone, w.id, s.zone_id
+           FROM workers w JOIN account_numbers n ON n.account_id = w.account_id
            JOIN shifts s ON s.worker_id = w.id ORDER BY w.id""",
     )
 

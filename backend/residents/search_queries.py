@@ -1,0 +1,85 @@
+"""All SQL by which the desk finds residents: by whoever has a number, by name, by the end of a number."""
+
+from typing import Final, LiteralString
+
+from backend.database.pool import Connection
+from backend.database.rows import many
+from backend.residents.model import Found
+
+_MOST: Final = 30
+
+_FOUND: Final[
+    LiteralString
+] = """SELECT r.id, r.name, r.phone, r.gender, r.ability_level, r.gender_wish, r.diet, h.address,
+           h.zone_id, r.suspended, coalesce(w.callers, '[]') AS callers
+    FROM residents r JOIN homes h ON h.resident_id = r.id AND h.current """
+
+
+async def by_number(connection: Connection, phone: str, most: int = _MOST) -> list[Found]:
+    """Everybody whom somebody with this number may speak for: themselves first, then by name.
+
+    A number without an extension finds those behind its extensions, too: an exchange shows only the number itself.
+    """
+    return await many(
+        connection,
+        Found,
+        """WITH speaking (resident_id, name, by_right, relation, purpose, rank) AS (
+               SELECT r.id, r.name, 'resident', NULL, NULL, 0 FROM residents r WHERE r.phone = $1 OR r.phone LIKE $2
+               UNION SELECT r.id, r.name, 'resident', NULL, NULL, 0
+                     FROM account_numbers n JOIN residents r ON r.account_id = n.account_id
+                     WHERE n.phone = $1 OR n.phone LIKE $2
+               UNION SELECT c.resident_id, c.name, 'contact', c.relation, NULL, 2 FROM resident_contacts c
+                     WHERE c.phone = $1 OR c.phone LIKE $2
+               UNION SELECT c.resident_id, c.person, 'consent', NULL, c.purpose, 1 FROM consents c
+                     WHERE c.valid_to IS NULL AND c.account_id IS NULL AND (c.phone = $1 OR c.phone LIKE $2)
+               UNION SELECT c.resident_id, c.person, 'consent', NULL, c.purpose, 1
+                     FROM account_numbers n JOIN consents c ON c.account_id = n.account_id AND c.valid_to IS NULL
+                     WHERE n.phone = $1 OR n.phone LIKE $2),
+           one_each AS (
+               SELECT resident_id, name, min(rank) AS rank, max(relation) AS relation,
+                      (array_agg(by_right ORDER BY rank))[1] AS by_right,
+                      coalesce(jsonb_agg(DISTINCT purpose) FILTER (WHERE purpose IS NOT NULL), '[]') AS purposes
+               FROM speaking GROUP BY resident_id, name),
+           callers AS (
+               SELECT resident_id, min(rank) AS rank, jsonb_agg(jsonb_build_object('name', name, 'by_right', by_right,
+                          'relation', relation, 'purposes', purposes) ORDER BY rank, name) AS callers
+               FROM one_each GROUP BY resident_id) """
+        + _FOUND
+        + "JOIN callers w ON w.resident_id = r.id ORDER BY w.rank, r.name, r.id LIMIT $3",
+        phone, f"{phone};ext=%" if ";" not in phone else phone, most,
+    )  # fmt: skip
+
+
+async def by_key(connection: Connection, key: str, most: int = _MOST) -> list[Found]:
+    """Residents whose name, pinyin or initials begin so; whole words first."""
+    return await many(
+        connection,
+        Found,
+        """WITH matching AS (SELECT resident_id, bool_or(key = $1) AS whole FROM resident_search_keys
+                             WHERE key LIKE $2 GROUP BY resident_id),
+           w AS (SELECT NULL::jsonb AS callers) """
+        + _FOUND
+        + "JOIN matching m ON m.resident_id = r.id CROSS JOIN w ORDER BY m.whole DESC, r.name, r.id LIMIT $3",
+        key, _beginning(key), most,
+    )  # fmt: skip
+
+
+async def by_phone_tail(connection: Connection, digits: str, most: int = _MOST) -> list[Found]:
+    """Residents one of whose numbers ends so."""
+    return await many(
+        connection,
+        Found,
+        """WITH matching AS (
+               SELECT id AS resident_id FROM residents WHERE reverse(phone) LIKE $1
+               UNION SELECT r.id FROM account_numbers n JOIN residents r ON r.account_id = n.account_id
+                     WHERE reverse(n.phone) LIKE $1),
+           w AS (SELECT NULL::jsonb AS callers) """
+        + _FOUND
+        + "JOIN matching m ON m.resident_id = r.id CROSS JOIN w ORDER BY r.name, r.id LIMIT $2",
+        _beginning(digits[::-1]), most,
+    )  # fmt: skip
+
+
+def _beginning(text: str) -> str:
+    """The pattern of whatever begins so."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
