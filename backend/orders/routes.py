@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, structs
 from backend.accounts.guards import requires
 from backend.accounts.requests import decide_once, write_once
 from backend.core import bounds
+from backend.core.clock import day_origin
 from backend.core.codes import sought
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
@@ -304,7 +305,8 @@ async def my_route(request: Asked, on: FromQuery[date]) -> RouteView:
     if request.user.worker_id is None:
         raise DomainError("not_allowed")
     async with request.app.state.database.unit_of_work(request.user) as connection, as_the_platform(connection):
-        return RouteView(on, await seat_queries.route(connection, request.user.worker_id, on))
+        begins_at = day_origin(on, request.app.state.planner.zone_info)
+        return RouteView(on, await seat_queries.route(connection, request.user.worker_id, on, begins_at))
 
 
 route_handlers = [

@@ -1,7 +1,7 @@
 """All SQL of an order's seats and of the workers bound to them, and what that makes of a worker's day."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from backend.core.errors import DomainError
@@ -73,8 +73,8 @@ async def set_assignments(
     return sorted(moved, key=lambda seat: seat.seat)
 
 
-async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[RouteStop]:
-    """The stops of accepted orders of one worker and day, in planned order."""
+async def route(connection: Connection, worker_id: UUID, plan_on: date, begins_at: datetime) -> list[RouteStop]:
+    """The stops of accepted orders of one worker and day, in planned order, and what a night's shift still does in it."""
     read = await readable(
         connection,
         RouteStop,
@@ -88,7 +88,8 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date) -> list[
            JOIN orders o ON o.id = s.order_id
            JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
                 AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
-           WHERE s.worker_id = $1 AND d.plan_on = $2 ORDER BY lower(s.during)""",
-        worker_id, plan_on,
+           WHERE s.worker_id = $1 AND (d.plan_on = $2 OR (d.plan_on = $2::date - 1 AND upper(s.during) > $3))
+           ORDER BY lower(s.during)""",
+        worker_id, plan_on, begins_at,
     )  # fmt: skip
     return read.rows

@@ -20,7 +20,7 @@ from backend.orders.actions import move, move_seats
 from backend.orders.doubting import doubt_others
 from backend.orders.lifecycle import begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
-from backend.orders.visiting import contradicted_elsewhere, end_of_care
+from backend.orders.visiting import begins_at, contradicted_elsewhere, end_of_care
 from backend.scheduling import queries as scheduling
 from backend.visits import plausibility
 from backend.visits import queries as visits
@@ -29,6 +29,9 @@ from backend.visits.model import Attendance, Flag, Kind, Moment, Report
 S = OrderStatus
 C = Command
 _DAY: Final = timedelta(days=1)
+_LONGEST: Final = timedelta(
+    hours=6
+)  # a visit that begins at the end of its plan day is over by then, late as it may be
 
 
 async def key_in(
@@ -76,10 +79,11 @@ def _check(
     now: datetime,
     zone_info: ZoneInfo,
 ) -> None:
-    begins = day_origin(order.plan_on, zone_info)
+    begins = begins_at(order, zone_info)
+    ends = max(day_origin(order.plan_on, zone_info) + _DAY, order.latest_at + _LONGEST)
     if len(said) != len(sheet) or set(said) != {seat.worker_id for seat in crew}:
         raise DomainError("invalid_request", "A sheet names everybody of the crew, once.")
-    if any(not begins <= entry.came_at < entry.left_at <= begins + _DAY for entry in sheet):
+    if any(not begins <= entry.came_at < entry.left_at <= ends for entry in sheet):
         raise DomainError("invalid_request", "A sheet is of the order's own day, and nobody leaves before they come.")
     if any(entry.left_at > now for entry in sheet):
         raise DomainError("invalid_request", "A sheet says what has been, not what is to come.")

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from backend.catalogue.model import MEAL
-from backend.core.clock import city_date
+from backend.core.clock import day_origin
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
@@ -32,6 +32,14 @@ from backend.visits.model import Earlier, Flag, Kind, Limits, Moment, Report, To
 S = OrderStatus
 W = AssignmentStatus
 C = Command
+
+
+_WAY: Final = timedelta(hours=2)  # nobody sets out for a visit earlier; what is too early otherwise, a rule says
+
+
+def begins_at(order: Order, zone_info: ZoneInfo) -> datetime:
+    """When reports can be about this visit: from its plan day on, or shortly before it where it lies at that day's very beginning."""
+    return min(day_origin(order.plan_on, zone_info), order.window_from - _WAY)
 
 
 class Taken(Struct, frozen=True):
@@ -81,7 +89,7 @@ async def take(
         mine = next((a for a in crew if a.worker_id == principal.worker_id), None)
         scene = Scene(order, mine, crew, await visits.earlier(connection, [a.id for a in crew])) if mine else None
         now = await queries.care_now(connection)
-        begun = city_date(now, zone_info) >= order.plan_on
+        begun = now >= begins_at(order, zone_info)
         command = _command(scene, kind) if scene and begun else None
         moment = Moment(now, report.device_at, report.offline)
         figures = await visits.limits(connection)

@@ -175,12 +175,12 @@ class LateOrder(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def late_orders(connection: Connection, on: date) -> list[LateOrder]:
-    """The day's late orders, the latest first."""
+    """The late orders of the day and of the night before it, the latest first."""
     read = await readable(
         connection,
         LateOrder,
         """SELECT code, kind, window_to, floor(extract(epoch FROM yinling_now() - window_to) / 60)::int AS late_min
-           FROM orders WHERE plan_on = $1 AND window_to < yinling_now() - interval '1 minute'
+           FROM orders WHERE plan_on BETWEEN $1::date - 1 AND $1 AND window_to < yinling_now() - interval '1 minute'
                AND status IN ('placed', 'offered', 'manual', 'accepted', 'en_route')
            ORDER BY window_to LIMIT 8""",
         on,

@@ -321,7 +321,7 @@ def _workers(shifts: Sequence[ShiftRow], index: dict[UUID, int], origin: datetim
             gender=mine[0].gender,
             mode=mine[0].travel_mode,
             start_place=index[mine[0].start_place_id],
-            end_place=index[mine[0].end_place_id] if mine[0].end_place_id else None,
+            end_place=index[mine[-1].end_place_id] if mine[-1].end_place_id else None,
             shifts=tuple(Shift(at(s.from_at), at(s.to_at)) for s in sorted(mine, key=lambda s: s.from_at)),
             breaks=tuple(
                 Break(at(s.break_from), at(s.break_to), s.break_s) for s in mine if s.break_from and s.break_to

@@ -31,11 +31,18 @@ class ShiftRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on: date) -> Readable[ShiftRow]:
-    """The shifts of a zone over some days; a shift that a leave touches is left out."""
+    """The shifts of a zone over some days; a shift that a leave touches is left out.
+
+    Whoever begins another shift within the hour, in whatever plan, ends where that one begins: nobody is in two places.
+    """
     return await readable(
         connection,
         ShiftRow,
-        """SELECT s.worker_id, w.provider_id, w.code, w.gender, w.travel_mode, w.start_place_id, w.end_place_id,
+        """SELECT s.worker_id, w.provider_id, w.code, w.gender, w.travel_mode, w.start_place_id,
+                  CASE WHEN EXISTS (SELECT FROM shifts n WHERE uuidrange(n.worker_id, n.worker_id, '[]')
+                                        && uuidrange(s.worker_id, s.worker_id, '[]') AND n.id <> s.id
+                                        AND n.during && tstzrange(upper(s.during), upper(s.during) + interval '1 hour'))
+                       THEN w.start_place_id ELSE w.end_place_id END AS end_place_id,
                   w.box_capacity, s.plan_on, lower(s.during) AS from_at, upper(s.during) AS to_at, s.break_from,
                   s.break_to, s.break_s,
                   ARRAY(SELECT k.skill FROM worker_skills k WHERE k.worker_id = w.id

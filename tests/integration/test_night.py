@@ -233,3 +233,92 @@ async def test_a_day_that_was_read_beside_another_is_not_written_once_that_one_h
     with pytest.raises(StalePlanError):
         async with city.database.unit_of_work(SYSTEM) as connection:
             await lock_day(connection, day)
+
+
+async def test_a_worker_whose_next_shift_begins_at_the_border_is_not_in_two_places(city: City):
+    """One shift ends at three where the last visit is, the next begins at three at the base: the way between takes its time."""
+    someone, operator = await _night(city), await city.staff("operator")
+    other = await city.resident(number=1)
+    worker = await city.one("SELECT worker_id FROM shifts WHERE zone_id = $1 LIMIT 1", someone["zone_id"])
+    await city.sql("DELETE FROM shifts WHERE zone_id = $1", someone["zone_id"])
+    await _shift(city, someone, worker, 0, at(22), at(3, days=1))
+    await _shift(city, someone, worker, 1, at(3, days=1), at(7, days=1))
+    await city.sql("UPDATE workers SET end_place_id = NULL")
+    slot: dict[str, Any] = {}
+    for late in range(0, 60, 5):  # as late as anybody comes
+        found = await _slots(operator, someone, _wish(*[at(2, late, days=1)] * 3))
+        if not found or found[0]["expected_at"] is None:
+            break
+        slot = found[0]
+    first = await _book(operator, slot)
+    second = await _book(
+        operator, (await _slots(operator, other, _wish(at(3, days=1), at(3, days=1), at(5, days=1))))[0]
+    )
+    ends, begins = (await _times(city, first["id"]))[1], (await _times(city, second["id"]))[0]
+    home = await city.one("SELECT place_id FROM orders WHERE id = $1", UUID(first["id"]))
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        read = await Planner("Asia/Shanghai").read(
+            connection, UUID(first["zone_id"]), DAY + timedelta(days=1), at(20), places=[home]
+        )
+    day = read.built()
+    mine = next(worker for worker in day.problem.workers)
+    visit = next(visit for visit in day.problem.visits if visit.id == second["id"])
+    way = int(day.problem.travel[mine.mode][day.place(home), visit.place])
+    assert timedelta(seconds=way) <= begins - ends
+
+
+async def test_a_visit_that_begins_with_its_plan_day_is_reported_from_the_day_before(city: City):
+    """Who is at the door at five to three for a visit at a quarter past is neither a day early nor out of order."""
+    someone, operator = await _night(city), await city.staff("operator")
+    order = await _book(operator, (await _slots(operator, someone, _wish(at(3, 15, days=1), at(3, 15, days=1))))[0])
+    await city.dispatch()
+    crew = await city.crew(order["id"])
+    worker = await city.worker(crew[0]["worker_id"])
+    await city.clock(at(2, 55, days=1))
+    door = await city.door(order["id"])
+    answer = await worker.post(f"/v1/orders/{order['id']}/check-in", door)
+    assert answer.status_code == 200, answer.text
+    seen = await city.order(order["id"])
+    assert (seen["status"], seen["flags"]) == ("in_service", [])
+    route = (await worker.get("/v1/workers/me/route", on=str(DAY + timedelta(days=1)))).json()
+    assert [stop["order_id"] for stop in route["stops"]] == [order["id"]]
+
+
+async def test_a_night_s_visits_that_go_on_behind_the_border_are_seen_and_kept_true(city: City):
+    """At five past three the plan day is another, and the night's crew is still at work: on its phones and in its plan."""
+    someone, operator = await _night(city), await city.staff("operator")
+    other = await city.resident(number=1)
+    await city.sql("DELETE FROM shifts WHERE worker_id <> (SELECT worker_id FROM shifts WHERE zone_id = $1 AND plan_on = $2 LIMIT 1)",
+                   someone["zone_id"], DAY)  # fmt: skip
+    first = await _book(operator, (await _slots(operator, someone, _wish(at(1, 45, days=1), at(1, 45, days=1))))[0])
+    second = await _book(
+        operator, (await _slots(operator, other, _wish(at(2, 45, days=1), at(2, 50, days=1), at(3, days=1))))[0]
+    )
+    await city.dispatch()
+    worker = await city.worker((await city.crew(first["id"]))[0]["worker_id"])
+    await city.clock(at(2, 15, days=1))
+    assert (await worker.post(f"/v1/orders/{first['id']}/check-in", await city.door(first["id"]))).status_code == 200
+    planned = await _times(city, second["id"])
+    await city.clock(at(3, 15, days=1))
+    await city.dispatch()
+    assert (await _times(city, second["id"]))[0] > max(at(3, 15, days=1), planned[0])
+    route = (await worker.get("/v1/workers/me/route", on=str(DAY + timedelta(days=1)))).json()
+    assert second["id"] in [stop["order_id"] for stop in route["stops"]]
+
+
+async def test_a_sheet_of_a_night_s_visit_is_keyed_in(city: City):
+    """It began on one plan day and ended on the next one: that is no sheet of another day."""
+    someone, operator = await _night(city), await city.staff("operator")
+    order = await _book(operator, (await _slots(operator, someone, _wish(at(2, 45, days=1), at(2, 45, days=1))))[-1])
+    await city.dispatch()
+    await city.clock(at(4, days=1))
+    crew = [
+        {
+            "worker_id": str(seat["worker_id"]),
+            "came_at": at(2, 45, days=1).isoformat(),
+            "left_at": at(3, 30, days=1).isoformat(),
+        }
+        for seat in await city.crew(order["id"])
+    ]
+    answer = await operator.post(f"/v1/orders/{order['id']}/sheet", {"crew": crew, "reason": "no phone"})
+    assert answer.status_code == 200, answer.text
