@@ -1,6 +1,7 @@
 """`python -m dispatch solve|quote|check|explain FILE`: plan a day from a file, without the platform."""
 
 import argparse
+import math
 import os
 import sys
 import threading
@@ -20,6 +21,7 @@ from dispatch import (
     Insertion,
     Obstacle,
     Plan,
+    Problem,
     Refusal,
     Visit,
     check_plan,
@@ -35,9 +37,13 @@ from dispatch import (
 )
 from dispatch.formats import FORMATS, Instance, InstanceError, Reading, read_instance, read_plan, typed, write_plan
 from dispatch.formats.instance import Starts
+from dispatch.formats.native import sound_visit
 from dispatch.picture import draw
 
 _TIMES = ("earliest_s", "latest_s", "due_s")
+_MEAL_TIMES = ("ready_s", "pickup_duration_s", "max_ride_s")
+_PARTS = (("promised", ("start_s", "free_s")), ("delivery", _MEAL_TIMES))
+_MOST_STARTS = 100_000  # of one quote
 _PROVABLE = 30  # services of a day; proofs of larger ones do not end
 _SECONDS = {"yinling", "city"}  # formats that count seconds
 
@@ -50,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return asked.run(asked)
     except InstanceError as error:
         sys.stderr.write(f"{error}\n")
+        return 2
+    except MemoryError:
+        sys.stderr.write(f"{asked.file.name}: file: its day takes more memory than there is\n")
         return 2
     except BrokenPipeError:  # whoever read along, like `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,17 +77,19 @@ def _arguments() -> argparse.ArgumentParser:
         return one
 
     solve = command("solve", _solve, "make a plan and improve it")
-    solve.add_argument("--seconds", type=float, default=10.0, help="how long building and searching may take")
-    solve.add_argument("--iterations", type=int, help="search so many steps instead, the same for a seed everywhere")
-    solve.add_argument("--seed", type=int, default=1)
+    solve.add_argument("--seconds", type=_amount, default=10.0, help="how long building and searching may take")
+    solve.add_argument("--iterations", type=_count, help="search so many steps instead, the same for a seed everywhere")
+    solve.add_argument("--seed", type=_count, default=1)
     solve.add_argument("--threads", type=int, default=1)
-    solve.add_argument("--exact", type=float, metavar="S", help="then so many seconds to prove it best, for small days")
+    solve.add_argument(
+        "--exact", type=_amount, metavar="S", help="then so many seconds to prove it best, for small days"
+    )
     solve.add_argument("--out", type=Path, help="write the plan here as JSON")
     solve.add_argument("--svg", type=Path, help="draw the plan here")
     ask = command("quote", _quote, "the starts one more visit could be promised")
     ask.add_argument("plan", type=Path)
     ask.add_argument("--visit", type=Path, required=True, help="the visit as JSON, times in the file's unit")
-    ask.add_argument("--every", type=float, help="time between the starts tried; else a twentieth of the window")
+    ask.add_argument("--every", type=_amount, help="time between the starts tried; else a twentieth of the window")
     judge = command("check", _check, "every rule a plan breaks")
     judge.add_argument("plan", type=Path)
     why = command("explain", _explain, "who else could serve a visit, and why others cannot")
@@ -88,14 +99,31 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def _amount(text: str) -> float:
+    """A finite figure of an option, zero or more."""
+    found = float(text)
+    if not math.isfinite(found) or found < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a figure of zero or more")
+    return found
+
+
+def _count(text: str) -> int:
+    """A whole number of an option, zero or more and inside 32 bits."""
+    found = int(text)
+    if not 0 <= found < 2**32:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2^32")
+    return found
+
+
 def _solve(asked: argparse.Namespace) -> int:
     instance = read_instance(asked.file, asked.format)
     problem = instance.problem
     if asked.threads < 1:
         raise InstanceError("--threads", "threads", asked.threads, "must be at least 1")
-    services = sum(len(visit.seats) for visit in problem.visits)
-    if asked.exact and services > _PROVABLE:
-        raise InstanceError("--exact", "services", services, f"are more than the {_PROVABLE} that can be proven")
+    if asked.exact:
+        _provable(problem)
+    for path in filter(None, (asked.out, asked.svg)):
+        _writable(path)
     with _Progress(instance.name, asked.seconds if asked.iterations is None else None) as progress:
         began = time.monotonic()
         plan = construct(problem)
@@ -122,6 +150,25 @@ def _solve(asked: argparse.Namespace) -> int:
     return _verdict(instance, settled, starts)
 
 
+def _provable(problem: Problem) -> None:
+    """What can be proven is said before the search: small days, on which everybody has one shift."""
+    services = sum(len(visit.seats) for visit in problem.visits)
+    if services > _PROVABLE:
+        raise InstanceError("--exact", "services", services, f"are more than the {_PROVABLE} that can be proven")
+    for worker in problem.workers:
+        if len(worker.shifts) > 1:
+            why = f"shifts of {worker.id} are not supported: plans are proven where everybody has one"
+            raise InstanceError("--exact", "shifts", len(worker.shifts), why)
+
+
+def _writable(path: Path) -> None:
+    """An answer that cannot be written is refused before it is searched for."""
+    try:
+        path.open("ab").close()
+    except (OSError, ValueError) as error:
+        raise InstanceError(path.name, "file", getattr(error, "strerror", error), "so it cannot be written") from error
+
+
 def _verdict(instance: Instance, plan: Plan, starts: Starts) -> int:
     broken = check_plan(instance.judged, plan, unserved=True)
     for violation in broken:
@@ -141,7 +188,10 @@ def _quote(asked: argparse.Namespace) -> int:
     visit = _asked_visit(Reading(asked.visit), instance)
     problem = replace(instance.problem, visits=(*instance.problem.visits, visit))
     every = max(1, round(asked.every * instance.unit if asked.every else (visit.latest_s - visit.earliest_s) / 20))
-    slots = quote(problem, plan, visit, range(visit.earliest_s, visit.latest_s + 1, every))
+    starts = range(visit.earliest_s, visit.latest_s + 1, every)
+    if len(starts) > _MOST_STARTS:
+        raise InstanceError("--every", "starts", len(starts), f"are more than the {_MOST_STARTS} that are tried")
+    slots = quote(problem, plan, visit, starts)
     for slot in slots:
         start, late, cost = (_told(ticks, instance) for ticks in (slot.start_s, slot.late_s, slot.cost))
         sys.stdout.write(f"start {start}  late {late}  cost {cost}  crew {' '.join(slot.crew)}\n")
@@ -153,22 +203,17 @@ def _quote(asked: argparse.Namespace) -> int:
 def _asked_visit(reading: Reading, instance: Instance) -> Visit:
     """A visit as in the planner's own format, its times in the file's unit."""
     body = reading.json()
-    told = reading.fields(body.get("promised") or {}, "promised")
-    timed = [(body, _TIMES), (told, ("start_s", "free_s")), *((s, ("duration_s",)) for s in _seats(reading, body))]
-    for entry, keys in timed:
+    timed = [(body, _TIMES, "")]
+    timed += [(reading.fields(body.get(key) or {}, key), times, f"{key}.") for key, times in _PARTS]
+    timed += [(seat, ("duration_s",), f"seats[{n}].") for n, seat in enumerate(_seats(reading, body))]
+    for entry, keys, field in timed:
         for key in keys:
             if entry.get(key) is not None:
-                entry[key] = round(reading.number(entry[key], key) * instance.unit)
+                entry[key] = reading.ticks(reading.number(entry[key], field + key), field + key, instance.unit)
     visit: Visit = typed(reading, body, Visit)
+    sound_visit(reading, visit, len(next(iter(instance.problem.travel.values()))), "")
     if any(visit.id == known.id for known in instance.problem.visits):
         raise reading.refuse("id", visit.id, "is a visit of this day already")
-    if not 1 <= len(visit.seats) <= 4:
-        raise reading.refuse("seats", len(visit.seats), "is not 1 to 4")
-    places = len(next(iter(instance.problem.travel.values())))
-    reading.whole(visit.place, "place", below=places)
-    if visit.delivery is not None:
-        reading.whole(visit.delivery.pickup_place, "delivery.pickup_place", below=places)
-    reading.window([visit.earliest_s, visit.latest_s], "earliest_s, latest_s")
     return visit
 
 

@@ -1,6 +1,5 @@
 """Days of home care in the HHCRSP form: patients with windows and services, caregivers with abilities, a travel matrix."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +16,15 @@ from backend.simulation.instances import (
     Point,
     Reading,
     SeatNeed,
-    read_text,
 )  # fmt: skip
 
 _SHIFT_S: Final = 23 * HOUR_S  # the files know no shifts: everybody may serve as late as the plan's day allows
 _LATEST_S: Final = 21 * HOUR_S
 _CREW_LIMIT: Final = 4
+_REQUIRED: Final = ("required_caregivers", "required_services")  # one thing under its old and its new name
+_PLACED: Final = ("location", "distance_matrix_index")
+_STARTS: Final = ("departing_point", "starting_point_id")
+_MAY: Final = ("name", "area", "services", "central_offices", "departing_points")
 
 
 def files(path: Path) -> list[Path]:
@@ -38,50 +40,75 @@ def files(path: Path) -> list[Path]:
 def parse(path: Path) -> Instance:
     """Read and check one file. Raises InstanceError."""
     reading = Reading(path)
-    try:
-        raw = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise reading.refuse(f"line {error.lineno} column {error.colno}", error.msg, "is not JSON") from error
-    top = reading.fields(raw, "", "patients", "caregivers", "distances")
-    offices = reading.items(top.get("central_offices", [{}]), "central_offices", at_least=1)
+    top = reading.json("patients", "caregivers", "distances", may=_MAY)
+    office = _office(reading, top)
     patients = reading.items(top["patients"], "patients", at_least=1)
     caregivers = reading.items(top["caregivers"], "caregivers", at_least=1)
     durations = _default_durations(reading, top)
     places = tuple(
         _point(reading, place, f"{kind}[{i}]")
-        for kind, known in (("central_offices", offices), ("patients", patients))
+        for kind, known in (("central_offices", [office]), ("patients", patients))
         for i, place in enumerate(known)
     )
-    workers = tuple(_worker(reading, c, f"caregivers[{i}]") for i, c in enumerate(caregivers))
-    _once(reading, [worker.id for worker in workers], "caregivers")
-    _once(reading, [str(p.get("id")) for p in patients if isinstance(p, dict)], "patients")
+    workers = tuple(_worker(reading, c, f"caregivers[{i}]", office, durations) for i, c in enumerate(caregivers))
+    reading.once([worker.id for worker in workers], "caregivers.id")
+    reading.once([str(p.get("id")) for p in patients], "patients.id")
     demands = tuple(
         demand
         for i, patient in enumerate(patients)
-        for demand in _patient(reading, patient, f"patients[{i}]", len(offices) + i, durations)
+        for demand in _patient(reading, patient, f"patients[{i}]", 1 + i, durations)
     )
+    reading.once([demand.id for demand in demands], "patients.id, with the numbers of their services")
+    for demand in demands:
+        for refused in demand.refused:
+            reading.one_of(refused, f"incompatible_caregivers of {demand.id}", [worker.id for worker in workers])
     name = path.name.removesuffix(".gz").removesuffix(".json")
     return Instance(
         name=name, form="hhcrsp", places=places, workers=workers, demands=demands,
-        matrix=_matrix(reading, top["distances"], len(places)),
+        matrix=_matrix(reading, top["distances"], _order(reading, [office, *patients])),
     )  # fmt: skip
 
 
-def _once(reading: Reading, ids: list[str], field: str) -> None:
-    seen: set[str] = set()
-    for identity in ids:
-        if identity in seen:
-            raise reading.refuse(f"{field}.id", identity, "appears twice")
-        seen.add(identity)
+def _office(reading: Reading, top: dict[str, Any]) -> dict[str, Any]:
+    """The one office, under its old or its new name; with several, distances would belong to different ones."""
+    if "central_offices" in top and "departing_points" in top:
+        raise reading.refuse("departing_points", len(top["departing_points"]), "stand beside central_offices")
+    key = "departing_points" if "departing_points" in top else "central_offices"
+    (office, *more) = reading.items(top.get(key, [{}]), key, at_least=1)
+    if more:
+        raise reading.refuse(key, 1 + len(more), "offices, but everybody starts at one")
+    return reading.only(office, f"{key}[0]", (), ("id", *_PLACED))
 
 
-def _default_durations(reading: Reading, top: Mapping[str, Any]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for i, service in enumerate(reading.items(top.get("services", []), "services")):
-        entry = reading.fields(service, f"services[{i}]", "id")
-        if "default_duration" in entry:
-            field = f"services[{i}].default_duration"
-            found[reading.text(entry["id"], f"services[{i}].id")] = reading.number(entry["default_duration"], field)
+def _order(reading: Reading, entries: list[dict[str, Any]]) -> list[int]:
+    """The row of the matrix of the office and of each patient: what the file says, else their order."""
+    key = "distance_matrix_index"
+    rows = [entry.get(key) for entry in entries]
+    if all(row is None for row in rows):
+        return list(range(len(rows)))
+    if rows[0] is None:  # files of the toolbox number patients only, behind the office
+        rows[0] = 0
+    found: list[int] = []
+    for row in rows:
+        if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < len(rows):
+            raise reading.refuse(key, row, f"is not a row of the {len(rows)}")
+        found.append(row)
+    reading.once([str(row) for row in found], key)
+    return found
+
+
+def _default_durations(reading: Reading, top: Mapping[str, Any]) -> dict[str, float | None] | None:
+    """The usual minutes of every service; None where the file does not list services."""
+    if "services" not in top:
+        return None
+    found: dict[str, float | None] = {}
+    for i, service in enumerate(reading.items(top["services"], "services")):
+        entry = reading.only(service, f"services[{i}]", ("id",), ("type", "default_duration"))
+        identity = reading.text(entry["id"], f"services[{i}].id")
+        if identity in found:
+            raise reading.refuse("services.id", identity, "appears twice")
+        usual = entry.get("default_duration")
+        found[identity] = None if usual is None else reading.number(usual, f"services[{i}].default_duration")
     return found
 
 
@@ -94,30 +121,63 @@ def _point(reading: Reading, place: Any, field: str) -> Point:
     return Point(*map(float, numbers))
 
 
-def _worker(reading: Reading, caregiver: Any, field: str) -> CareWorker:
-    entry = reading.fields(caregiver, field, "id", "abilities")
-    on, off = 0.0, _SHIFT_S / 60
+def _worker(
+    reading: Reading, caregiver: Any, field: str, office: dict[str, Any], services: Mapping[str, Any] | None
+) -> CareWorker:
+    entry = reading.only(caregiver, field, ("id", "abilities"), ("working_shift", "distance_matrix_index", *_STARTS))
+    if entry.get("distance_matrix_index") not in (None, office.get("distance_matrix_index", 0)):
+        raise reading.refuse(
+            f"{field}.distance_matrix_index", entry["distance_matrix_index"], "is not the office's row"
+        )
+    for key in _STARTS:
+        if key in entry and entry[key] != office.get("id"):
+            raise reading.refuse(f"{field}.{key}", entry[key], "is not the office of the file")
+    on, off = 0, _SHIFT_S
     if entry.get("working_shift") is not None:
-        on, off = reading.window(entry["working_shift"], f"{field}.working_shift")
+        on, off = _seconds(reading, entry["working_shift"], f"{field}.working_shift")
     skills = [
-        reading.text(skill, f"{field}.abilities[{i}]")
+        _listed(reading, reading.text(skill, f"{field}.abilities[{i}]"), f"{field}.abilities[{i}]", services)
         for i, skill in enumerate(reading.items(entry["abilities"], f"{field}.abilities"))
     ]
     return CareWorker(
-        id=reading.text(entry["id"], f"{field}.id"), skills=tuple(skills), start=0, end=0, on_s=round(on * 60),
-        off_s=round(off * 60),
+        id=reading.text(entry["id"], f"{field}.id"), skills=tuple(skills), start=0, end=0, on_s=on, off_s=off
     )  # fmt: skip
 
 
-def _patient(reading: Reading, patient: Any, field: str, place: int, durations: Mapping[str, float]) -> list[Demand]:
-    entry = reading.fields(patient, field, "id", "time_window", "required_caregivers")
+def _seconds(reading: Reading, value: Any, field: str) -> tuple[int, int]:
+    """A window of minutes in whole seconds: what is finer is refused, because it would be cut."""
+    first, last = (minutes * 60 for minutes in reading.window(value, field))
+    for instant in (first, last):
+        if abs(instant - round(instant)) > 1e-6:
+            raise reading.refuse(field, value, "is finer than a second")
+    return round(first), round(last)
+
+
+def _listed(reading: Reading, service: str, field: str, services: Mapping[str, Any] | None) -> str:
+    """A service: one of those listed, where the file lists them."""
+    return service if services is None else reading.one_of(service, field, list(services))
+
+
+def _patient(
+    reading: Reading, patient: Any, field: str, place: int, durations: Mapping[str, float | None] | None
+) -> list[Demand]:
+    entry = reading.only(
+        patient, field, ("id", "time_window"), (*_REQUIRED, "synchronization", "incompatible_caregivers", *_PLACED)
+    )
     identity = reading.text(entry["id"], f"{field}.id")
-    first, last = (round(minutes * 60) for minutes in reading.window(entry["time_window"], f"{field}.time_window"))
+    first, last = _seconds(reading, entry["time_window"], f"{field}.time_window")
     if last > _LATEST_S:
         raise reading.refuse(f"{field}.time_window", entry["time_window"], "ends more than 21 hours after minute 0")
-    required = reading.items(entry["required_caregivers"], f"{field}.required_caregivers", at_least=1)
-    seats = [_seat(reading, seat, f"{field}.required_caregivers[{i}]", durations) for i, seat in enumerate(required)]
-    refused = tuple(reading.items(entry.get("incompatible_caregivers") or [], f"{field}.incompatible_caregivers"))
+    key = next((key for key in _REQUIRED if key in entry), _REQUIRED[0])
+    if all(key in entry for key in _REQUIRED):
+        raise reading.refuse(f"{field}.{_REQUIRED[1]}", len(entry), f"stands beside {_REQUIRED[0]}")
+    required = reading.items(reading.fields(entry, field, key)[key], f"{field}.{key}", at_least=1)
+    seats = [_seat(reading, seat, f"{field}.{key}[{i}]", durations) for i, seat in enumerate(required)]
+    barred = entry.get("incompatible_caregivers")
+    refused = tuple(
+        reading.text(worker, f"{field}.incompatible_caregivers")
+        for worker in reading.items([] if barred is None else barred, f"{field}.incompatible_caregivers")
+    )
 
     def demand(identity_of: str, crew: list[SeatNeed], gap: Gap | None = None) -> Demand:
         return Demand(
@@ -126,48 +186,51 @@ def _patient(reading: Reading, patient: Any, field: str, place: int, durations: 
         )  # fmt: skip
 
     together = entry.get("synchronization")
-    if len(seats) == 1:
-        return [demand(identity, seats)]
+    at = f"{field}.synchronization"
     if together is None:
-        return [demand(f"{identity}.{i + 1}", [seat]) for i, seat in enumerate(seats)]
-    kinds = ("simultaneous", "sequential", "independent")
-    kind = reading.one_of(
-        reading.fields(together, f"{field}.synchronization", "type")["type"], f"{field}.synchronization.type", kinds
-    )
+        if len(seats) > 1:
+            raise reading.refuse(at, None, f"is missing, but {len(seats)} services are required")
+        return [demand(identity, seats)]
+    sync = reading.only(together, at, ("type",), ("distance",))
+    kind = reading.one_of(sync["type"], f"{at}.type", ("simultaneous", "sequential", "independent"))
+    if len(seats) == 1:
+        raise reading.refuse(at, kind, "belongs to several services, but one is required")
+    if kind != "sequential" and sync.get("distance") not in (None, [0, 0]):
+        raise reading.refuse(f"{at}.distance", sync["distance"], f"means nothing where services are {kind}")
     if kind == "simultaneous":
         if len(seats) > _CREW_LIMIT:
-            raise reading.refuse(f"{field}.required_caregivers", len(seats), f"a crew has at most {_CREW_LIMIT}")
+            raise reading.refuse(f"{field}.{key}", len(seats), f"a crew has at most {_CREW_LIMIT}")
         return [demand(identity, seats)]
     if kind == "independent":
         return [demand(f"{identity}.{i + 1}", [seat]) for i, seat in enumerate(seats)]
-    distance = reading.fields(together, f"{field}.synchronization", "distance")["distance"]
-    low, high = reading.window(distance, f"{field}.synchronization.distance")
-    gap = (round(low * 60), round(high * 60))
+    gap = _seconds(reading, reading.fields(sync, at, "distance")["distance"], f"{at}.distance")
     return [
         demand(f"{identity}.{i + 1}", [seat], Gap(f"{identity}.{i}", *gap) if i else None)
         for i, seat in enumerate(seats)
     ]
 
 
-def _seat(reading: Reading, seat: Any, field: str, durations: Mapping[str, float]) -> SeatNeed:
-    entry = reading.fields(seat, field, "service")
+def _seat(reading: Reading, seat: Any, field: str, durations: Mapping[str, float | None] | None) -> SeatNeed:
+    entry = reading.only(seat, field, ("service",), ("duration",))
     service = reading.text(entry["service"], f"{field}.service")
-    minutes = entry.get("duration", durations.get(service))
+    minutes = (durations or {}).get(service) if entry.get("duration") is None else entry["duration"]
     if minutes is None:
         raise reading.refuse(f"{field}.duration", None, "is missing and the service has no default")
-    return SeatNeed(service, math.ceil(reading.number(minutes, f"{field}.duration", above=0) * 60))
+    lasts = math.ceil(round(reading.number(minutes, f"{field}.duration", above=0) * 60, 6))
+    return SeatNeed(_listed(reading, service, f"{field}.service", durations), lasts)
 
 
 def _item(crew: list[SeatNeed]) -> str:
     return "care-" + "-".join(f"{seat.skill}-{seat.duration_s}" for seat in crew)
 
 
-def _matrix(reading: Reading, rows: Any, size: int) -> tuple[tuple[int, ...], ...]:
-    listed = reading.items(rows, "distances", exactly=size)
-    return tuple(
-        tuple(
+def _matrix(reading: Reading, rows: Any, order: list[int]) -> tuple[tuple[int, ...], ...]:
+    listed = reading.items(rows, "distances", exactly=len(order))
+    cells = [
+        [
             math.ceil(round(reading.number(cell, f"distances[{i}][{j}]", at_least=0) * 60, 6))
-            for j, cell in enumerate(reading.items(row, f"distances[{i}]", exactly=size))
-        )
+            for j, cell in enumerate(reading.items(row, f"distances[{i}]", exactly=len(order)))
+        ]
         for i, row in enumerate(listed)
-    )
+    ]
+    return tuple(tuple(cells[a][b] for b in order) for a in order)

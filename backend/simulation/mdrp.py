@@ -99,11 +99,10 @@ class _Row:
         return self._reading.text(self._cells[column], f"line {self._line} {column}")
 
     def number(self, column: str) -> float:
-        return self._reading.number(self._cells[column], f"line {self._line} {column}", at_least=0)
+        return self._reading.figure(self._cells[column], f"line {self._line} {column}", at_least=0)
 
     def point(self) -> Point:
-        x, y = (self._reading.number(self._cells[axis], f"line {self._line} {axis}") for axis in ("x", "y"))
-        return Point(float(x), float(y))
+        return Point(*(self._reading.figure(self._cells[axis], f"line {self._line} {axis}") for axis in ("x", "y")))
 
     def refuse(self, column: str, why: str) -> InstanceError:
         return self._reading.refuse(f"line {self._line} {column}", self._cells[column], why)
@@ -117,21 +116,30 @@ _COLUMNS: Final = {
 }
 
 
+# what a courier earns is part of the form, and nothing a day is lived by
+_UNUSED: Final = {"instance_parameters": ("pay per order", "guaranteed pay per hour")}
+
+
 def _table(folder: Path, name: str) -> Path:
     plain = folder / f"{name}.txt"
     packed = folder / f"{name}.txt.gz"
+    if packed.exists() and plain.exists():
+        raise InstanceError(folder, "file", packed.name, f"lies beside {plain.name}: one of the two is needed")
     return packed if packed.exists() and not plain.exists() else plain
 
 
 def _rows(folder: Path, name: str, key: str | None = None) -> list[_Row]:
     reading = Reading(_table(folder, name))
-    lines = [line for line in enumerate(read_text(reading.file).splitlines(), start=1) if line[1].strip()]
-    if not lines:
-        raise reading.refuse("header", "", "the file is empty")
+    text = read_text(reading.file).replace("\r\n", "\n").replace("\r", "\n")
+    lines = [line for line in enumerate(text.split("\n"), start=1) if line[1].strip()]
     header = [column.strip() for column in lines[0][1].split("\t")]
     for column in _COLUMNS[name]:
         if column not in header:
             raise reading.refuse("header", column, "this column is missing")
+    for column in header:
+        if column not in (*_COLUMNS[name], *_UNUSED.get(name, ())):
+            raise reading.refuse("header", column, f"is not one of {', '.join(_COLUMNS[name])}")
+    reading.once(header, "header")
     rows: list[_Row] = []
     seen: set[str] = set()
     for number, line in lines[1:]:
@@ -150,7 +158,9 @@ def _rows(folder: Path, name: str, key: str | None = None) -> list[_Row]:
 
 
 def _parameters(folder: Path) -> dict[str, float]:
-    row = _rows(folder, "instance_parameters")[0]
+    row, *more = _rows(folder, "instance_parameters")
+    if more:
+        raise more[0].refuse(_PARAMETERS[0], "stands in a second row of parameters")
     rule = {name: row.number(name) for name in _PARAMETERS}
     for name in ("meters_per_minute", "dropoff service minutes"):
         if rule[name] <= 0:

@@ -32,10 +32,19 @@ def read_instance(path: Path, form: str | None = None) -> Instance:
 
 
 def _looks_like(path: Path) -> str:
-    name = path.name.removesuffix(".gz").lower()
-    if name.endswith(".txt"):
-        return "solomon"
-    if name.endswith((".vrp", ".sd")):
-        return "vrplib"
-    keys = Reading(path).json().keys()
+    """The format, from what the file holds where that is plain, else from how it begins."""
+    reading = Reading(path)
+    start = reading.content().removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if start not in {b"{", b"["} and not path.name.lower().removesuffix(".gz").endswith(".json"):
+        return _looks_like_text(reading)
+    keys = reading.json().keys()
     return "hhcrsp" if "patients" in keys else "city" if "bases" in keys else "yinling"
+
+
+def _looks_like_text(reading: Reading) -> str:
+    lines = [line.upper() for _, line in reading.lines()]
+    if any(line.startswith("DIMENSION") for line in lines) or any(line.endswith("_SECTION") for line in lines):
+        return "vrplib"
+    if "VEHICLE" in lines or "CUSTOMER" in lines:
+        return "solomon"
+    raise reading.refuse("file", lines[0], f"begins no format that is read: {', '.join(FORMATS)}")

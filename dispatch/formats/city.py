@@ -1,34 +1,40 @@
 """Days of a made-up city: bases, workers with skills, visits for one or more, hard windows, metres at 5 m/s."""
 
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from dispatch.cost import plan_cost
 from dispatch.formats.instance import Instance, starts_of
-from dispatch.formats.reading import Reading
+from dispatch.formats.reading import MOST_WORKERS, Reading
 from dispatch.problem import Problem, Seat, Shift, Visit, Worker
 
 _METRES_A_SECOND = 5
 _CREW_LIMIT = 4
+_TRAVEL: Final = "round((|dx| + |dy|) / 5 m/s) seconds, coordinates in metres; crew members start together"
 
 
 def read_city(path: Path) -> Instance:
     """A city day; its objective is travel seconds and a penalty for every visit dropped. Raises InstanceError."""
     reading = Reading(path)
-    day = reading.json()
-    reading.fields(day, "file", "bases", "workers", "visits", "shift_s", "drop_penalty_s")
+    day = reading.only(
+        reading.json(), "file", ("bases", "workers", "visits", "shift_s", "drop_penalty_s"), ("name", "travel")
+    )
+    if day.get("travel", _TRAVEL) != _TRAVEL:
+        raise reading.refuse("travel", day["travel"], f"is not the only way to travel understood: {_TRAVEL}")
     bases = [
         [reading.number(at, f"bases[{i}]", least=-(10**7)) for at in reading.items(base, f"bases[{i}]", exactly=2)]
         for i, base in enumerate(reading.items(day["bases"], "bases", least=1))
     ]
-    shift = Shift(*(round(end) for end in reading.window(day["shift_s"], "shift_s")))
+    shift = Shift(*_whole_window(reading, day["shift_s"], "shift_s"))
     penalty = reading.whole(day["drop_penalty_s"], "drop_penalty_s")
-    workers = tuple(
-        _worker(reading, worker, f"workers[{i}]", len(bases), shift)
-        for i, worker in enumerate(reading.items(day["workers"], "workers", least=1))
-    )
     entries = reading.items(day["visits"], "visits", least=1)
+    reading.crowd(len(bases) + len(entries), "bases, visits")
+    reading.crowd(len(reading.items(day["workers"], "workers", least=1)), "workers", MOST_WORKERS)
+    workers = tuple(
+        _worker(reading, worker, f"workers[{i}]", len(bases), shift) for i, worker in enumerate(day["workers"])
+    )
     points = np.asarray([*bases, *(_point(reading, visit, f"visits[{i}]") for i, visit in enumerate(entries))])
     metres = np.abs(points[:, None, 0] - points[None, :, 0]) + np.abs(points[:, None, 1] - points[None, :, 1])
     matrix = reading.ways(np.rint(metres / _METRES_A_SECOND), "visits.x, visits.y")
@@ -38,7 +44,7 @@ def read_city(path: Path) -> Instance:
     problem = Problem(workers=workers, visits=visits, travel={"car": matrix})
     services = {visit.id: entry["service"] for visit, entry in zip(visits, entries, strict=True)}
     return Instance(
-        name=str(day.get("name", path.name)), form="city", problem=problem, judged=problem, unit=1,
+        name=reading.label(day.get("name", path.name), "name"), form="city", problem=problem, judged=problem, unit=1,
         names={(visit.id, seat): (visit.id, services[visit.id]) for visit in visits for seat in range(len(visit.seats))},
         settle=lambda plan: (plan, starts_of(plan, 1)),
         objective=lambda plan, _: plan_cost(problem, plan),
@@ -46,33 +52,35 @@ def read_city(path: Path) -> Instance:
     )  # fmt: skip
 
 
-def _point(reading: Reading, value: object, field: str) -> list[float]:
-    visit = reading.fields(value, field, "x", "y")
+def _whole_window(reading: Reading, value: Any, field: str) -> tuple[int, int]:
+    first, last = reading.window(value, field)
+    return reading.whole(first, field), reading.whole(last, field)
+
+
+def _entry(reading: Reading, value: Any, field: str) -> dict[str, Any]:
+    return reading.only(value, field, ("id", "x", "y", "service", "crew", "duration_s", "window_s"))
+
+
+def _point(reading: Reading, value: Any, field: str) -> list[float]:
+    visit = _entry(reading, value, field)
     return [reading.number(visit[axis], f"{field}.{axis}", least=-(10**7)) for axis in ("x", "y")]
 
 
-def _worker(reading: Reading, value: object, field: str, bases: int, shift: Shift) -> Worker:
-    worker = reading.fields(value, field, "id", "base", "skills")
+def _worker(reading: Reading, value: Any, field: str, bases: int, shift: Shift) -> Worker:
+    worker = reading.only(value, field, ("id", "base", "skills"))
     base = reading.whole(worker["base"], f"{field}.base", below=bases)
-    skills = reading.items(worker["skills"], f"{field}.skills")
     return Worker(
         id=reading.label(worker["id"], f"{field}.id"), provider="city",
-        skills=frozenset(reading.label(skill, f"{field}.skills") for skill in skills),
-        start_place=base, end_place=base, shifts=(shift,),
+        skills=reading.labels(worker["skills"], f"{field}.skills"), start_place=base, end_place=base, shifts=(shift,),
     )  # fmt: skip
 
 
-def _visit(reading: Reading, value: object, field: str, place: int, penalty: int) -> Visit:
-    visit = reading.fields(value, field, "id", "service", "crew", "duration_s", "window_s")
+def _visit(reading: Reading, value: Any, field: str, place: int, penalty: int) -> Visit:
+    visit = _entry(reading, value, field)
     service = reading.label(visit["service"], f"{field}.service")
     crew = reading.whole(visit["crew"], f"{field}.crew", least=1, below=_CREW_LIMIT + 1)
     seat = Seat(frozenset({service}), reading.whole(visit["duration_s"], f"{field}.duration_s"))
-    first, last = reading.window(visit["window_s"], f"{field}.window_s")
+    first, last = _whole_window(reading, visit["window_s"], f"{field}.window_s")
     return Visit(
-        reading.label(visit["id"], f"{field}.id"),
-        place,
-        (seat,) * crew,
-        round(first),
-        round(last),
-        drop_penalty=penalty,
-    )
+        reading.label(visit["id"], f"{field}.id"), place, (seat,) * crew, first, last, drop_penalty=penalty
+    )  # fmt: skip

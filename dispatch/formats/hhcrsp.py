@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from dispatch.formats.instance import Instance, Starts, starts_of
-from dispatch.formats.reading import Reading
+from dispatch.formats.reading import MOST_WORKERS, Reading
 from dispatch.plan import Plan
 from dispatch.problem import Link, Problem, Seat, Shift, Visit, Weights, Worker
 
@@ -20,6 +20,11 @@ _CREW_LIMIT = 4
 _HORIZON = 50_000  # minutes after which nothing starts; days last 600
 _FINEST = 10_000
 _DROP = 100_000  # minutes an unserved patient costs in the search
+_REQUIRED: Final = ("required_caregivers", "required_services")  # one thing under its old and its new name
+_PLACED: Final = ("location", "distance_matrix_index")
+_STARTS: Final = ("departing_point", "starting_point_id")
+_SYNCHRONIZED: Final = ("simultaneous", "sequential", "independent")
+_MAY: Final = ("name", "area", "services", "central_offices", "departing_points")
 _WEIGHTS = Weights(late_s=1, late_flat=0, wait_s=0, late_max_s=1, late_each_seat=True)
 
 
@@ -85,35 +90,79 @@ def read_hhcrsp(path: Path) -> Instance:
 
 
 def _read(reading: Reading) -> _Day:
-    top = reading.fields(reading.json(), "file", "patients", "caregivers", "distances")
-    offices = reading.items(top.get("central_offices", [{}]), "central_offices")
-    if len(offices) != 1:
-        raise reading.refuse("central_offices", len(offices), "offices, but everybody starts at one")
-    durations = {
-        reading.label(service["id"], f"services[{i}].id"): service.get("default_duration")
-        for i, entry in enumerate(reading.items(top.get("services", []), "services"))
-        if (service := reading.fields(entry, f"services[{i}]", "id"))
-    }
-    patients = tuple(
-        _patient(reading, patient, f"patients[{i}]", durations)
-        for i, patient in enumerate(reading.items(top["patients"], "patients", least=1))
-    )
+    top = reading.only(reading.json(), "file", ("patients", "caregivers", "distances"), _MAY)
+    office = _office(reading, top)
+    durations = _services(reading, top)
+    entries = reading.items(top["patients"], "patients", least=1)
+    reading.crowd(len(entries) + 1, "patients")
+    reading.crowd(len(reading.items(top["caregivers"], "caregivers", least=1)), "caregivers", MOST_WORKERS)
     caregivers = tuple(
-        _caregiver(reading, caregiver, f"caregivers[{i}]")
-        for i, caregiver in enumerate(reading.items(top["caregivers"], "caregivers", least=1))
+        _caregiver(reading, caregiver, f"caregivers[{i}]", office, durations)
+        for i, caregiver in enumerate(top["caregivers"])
+    )
+    reading.once((caregiver[0] for caregiver in caregivers), "caregivers.id")
+    workers = frozenset(caregiver[0] for caregiver in caregivers)
+    patients = tuple(
+        _patient(reading, patient, f"patients[{i}]", durations, workers) for i, patient in enumerate(entries)
     )
     reading.once((care.id for care in patients), "patients.id")
-    reading.once((caregiver[0] for caregiver in caregivers), "caregivers.id")
-    points = [_point(reading, offices[0], "central_offices[0]"), *(care.point for care in patients)]
+    reading.once(
+        (visit for care in patients for visit in care.visits), "patients.id, with the numbers of their services"
+    )
+    points = [_point(reading, office, "central_offices[0]"), *(care.point for care in patients)]
     whole = tuple(point for point in points if point is not None)
+    matrix = reading.matrix(top["distances"], "distances", len(patients) + 1)
+    order = _order(reading, [office, *entries])
     return _Day(
-        patients, caregivers, reading.matrix(top["distances"], "distances", len(patients) + 1),
+        patients, caregivers, [[matrix[a][b] for b in order] for a in order],
         whole if len(whole) == len(points) else None,
     )  # fmt: skip
 
 
-def _point(reading: Reading, value: Any, field: str) -> tuple[float, float] | None:
-    location = reading.fields(value, field).get("location")
+def _office(reading: Reading, top: dict[str, Any]) -> dict[str, Any]:
+    """The one office, under its old or its new name; with several, distances would belong to different ones."""
+    if "central_offices" in top and "departing_points" in top:
+        raise reading.refuse("departing_points", "central_offices", "says the same once more; one of the two is needed")
+    key = "departing_points" if "departing_points" in top else "central_offices"
+    offices = reading.items(top.get(key, [{}]), key)
+    if len(offices) != 1:
+        raise reading.refuse(key, len(offices), "offices, but everybody starts at one")
+    office = reading.only(offices[0], f"{key}[0]", (), ("id", *_PLACED))
+    if "id" in office:
+        reading.label(office["id"], f"{key}[0].id")
+    return office
+
+
+def _services(reading: Reading, top: dict[str, Any]) -> dict[str, Any] | None:
+    """The usual duration of every service; None where the file does not list services."""
+    if "services" not in top:
+        return None
+    entries = reading.items(top["services"], "services")
+    found = {
+        reading.label(
+            reading.only(entry, f"services[{i}]", ("id",), ("type", "default_duration"))["id"], f"services[{i}].id"
+        ): entry.get("default_duration")
+        for i, entry in enumerate(entries)
+    }
+    reading.once((entry["id"] for entry in entries), "services.id")
+    return found
+
+
+def _order(reading: Reading, entries: list[dict[str, Any]]) -> list[int]:
+    """The row of the matrix of the office and of each patient: what the file says, else their order."""
+    key = "distance_matrix_index"
+    rows = [entry.get(key) for entry in entries]
+    if all(row is None for row in rows):
+        return list(range(len(rows)))
+    if rows[0] is None:  # files of the toolbox number patients only, behind the office
+        rows[0] = 0
+    found = [reading.whole(row, key, below=len(rows)) for row in rows]
+    reading.once((f"{row}" for row in found), key)
+    return found
+
+
+def _point(reading: Reading, entry: dict[str, Any], field: str) -> tuple[float, float] | None:
+    location = entry.get("location")
     if location is None:
         return None
     x, y = (
@@ -123,44 +172,90 @@ def _point(reading: Reading, value: Any, field: str) -> tuple[float, float] | No
     return x, y
 
 
-def _caregiver(reading: Reading, value: Any, field: str) -> tuple[str, frozenset[str], tuple[float, float]]:
-    entry = reading.fields(value, field, "id", "abilities")
-    skills = reading.items(entry["abilities"], f"{field}.abilities")
+def _caregiver(
+    reading: Reading, value: Any, field: str, office: dict[str, Any], services: dict[str, Any] | None
+) -> tuple[str, frozenset[str], tuple[float, float]]:
+    entry = reading.only(value, field, ("id", "abilities"), ("working_shift", "distance_matrix_index", *_STARTS))
+    if entry.get("distance_matrix_index") not in (None, office.get("distance_matrix_index", 0)):
+        raise reading.refuse(
+            f"{field}.distance_matrix_index", entry["distance_matrix_index"], "is not the office's row"
+        )
+    for key in _STARTS:
+        if key in entry and entry[key] != office.get("id"):
+            raise reading.refuse(f"{field}.{key}", entry[key], "is not the office of the file")
     shift = (0.0, 2.0 * _HORIZON)
     if entry.get("working_shift") is not None:
         shift = reading.window(entry["working_shift"], f"{field}.working_shift")
-    abilities = frozenset(reading.label(skill, f"{field}.abilities") for skill in skills)
+        if shift[1] > 2 * _HORIZON:
+            raise reading.refuse(f"{field}.working_shift", entry["working_shift"], f"ends after {2 * _HORIZON}")
+    abilities = reading.labels(entry["abilities"], f"{field}.abilities")
+    for ability in sorted(abilities):
+        _listed(reading, ability, f"{field}.abilities", services)
     return reading.label(entry["id"], f"{field}.id"), abilities, shift
 
 
-def _patient(reading: Reading, value: Any, field: str, durations: dict[Any, Any]) -> _Care:
-    entry = reading.fields(value, field, "id", "time_window", "required_caregivers")
+def _listed(reading: Reading, service: str, field: str, services: dict[str, Any] | None) -> str:
+    """A service: one of those listed, where the file lists them."""
+    if services is not None and service not in services:
+        raise reading.refuse(field, service, "is not among the services of the file")
+    return service
+
+
+def _patient(
+    reading: Reading, value: Any, field: str, durations: dict[str, Any] | None, workers: frozenset[str]
+) -> _Care:
+    entry = reading.only(
+        value, field, ("id", "time_window"), (*_REQUIRED, "synchronization", "incompatible_caregivers", *_PLACED)
+    )
     first, last = reading.window(entry["time_window"], f"{field}.time_window")
     if last >= _HORIZON:
         raise reading.refuse(f"{field}.time_window", entry["time_window"], f"ends after minute {_HORIZON}")
-    required = reading.items(entry["required_caregivers"], f"{field}.required_caregivers", least=1)
+    key = next((key for key in _REQUIRED if key in entry), _REQUIRED[0])
+    if all(key in entry for key in _REQUIRED):
+        raise reading.refuse(f"{field}.{key}", _REQUIRED[1], "says the same once more; one of the two is needed")
+    required = reading.items(reading.fields(entry, field, key)[key], f"{field}.{key}", least=1)
+    if len(required) > _CREW_LIMIT:
+        raise reading.refuse(f"{field}.{key}", len(required), f"at once, at most {_CREW_LIMIT} can be")
     services: list[tuple[str, float]] = []
     for n, care in enumerate(required):
-        at = f"{field}.required_caregivers[{n}]"
-        service = reading.label(reading.fields(care, at, "service")["service"], f"{at}.service")
-        minutes = reading.number(care.get("duration", durations.get(service)), f"{at}.duration")
-        services.append((service, minutes))
-    sync = reading.fields(entry.get("synchronization") or {}, f"{field}.synchronization")
-    kind, gap = sync.get("type"), (0.0, 0.0)
-    at = f"{field}.synchronization"
-    if not any(kind == known for known in (None, "simultaneous", "sequential", "independent")):
-        raise reading.refuse(f"{at}.type", kind, "is not simultaneous, sequential or independent")
-    if kind == "sequential" and len(services) > 1:
-        reading.items(required, f"{field}.required_caregivers", exactly=2)
-        gap = reading.window(reading.fields(sync, at, "distance")["distance"], f"{at}.distance")
-    if len(services) > _CREW_LIMIT:
-        raise reading.refuse(f"{field}.required_caregivers", len(services), f"at once, at most {_CREW_LIMIT} can be")
-    refused = reading.items(entry.get("incompatible_caregivers") or [], f"{field}.incompatible_caregivers")
+        at = f"{field}.{key}[{n}]"
+        asked = reading.only(care, at, ("service",), ("duration",))
+        service = _listed(reading, reading.label(asked["service"], f"{at}.service"), f"{at}.service", durations)
+        usual = (durations or {}).get(service)
+        minutes = usual if asked.get("duration") is None else asked["duration"]
+        services.append((service, reading.number(minutes, f"{at}.duration")))
+    kind, gap = _synchronized(reading, entry, f"{field}.synchronization", len(services))
+    refused = entry.get("incompatible_caregivers")
+    barred = reading.labels([] if refused is None else refused, f"{field}.incompatible_caregivers")
+    for worker in sorted(barred):
+        reading.known(worker, f"{field}.incompatible_caregivers", workers, "no caregiver of this day")
     return _Care(
-        reading.label(entry["id"], f"{field}.id"), first, last, tuple(services), kind, gap,
-        frozenset(reading.label(worker, f"{field}.incompatible_caregivers") for worker in refused),
+        reading.label(entry["id"], f"{field}.id"), first, last, tuple(services), kind, gap, barred,
         _point(reading, entry, field),
     )  # fmt: skip
+
+
+def _synchronized(
+    reading: Reading, entry: dict[str, Any], field: str, services: int
+) -> tuple[str | None, tuple[float, float]]:
+    """How several services belong together, and the least and greatest time between the starts of two in sequence."""
+    if entry.get("synchronization") is None:
+        if services > 1:
+            raise reading.refuse(field, None, f"is missing, but {services} services are required")
+        return None, (0.0, 0.0)
+    sync = reading.only(entry["synchronization"], field, ("type",), ("distance",))
+    kind = sync["type"]
+    if not any(kind == known for known in _SYNCHRONIZED):
+        raise reading.refuse(f"{field}.type", kind, "is not simultaneous, sequential or independent")
+    if services == 1:
+        raise reading.refuse(field, kind, "belongs to several services, but one is required")
+    if kind != "sequential":
+        if sync.get("distance") not in (None, [0, 0]):
+            raise reading.refuse(f"{field}.distance", sync["distance"], f"means nothing where services are {kind}")
+        return kind, (0.0, 0.0)
+    if services != 2:
+        raise reading.refuse(field, services, "services in sequence are not understood, only 2 are")
+    return kind, reading.window(reading.fields(sync, field, "distance")["distance"], f"{field}.distance")
 
 
 def _problem(reading: Reading, day: _Day, unit: int, slack: int) -> Problem:

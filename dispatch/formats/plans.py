@@ -49,46 +49,65 @@ def _plain(start: float) -> float:
 def read_plan(instance: Instance, path: Path) -> tuple[Plan, Starts]:
     """A plan file back, and its starts as written. Raises InstanceError."""
     reading = Reading(path)
-    body = reading.fields(reading.json(), "file", "routes", "unserved")
+    body = reading.only(reading.json(), "file", ("routes", "unserved"), ("objective",))
+    if "objective" in body:
+        reading.number(body["objective"], "objective")
     visits = {visit.id: visit for visit in instance.problem.visits}
     free: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for seat, name in instance.names.items():
         free.setdefault(name, []).append(seat)
     routes: dict[str, tuple[Stop, ...]] = {worker.id: () for worker in instance.problem.workers}
     starts: Starts = dict.fromkeys(routes, ())
+    seen: set[str] = set()
     for i, entry in enumerate(reading.items(body["routes"], "routes")):
         field = f"routes[{i}]"
-        worker = reading.label(reading.fields(entry, field, "worker", "stops")["worker"], f"{field}.worker")
-        if worker not in routes:
-            raise reading.refuse(f"{field}.worker", worker, "is nobody in this day")
-        if routes[worker]:
+        worker = reading.label(reading.only(entry, field, ("worker", "stops"))["worker"], f"{field}.worker")
+        reading.known(worker, f"{field}.worker", routes, "nobody in this day")
+        if worker in seen:
             raise reading.refuse(f"{field}.worker", worker, "has two routes")
+        seen.add(worker)
         route: list[Stop] = []
         times: list[float] = []
         for n, value in enumerate(reading.items(entry["stops"], f"{field}.stops")):
             at = f"{field}.stops[{n}]"
-            stop = reading.fields(value, at, "visit", "service", "start")
+            stop = reading.only(value, at, ("visit", "service", "start"), ("kind",))
             start = reading.number(stop["start"], f"{at}.start", least=-(10**9))
             visit, seat = _seat(reading, free, stop, at)
             kind = _kind(reading, visits[visit], stop, at)
-            route.append(_at(worker, visits[visit], seat, kind, round(start * instance.unit)))
+            route.append(_at(worker, visits[visit], seat, kind, _tick(reading, instance, start, f"{at}.start")))
             times.append(start)
         routes[worker], starts[worker] = tuple(route), tuple(times)
-    known = {file_visit for file_visit, _ in instance.names.values()}
-    unserved = [reading.label(name, "unserved") for name in reading.items(body["unserved"], "unserved")]
-    for name in unserved:
-        if name not in known:
-            raise reading.refuse("unserved", name, "is no visit of this day")
+    return Plan(routes, _left(reading, instance, body["unserved"], routes)), starts
+
+
+def _tick(reading: Reading, instance: Instance, start: float, field: str) -> int:
+    """A start in the ticks of the problem; rounded only for days whose figures are finer than any tick."""
+    if instance.judged is not instance.problem:
+        return round(start * instance.unit)
+    return reading.ticks(start, field, instance.unit)
+
+
+def _left(reading: Reading, instance: Instance, value: Any, routes: dict[str, tuple[Stop, ...]]) -> tuple[str, ...]:
+    """The visits of those named as unserved; who is named has one that no route serves."""
+    names = [reading.label(name, "unserved") for name in reading.items(value, "unserved")]
+    reading.once(names, "unserved")
     served = {stop.visit for route in routes.values() for stop in route}
-    left = [v for v in visits if instance.names[v, 0][0] in unserved and v not in served]
-    return Plan(routes, tuple(left)), starts
+    parts: dict[str, list[str]] = {}
+    for visit in instance.problem.visits:
+        parts.setdefault(instance.names[visit.id, 0][0], []).append(visit.id)
+    for name in names:
+        reading.known(name, "unserved", parts, "no visit of this day")
+        if served.issuperset(parts[name]):
+            raise reading.refuse("unserved", name, "is in a route")
+    named = set(names)
+    return tuple(visit for name, own in parts.items() if name in named for visit in own if visit not in served)
 
 
 def _seat(
     reading: Reading, free: dict[tuple[str, str], list[tuple[str, int]]], stop: dict[str, Any], field: str
 ) -> tuple[str, int]:
     """The next seat of that name; the pick-up and the drop of a meal share one."""
-    name = (str(stop["visit"]), str(stop["service"]))
+    name = (reading.label(stop["visit"], f"{field}.visit"), reading.label(stop["service"], f"{field}.service"))
     if name not in free:
         raise reading.refuse(field, name, "is no visit and service of this day")
     seats = free[name]
@@ -105,7 +124,7 @@ def _at(worker: str, visit: Visit, seat: int, kind: Kind, start_s: int) -> Stop:
 def _kind(reading: Reading, visit: Visit, entry: dict[str, Any], field: str) -> Kind:
     """What is done at the stop: a visit, or one end of a delivery."""
     kinds: tuple[Kind, ...] = ("visit",) if visit.delivery is None else ("drop", "pickup")
-    asked = entry.get("kind", kinds[0])
+    asked = entry.get("kind", "visit")
     for kind in kinds:
         if kind == asked:
             return kind

@@ -4,60 +4,66 @@ The DIMACS convention: distances are truncated to one decimal and summed; the nu
 """
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from dispatch.formats.instance import Instance, starts_of, travelled
-from dispatch.formats.reading import Reading
+from dispatch.formats.reading import MOST_WORKERS, Reading
 from dispatch.problem import Problem, Seat, Shift, Visit, Worker
 
 _UNIT = 10  # a tenth is the smallest distance
-_DROP = 10**7  # more than any detour
+_DROP = 10**7  # and at least so many of the longest way: more than any detour
+_DETOUR = 4
+_FLEET: Final = "NUMBER CAPACITY"
+_COLUMNS: Final = "CUST NO. XCOORD. YCOORD. DEMAND READY TIME DUE DATE SERVICE TIME"
+_FORM: Final = f"a name, VEHICLE, {_FLEET}, one line of both, CUSTOMER, {_COLUMNS}, and the rows"
+
+Lines = list[tuple[int, str]]
 
 
 def read_solomon(path: Path) -> Instance:
     """Vehicles and capacity, then rows of number, x, y, demand, ready, due and service. Raises InstanceError."""
     reading = Reading(path)
-    lines = [(n, line.strip()) for n, line in enumerate(reading.text().splitlines(), 1) if line.strip()]
-    titles = {line.split()[0].upper(): n for n, (_, line) in enumerate(lines) if line.split()[0].isalpha()}
-    for title in ("VEHICLE", "CUSTOMER"):
-        if title not in titles:
-            raise reading.refuse(title, lines[0][1] if lines else "", "is the first line; no such section follows")
-    fleet_lines = [(n, line) for n, line in lines[titles["VEHICLE"] : titles["CUSTOMER"]] if line[0].isdigit()]
-    if len(fleet_lines) != 1:
-        raise reading.refuse("VEHICLE", len(fleet_lines), "lines of number and capacity, not 1")
-    number, line = fleet_lines[0]
-    fleet, capacity = (int(x) for x in reading.numbers(line, f"line {number} vehicles and capacity", 2, least=1))
-    rows = [
-        reading.numbers(line, f"line {n} customer", 7, least=-(10**6))
-        for n, line in lines[titles["CUSTOMER"] + 1 :]
-        if not line[0].isalpha()
-    ]
+    name, (number, fleet_line), table = _apart(reading, reading.lines())
+    fleet_field = f"line {number} vehicles and capacity"
+    fleet, capacity = (reading.whole(x, fleet_field, least=1) for x in reading.numbers(fleet_line, fleet_field, 2))
+    reading.crowd(fleet, fleet_field, MOST_WORKERS)
+    reading.crowd(len(table), "CUSTOMER")
+    rows = [reading.numbers(line, f"line {n} customer", 7, least=-(10**6)) for n, line in table]
     if len(rows) < 2:
         raise reading.refuse("CUSTOMER", len(rows), "rows are too few for a depot and a customer")
-    reading.once((f"{row[0]:g}" for row in rows), "CUST NO.")
     _sensible(reading, rows)
-    table = np.asarray(rows, dtype=float)
-    apart = np.hypot(table[:, 1, None] - table[None, :, 1], table[:, 2, None] - table[None, :, 2])
+    points = np.asarray([row[1:3] for row in rows], dtype=float)
+    apart = np.hypot(*(points[:, None, axis] - points[None, :, axis] for axis in (0, 1)))
     matrix = reading.ways(np.floor(_UNIT * apart + 1e-9), "XCOORD., YCOORD.")
-    ready, due, busy = (np.rint(table[:, column] * _UNIT).astype(int).tolist() for column in (4, 5, 6))
+    times = [
+        tuple(reading.ticks(row[column], f"customer {n} {what}", _UNIT) for column, what in _TIMES)
+        for n, row in enumerate(rows)
+    ]
     visits = tuple(
         Visit(
-            f"{row[0]:g}", n, (Seat(frozenset(), busy[n]),), ready[n], due[n], drop_penalty=_DROP, load=int(row[3])
+            str(n),
+            n,
+            (Seat(frozenset(), busy),),
+            ready,
+            due,
+            drop_penalty=max(_DROP, _DETOUR * int(matrix.max())),
+            load=int(rows[n][3]),
         )
-        for n, row in enumerate(rows)
+        for n, (ready, due, busy) in enumerate(times)
         if n
-    )  # fmt: skip
+    )
     workers = tuple(
         Worker(
             id=str(n + 1), provider="depot", skills=frozenset(), start_place=0, end_place=0,
-            shifts=(Shift(ready[0], due[0]),), capacity=capacity,
+            shifts=(Shift(times[0][0], times[0][1]),), capacity=capacity,
         )
         for n in range(fleet)
     )  # fmt: skip
     problem = Problem(workers=workers, visits=visits, travel={"car": matrix})
     return Instance(
-        name=lines[0][1], form="solomon", problem=problem, judged=problem, unit=_UNIT,
+        name=name or path.name, form="solomon", problem=problem, judged=problem, unit=_UNIT,
         names={(visit.id, 0): (visit.id, "delivery") for visit in visits},
         settle=lambda plan: (plan, starts_of(plan, _UNIT)),
         objective=lambda plan, _: travelled(problem, plan) / _UNIT,
@@ -65,9 +71,36 @@ def read_solomon(path: Path) -> Instance:
     )  # fmt: skip
 
 
+_TIMES: Final = ((4, "ready"), (5, "due"), (6, "service"))
+
+
+def _letters(line: str) -> str:
+    """A title without its spaces and dots, which every author sets differently."""
+    return "".join(c for c in line.upper() if c.isalpha())
+
+
+def _apart(reading: Reading, lines: Lines) -> tuple[str, tuple[int, str], Lines]:
+    """The name, the line of the fleet and the rows; every other line must be the title that belongs there."""
+    name = "" if _letters(lines[0][1]) == "VEHICLE" else lines[0][1]
+    rest = lines[1:] if name else lines
+    titles = {0: "VEHICLE", 1: _FLEET, 3: "CUSTOMER", 4: _COLUMNS}
+    if len(rest) > 2 and _letters(rest[2][1]) == "CUSTOMER":
+        raise reading.refuse("VEHICLE", 0, "lines of number and capacity, not 1")
+    for at, title in titles.items():
+        number, found = rest[at] if at < len(rest) else (lines[-1][0], "the end")
+        if _letters(found) != _letters(title):
+            raise reading.refuse(title, f"line {number}: {found}", f"stands there instead; the form is {_FORM}")
+    return name, rest[2], rest[5:]
+
+
 def _sensible(reading: Reading, rows: list[list[float]]) -> None:
-    for row in rows:
+    """Numbers from 0 in order, whole demands, windows in order; a depot asks for nothing."""
+    for n, row in enumerate(rows):
         field = f"customer {row[0]:g}"
+        if row[0] != n:
+            raise reading.refuse("CUST NO.", f"{row[0]:g}", f"stands where {n} should")
         reading.whole(row[3], f"{field} demand")
         reading.window(row[4:6], f"{field} window")
         reading.number(row[6], f"{field} service")
+    if rows[0][3] or rows[0][6]:
+        raise reading.refuse("customer 0 demand, service", f"{rows[0][3]:g}, {rows[0][6]:g}", "is not 0 at the depot")
