@@ -128,4 +128,21 @@ class ConsentChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
         yield f"resident:{self.resident_id}" if self.account_id is None else f"account:{self.account_id}"
 
 
-Event: TypeAlias = OrderChanged | OfferChanged | AssignmentChanged | RouteChanged | ConsentChanged
+class DeskTaskChanged(Struct, frozen=True, kw_only=True):
+    """A task of the desk about the platform itself was opened or is over; the wire type is `task.<status>`."""
+
+    PREFIX: ClassVar[str] = "task"
+    kind: str
+    status: str
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return f"{self.PREFIX}.{self.status}"
+
+    def audience(self) -> Iterable[str]:
+        """The console."""
+        yield "console"
+
+
+Event: TypeAlias = OrderChanged | OfferChanged | AssignmentChanged | RouteChanged | ConsentChanged | DeskTaskChanged

@@ -13,9 +13,12 @@ import asyncpg
 from msgspec import Struct
 
 from backend.config import Settings, SettingsError, load
+from backend.core.principal import SYSTEM
 from backend.database.migrate import newest_revision, present_revision
 from backend.database.pool import Database, UnsafeRoleError
+from backend.events.lag_queries import Holder, lag
 from backend.processes.warming import use_kernels
+from backend.rules import queries as rules
 from dispatch import kernels_counted
 
 _OLDEST_PYTHON: Final = (3, 11)
@@ -63,7 +66,8 @@ async def database(settings: Settings) -> list[Finding]:
     try:
         return [
             Finding(good=True, text="the database answers, and its role is bound by row-level security"),
-            await _schema(opened, settings),
+            schema := await _schema(opened, settings),
+            *([await _feed(opened)] if schema.good else []),
         ]
     finally:
         await opened.close()
@@ -75,6 +79,22 @@ async def _schema(opened: Database, settings: Settings) -> Finding:
         return Finding(good=True, text=f"the schema is at {newest}")
     how = "yinling migrate" if settings.owner_database_url else "YINLING_OWNER_DATABASE_URL=... yinling migrate"
     return Finding(good=False, text=f"the schema is at {present or 'nothing'}, the newest is {newest}: {how}")
+
+
+async def _feed(opened: Database) -> Finding:
+    async with opened.unit_of_work(SYSTEM) as connection:
+        slow_s = await rules.limit(connection, "feed_slow_s")
+        found = await lag(connection)
+    if found.waits_s < slow_s:
+        return Finding(good=True, text=f"the feed goes on; its oldest event waits {found.waits_s:.1f} s")
+    whose = "; ".join(_named(holder) for holder in found.behind) or "one that has just ended"
+    return Finding(good=False, text=f"the feed stands still since {found.waits_s:.0f} s behind a transaction: {whose}")
+
+
+def _named(holder: Holder) -> str:
+    who = f"prepared, number {holder.xid} in pg_prepared_xacts" if holder.prepared else f"pid {holder.pid}"
+    what = f"application {holder.application or 'unnamed'}, database {holder.database}, role {holder.role}"
+    return f"{who}, {what}, at least {holder.age_s:.0f} s old"
 
 
 async def findings() -> list[Finding]:

@@ -24,6 +24,7 @@ from backend.processes.logging import where
 from backend.processes.metrics import Metric, Metrics
 from backend.processes.stopping import pause
 from backend.rules import queries as rules
+from backend.tasks import queries as tasks
 
 EVERY_S: Final = 3600.0
 BATCH: Final = 1000  # rows a transaction: locks are held for moments
@@ -132,6 +133,7 @@ FORGET: Final[Mapping[str, tuple[str | None, Forget]]] = {
     "timers": ("keep_timers_days", timer_queries.forget_fired),
     "offers": ("keep_offers_days", offer_queries.forget_closed),
     "quote_counts": ("keep_quote_counts_days", bookings.forget_quote_counts),
+    "desk_tasks": ("keep_desk_tasks_days", tasks.forget_closed),
 }
 CHORES: Final[Mapping[str, Chore]] = {
     "partitions": prepare_months,

@@ -13,7 +13,7 @@ ALLOWED: Final = frozenset(
     {
         "event", "level", "timestamp", "process", "pid", "error", "code", "status", "method", "route", "request_id",
         "trace", "kind", "step", "zone", "plan_on", "version", "count", "ms", "seconds", "address", "url", "port",
-        "sockets", "reason", "name", "signal", "order", "worker",
+        "sockets", "reason", "name", "signal", "order", "worker", "database",
     }
 )  # fmt: skip
 

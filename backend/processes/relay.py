@@ -16,7 +16,11 @@ from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.events.feed import REDIS_CHANNEL, Cursor, newest_cursor, wake_readers
+from backend.processes.feedwatch import FeedWatch
+from backend.processes.metrics import Metrics
+from backend.processes.serving import serve
 from backend.processes.stopping import pause
+from backend.processes.watched import create_watched
 
 _ACTIVE_S, _IDLE_S, _QUIET_AFTER_S, _RETRY_S = 0.012, 0.25, 2.0, 1.0
 log = structlog.get_logger()
@@ -65,8 +69,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     redis = None
     if settings.redis_url:
         redis = Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
+    metrics = Metrics()
+    watch = FeedWatch(database, metrics)
     try:
-        await Relay(database, redis).run(stop)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Relay(database, redis).run(stop))
+            tasks.create_task(watch.run(stop))
+            tasks.create_task(serve(create_watched(metrics, watch.readiness), settings, settings.relay_port, stop))
     finally:
         await database.close()
         if redis is not None:

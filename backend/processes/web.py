@@ -32,6 +32,7 @@ from backend.providers import routes as providers
 from backend.residents import routes as residents
 from backend.scheduling.snapshots import Planner
 from backend.scheduling.zones import Zones
+from backend.tasks import routes as tasks
 
 _CONNECTIONS: Final = 7
 _READY_WITHIN_S: Final = 2.0
@@ -43,6 +44,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     orders.route_handlers,
     reviews.route_handlers,
     bookings.route_handlers,
+    tasks.route_handlers,
     board.route_handlers,
 )
 

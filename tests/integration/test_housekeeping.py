@@ -28,6 +28,7 @@ FILL: Final = {
                     VALUES (convert_to({{name}}, 'UTF8'), {_ACCOUNT}, now(), {{then}})""",
     "answers": f"""INSERT INTO idempotency_keys (account_id, route, key, request_hash, status, body, created_at)
                    VALUES ({_ACCOUNT}, 'x', {{name}}, 'h', 200, '', {{then}})""",
+    "desk_tasks": "INSERT INTO desk_tasks (kind, opened_at, closed_at) VALUES ('feed_stalled', {then}, {then})",
     "timers": "INSERT INTO timers (due_at, kind, subject_id, fired_at) VALUES (now(), 'hold_expiry', uuidv7(), {then})",
     "offers": """WITH made AS (
                      INSERT INTO offers (order_id, provider_id, status, expires_at, closed_at)

@@ -18,6 +18,7 @@ TO_STAFF: Final = {
     "accounts", "residents", "homes", "resident_contacts", "consents", "workers", "worker_skills", "shifts", "leaves",
     "bookings", "orders", "offers", "visit_records", "assignments", "stops", "order_seats", "order_links", "offer_seats",
     "plans", "stop_orders", "places", "travel_matrices", "visit_statements", "account_numbers", "resident_search_keys",
+    "desk_tasks",
 }  # fmt: skip
 """What operators and supervisors see of everybody, and everybody else of themselves at most."""
 
@@ -59,6 +60,7 @@ async def _filled(city: City) -> list[str]:
 
 
 FILL: Final = (
+    "INSERT INTO desk_tasks (kind) VALUES ('feed_stalled')",
     "INSERT INTO leaves (worker_id, during, reason) SELECT id, '[2031-01-01,2031-01-02)', 'ill' FROM workers LIMIT 1",
     "INSERT INTO limits (key, full_until) VALUES (decode(repeat('00', 16), 'hex'), now())",
     "INSERT INTO live_tickets (token_hash, expires_at) VALUES ('t', now())",

@@ -82,6 +82,7 @@ _ROWS = {
     "POST /v1/orders/{order_id}/resolve": _DESK,
     "POST /v1/orders/{order_id}/sheet": _DESK,
     "GET /v1/reviews": _DESK,
+    "GET /v1/tasks": _DESK,
 }
 EXPECTED: Final = {
     route: dict(zip(ASKERS, signs.replace(" ", ""), strict=True)) for route, signs in _ROWS.items()
