@@ -80,6 +80,7 @@ async def take(
     """
     if principal.worker_id is None:
         raise DomainError("not_allowed")
+    report = report.in_wgs84()
     async with as_the_platform(connection):
         if not await visits.had_seat(connection, order_id, principal.worker_id):
             raise DomainError("unknown_order")

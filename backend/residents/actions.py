@@ -43,11 +43,12 @@ async def register(connection: Connection, new: NewResident, area_code: str) -> 
     """
     phone, keys = e164(new.phone, area_code), await asyncio.to_thread(search_keys, new.name)
     contacts = [(c.name, dialled(c.phone, area_code), c.relation, c.emergency) for c in new.contacts]
-    await _near_its_zone(connection, new.home)
+    home = new.home.in_wgs84()
+    await _near_its_zone(connection, home)
     try:
         account_id = await numbers.account_for_resident(connection, new.name, phone)
         resident_id = await queries.insert_resident(connection, new, account_id, phone)
-        await queries.insert_home(connection, resident_id, new.home)
+        await queries.insert_home(connection, resident_id, home)
         await queries.insert_search_keys(connection, resident_id, keys)
     except asyncpg.UniqueViolationError as error:
         raise DomainError("already_registered") from error
@@ -86,6 +87,7 @@ async def move_home(connection: Connection, principal: Principal, resident_id: U
 
     Raises unknown_resident, unknown_zone, outside_zone, unreachable_place.
     """
+    home = home.in_wgs84()
     await _near_its_zone(connection, home)
     async with as_the_platform(connection):
         if await queries.lock_resident(connection, resident_id) is None:
@@ -129,9 +131,40 @@ async def _near_its_zone(connection: Connection, home: NewHome) -> None:
     if travel_kind != "road_factor":
         raise DomainError("unreachable_place")
     bases = await queries.bases(connection, home.zone_id)
-    ways = [sphere_m(home.longitude, home.latitude, base.x, base.y) for base in bases]
-    if ways and min(ways) > await limit(connection, "home_from_zone_m"):
-        raise DomainError("outside_zone")
+    farthest_m = await limit(connection, "home_from_zone_m")
+
+    def is_near(longitude: float, latitude: float) -> bool:
+        return any(sphere_m(longitude, latitude, base.x, base.y) <= farthest_m for base in bases)
+
+    if bases and not is_near(home.longitude, home.latitude):
+        guess = next((text for text, where in _slips(home) if is_near(*where)), None)
+        raise DomainError("outside_zone", guess and f"This position lies far outside its zone. {guess}")
+
+
+def _slips(home: NewHome) -> list[tuple[str, tuple[float, float]]]:
+    """What may have been meant by a position that cannot be right, the likeliest slip first."""
+    x, y = home.longitude, home.latitude
+    return [
+        ("Longitude and latitude may have changed places.", (y, x)),
+        ("The sign of the longitude may be wrong.", (-x, y)),
+        ("The sign of the latitude may be wrong.", (x, -y)),
+        ("Both signs may be wrong.", (-x, -y)),
+        *(
+            ("The decimal point may be misplaced.", (x * wide, y * high))
+            for wide, high in (
+                (10, 1),
+                (0.1, 1),
+                (100, 1),
+                (0.01, 1),
+                (1, 10),
+                (1, 0.1),
+                (1, 100),
+                (1, 0.01),
+                (10, 10),
+                (0.1, 0.1),
+            )
+        ),
+    ]
 
 
 def own(principal: Principal, resident_id: UUID) -> None:

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from backend.core.bounds import Asked, Latitude, Longitude, PhoneText, Text, Wording, wording
+from backend.core.geo import Datum, to_wgs84
 
 Code = Annotated[str, Meta(pattern="^[0-9]{6,12}(?!\n)$", max_length=12, extra=wording(Wording.MATCHED))]
 Gender = Literal["female", "male"]
@@ -23,15 +25,24 @@ class Purpose(StrEnum):
 
 
 class NewHome(Asked, frozen=True, kw_only=True):
-    """Where the resident lives: WGS-84 degrees, and the codes of the administrative areas (GB/T 2260, GB/T 10114)."""
+    """Where the resident lives: degrees of the `datum`, and the codes of the administrative areas (GB/T 2260, GB/T 10114).
+
+    Maps and map services in mainland China show GCJ-02, some hundred metres off WGS-84; whoever copies from one says so.
+    """
 
     zone_id: UUID
     longitude: Longitude
     latitude: Latitude
+    datum: Datum = "wgs84"
     address: Text
     district_code: Code
     street_code: Code
     community_code: Code
+
+    def in_wgs84(self) -> "NewHome":
+        """The same home with its position in WGS-84."""
+        longitude, latitude = to_wgs84(self.longitude, self.latitude, self.datum)
+        return replace(self, longitude=longitude, latitude=latitude, datum="wgs84")
 
 
 class NewContact(Asked, frozen=True):

@@ -6,8 +6,10 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from backend.core.bounds import Asked, Coordinate, Instant, Metres, Text
+from backend.core.geo import Datum, to_wgs84
 
 
 class Kind(StrEnum):
@@ -55,16 +57,26 @@ what was reported, and whoever made it up may hold the resident's telephone too:
 class Report(Asked, frozen=True):
     """What the worker's phone says at one moment; its clock is evidence, never order.
 
-    `x` and `y` are longitude and latitude, or metres where the city's places lie on a plane. `offline` says that the
-    report was kept on the phone and is sent later; only then does `device_at` tell when it happened.
+    `x` is the longitude and `y` the latitude, in degrees of the `datum`: WGS-84 as satellites give them, or GCJ-02 as maps and
+    map services in mainland China do; stored is WGS-84. Where the city's places lie on a plane they are metres east and
+    north. `offline` says that the report was kept on the phone and is sent later; only then does `device_at` tell when it
+    happened.
     """
 
     device_at: Instant | None = None
     x: Coordinate | None = None
     y: Coordinate | None = None
+    datum: Datum = "wgs84"
     accuracy_m: Metres | None = None
     tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)
     offline: bool = False
+
+    def in_wgs84(self) -> "Report":
+        """The same report with its position in WGS-84."""
+        if self.datum == "wgs84" or self.x is None or self.y is None:
+            return self
+        x, y = to_wgs84(self.x, self.y, self.datum)
+        return replace(self, x=x, y=y, datum="wgs84")
 
 
 class Attendance(Asked, frozen=True):

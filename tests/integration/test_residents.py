@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from backend.core.geo import sphere_m, to_wgs84
 from backend.core.principal import NOBODY, SYSTEM, Principal, Role
 from tests.support.city import Caller, City, at
 
@@ -88,6 +89,35 @@ async def test_a_home_far_from_its_zone_is_a_slip_and_registers_nobody(
     assert "120.6" not in answer.text
     assert "东湖" not in answer.text or code is None
     assert await city.one("SELECT count(*) FROM places") == before + (code is None)
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "guess"),
+    [(31.32, 80.0, None), (-120.62, 31.32, "sign of the longitude"), (120.62, -31.32, "sign of the latitude"),
+     (-120.62, -31.32, "Both signs"), (12.062, 31.32, "decimal point"), (120.62, 3.132, "decimal point"), (0, 0, None)],
+)  # fmt: skip
+async def test_a_position_that_cannot_be_right_is_refused_with_the_likeliest_slip(
+    city: City, longitude: float, latitude: float, guess: str | None
+):
+    operator = await city.staff("operator")
+    form = _form(await city.one("SELECT id FROM zones WHERE code = 'Z1'"))
+    form["home"] |= {"longitude": longitude, "latitude": latitude}
+    answer = (await operator.post("/v1/residents", form)).json()
+    assert answer["code"] == "outside_zone"
+    assert guess is None or guess in answer["detail"]
+    assert "may" not in answer["detail"] or guess
+
+
+async def test_a_home_copied_from_a_map_of_mainland_china_is_kept_where_it_is(city: City):
+    """Map services there show GCJ-02, some hundred metres off: whoever says so is understood."""
+    operator = await city.staff("operator")
+    form = _form(await city.one("SELECT id FROM zones WHERE code = 'Z1'"))
+    form["home"] |= {"datum": "gcj02"}
+    made = await operator.post("/v1/residents", form)
+    kept = (await city.sql("SELECT p.x, p.y FROM homes h JOIN places p ON p.id = h.place_id WHERE h.resident_id = $1",
+                           UUID(made.json()["id"])))[0]  # fmt: skip
+    assert 300 < sphere_m(kept["x"], kept["y"], 120.62, 31.32) < 700
+    assert (kept["x"], kept["y"]) == pytest.approx(to_wgs84(120.62, 31.32, "gcj02"), abs=1e-9)
 
 
 async def test_how_far_a_home_may_lie_is_the_citys_own_figure(city: City):

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from backend.core.geo import _gcj02_shift
 from backend.core.principal import SYSTEM
 from backend.scheduling.settling import settled
 from backend.scheduling.snapshots import Planner
@@ -103,6 +104,23 @@ async def test_out_of_range_is_flagged_never_blocked_and_the_phones_time_is_only
     assert record["device_at"] == datetime.fromisoformat(wrong)
     assert record["received_at"] == at(10)
     assert (await city.order(order["id"]))["flags"] == ["OUT_OF_RANGE", "DEVICE_CLOCK"]
+
+
+@pytest.mark.parametrize("said", ["gcj02", None])
+async def test_a_phone_that_tells_positions_as_chinese_maps_do_is_at_the_door_if_it_says_so(
+    city: City, said: str | None
+):
+    """Map services in mainland China move each position by some hundred metres: honest workers were all out of range."""
+    order, (worker,) = await _accepted(city, REHAB, 0)
+    await city.clock(at(10))
+    door = await city.door(order["id"])
+    east, north = _gcj02_shift(door["x"], door["y"])
+    drawn = {"x": door["x"] + east, "y": door["y"] + north, "accuracy_m": 8.0}
+    await _step(worker, order, "check-in", "in_service", **drawn, **({"datum": said} if said else {}))
+    record = (await city.sql("SELECT x, y, flags, distance_m FROM visit_records"))[0]
+    assert record["flags"] == ([] if said else ["OUT_OF_RANGE"])
+    assert (record["distance_m"] < 1) is (said == "gcj02")
+    assert said is None or (record["x"], record["y"]) == pytest.approx((door["x"], door["y"]), abs=1e-6)
 
 
 async def test_at_the_door_nothing_is_flagged(city: City):
