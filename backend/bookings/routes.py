@@ -14,7 +14,7 @@ from backend.bookings.actions import Chosen, Considered
 from backend.bookings.model import BookingRequest, Quote, QuoteRequest
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, Lane
-from backend.orders.routes import OrderView, shown
+from backend.orders.views import OrderView, shown
 from backend.scheduling import slots
 
 _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
@@ -43,7 +43,7 @@ async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRe
         return actions.choose(state.planner, considered)
 
     async def write(connection: Connection, chosen: Chosen) -> OrderView:
-        return shown(await actions.book(connection, request.user, state.planner, data, chosen), request.user.role)
+        return shown(await actions.book(connection, request.user, state.planner, data, chosen), request.user)
 
     slot = slots.opened(data.slot, secret)
     zone_id = await state.zones.of_resident(slot.resident_id)
@@ -55,7 +55,7 @@ async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUI
     """Keep a hold a little longer."""
 
     async def action(connection: Any) -> OrderView:
-        return shown(await actions.extend(connection, request.user, order_id), request.user.role)
+        return shown(await actions.extend(connection, request.user, order_id), request.user)
 
     return await write_once(request, 200, action)
 

@@ -81,7 +81,7 @@ async def accept(connection: Connection, principal: Principal, offer_id: UUID) -
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, offer.order_id)
         if offer.expires_at <= await queries.care_now(connection):
-            raise DomainError("offer_closed", current=order.status.value)
+            raise _closed(offer, order)
         return await _accept(connection, offer, order, C.ACCEPT_OFFER)
 
 
@@ -103,9 +103,15 @@ async def _close(connection: Connection, offer: Offer, order: Order, outcome: st
     """Close an open offer and tell it; its clock stops. Raises offer_closed (409) when somebody was quicker."""
     closed = await offer_queries.close_offer(connection, offer.id, outcome, reason)
     if closed is None:
-        raise DomainError("offer_closed", current=order.status.value)
+        raise _closed(offer, order)
     await timer_queries.clear_timers(connection, offer.id, "offer_expiry")
     await tell_offer(connection, closed)
+
+
+def _closed(offer: Offer, order: Order) -> DomainError:
+    """Who is too late learns how the order stands only while it is theirs."""
+    own = order.provider_id == offer.provider_id
+    return DomainError("offer_closed", **({"current": order.status.value} if own else {}))
 
 
 async def decline(connection: Connection, principal: Principal, offer_id: UUID, reason: str) -> Order:

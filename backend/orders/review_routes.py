@@ -16,7 +16,7 @@ from backend.database.pool import Connection
 from backend.orders import reviewing, sheets
 from backend.orders.model import OrderStatus
 from backend.orders.reviewing import Code, Outcome
-from backend.orders.routes import OrderView, shown
+from backend.orders.views import OrderView, shown
 from backend.visits.model import Attendance, Record, Side, Statement
 
 Call = Request[Principal, Any, State]
@@ -78,7 +78,7 @@ async def list_reviews(
     wanted = OrderStatus(status) if status else None
     async with request.app.state.database.unit_of_work(request.user) as connection:
         found = await reviewing.reviews(connection, wanted, cursor, limit)
-    views = [ReviewView(shown(r.order, request.user.role), r.records, r.statements) for r in found]
+    views = [ReviewView(shown(r.order, request.user), r.records, r.statements) for r in found]
     return ReviewPage(views, found[-1].order.id if len(found) == limit else None)
 
 
@@ -103,7 +103,7 @@ async def resolve(request: Call, order_id: FromPath[UUID], data: JSONBody[Resolu
 
     async def action(connection: Connection) -> OrderView:
         order = await reviewing.resolve(connection, request.user, order_id, data.outcome, data.code, data.reason, heard)
-        return shown(order, request.user.role)
+        return shown(order, request.user)
 
     return await write_once(request, 200, action)
 
@@ -115,7 +115,7 @@ async def key_sheet(request: Call, order_id: FromPath[UUID], data: JSONBody[Shee
 
     async def action(connection: Connection) -> OrderView:
         order = await sheets.key_in(connection, request.user, order_id, data.crew, data.reason, zone_info)
-        return shown(order, request.user.role)
+        return shown(order, request.user)
 
     return await write_once(request, 200, action)
 

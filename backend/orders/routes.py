@@ -1,14 +1,14 @@
 """Orders over HTTP: reading them, and every step of their life."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import decide_once, write_once
@@ -20,8 +20,9 @@ from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import actions, desk, moving, offer_queries, offering, queries, reviewing, seat_queries, visiting
 from backend.orders.model import Offer, Order, OrderStatus, RouteView, Side
+from backend.orders.views import GivenBack, OrderView, ReportedOrder, given_back, left, reported, shown
 from backend.residents.model import NewHome, ResidentCard
-from backend.visits.model import Flag, Kind, Report
+from backend.visits.model import Kind, Report
 
 Asked = Request[Principal, Any, State]
 _CLIENTS = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
@@ -29,46 +30,6 @@ _WORKERS = requires(Role.WORKER)
 _PROVIDERS = requires(Role.PROVIDER)
 _DESK = requires(Role.OPERATOR)
 _ANYBODY = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.PROVIDER, Role.SUPERVISOR)
-
-
-class OrderView(Struct, frozen=True, kw_only=True):
-    """An order as its parties see it."""
-
-    id: UUID
-    code: str
-    booking_id: UUID
-    resident_id: UUID
-    zone_id: UUID
-    plan_on: date
-    item_code: str
-    kind: str
-    status: OrderStatus
-    version: int
-    flags: list[str]
-    window_from: datetime
-    window_to: datetime
-    window_soft: bool
-    latest_at: datetime
-    hold_expires_at: datetime | None
-    price_fen: int
-    price_lines: list[dict[str, Any]]
-    provider_id: UUID | None
-    reason: str | None
-    reasons: list[dict[str, Any]]
-    placed_at: datetime | None
-
-
-class Taken(Struct, frozen=True):
-    """What became of a report: it is stored; whether the order followed it, and what is odd about it."""
-
-    counts: bool
-    flags: list[Flag]
-
-
-class ReportedOrder(OrderView, frozen=True, kw_only=True):
-    """The order after a worker's report, and what became of the report."""
-
-    report: Taken
 
 
 class OrderPage(Struct, frozen=True):
@@ -119,20 +80,11 @@ class MovedView(Struct, frozen=True):
     elsewhere: list[OrderView]
 
 
-_KNOW_WHY = frozenset({Role.OPERATOR, Role.SUPERVISOR})
-
-
-def shown(order: Order, role: Role) -> OrderView:
-    """The order without what only the platform needs; which workers cannot come and why is the desk's business."""
-    view = OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
-    return view if role in _KNOW_WHY else structs.replace(view, reasons=[])
-
-
 async def _write(
     request: Asked, act: Callable[[Connection], Awaitable[Order]], status: int = 200
 ) -> Response[OrderView]:
     async def action(connection: Connection) -> OrderView:
-        return shown(await act(connection), request.user.role)
+        return shown(await act(connection), request.user)
 
     return await write_once(request, status, action)
 
@@ -141,8 +93,7 @@ async def _take(request: Asked, order_id: UUID, kind: Kind, report: Report) -> R
     async def action(connection: Connection) -> ReportedOrder:
         zone_info = request.app.state.planner.zone_info
         taken = await visiting.take(connection, request.user, order_id, kind, report, zone_info)
-        view = structs.asdict(shown(taken.order, request.user.role))
-        return ReportedOrder(**view, report=Taken(taken.counts, taken.flags))
+        return reported(taken.order, taken.mine, counts=taken.counts, flags=taken.flags)
 
     return await write_once(request, 200, action)
 
@@ -158,7 +109,7 @@ async def list_orders(
     async with request.app.state.database.unit_of_work(request.user) as connection:
         page = await queries.orders_page(connection, request.user, [status] if status else None, cursor, limit)
     ids = [order.id for order in page.rows] + [error.key for error in page.spoilt if error.key]
-    return OrderPage([shown(order, request.user.role) for order in page.rows], min(ids) if len(ids) == limit else None)
+    return OrderPage([shown(order, request.user) for order in page.rows], min(ids) if len(ids) == limit else None)
 
 
 @post("/v1/orders/search", guards=[_DESK], status_code=200)
@@ -166,14 +117,14 @@ async def search(request: Asked, data: JSONBody[CodeSearch]) -> OrderView:
     """The order whose code somebody reads from a phone or a paper, however they group its digits."""
     code = sought(data.code)
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return shown(await queries.order_by_code(connection, code), request.user.role)
+        return shown(await queries.order_by_code(connection, code), request.user)
 
 
 @get("/v1/orders/{order_id:uuid}", guards=[_ANYBODY])
 async def read_order(request: Asked, order_id: FromPath[UUID]) -> OrderView:
     """One order."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return shown(await queries.own_order(connection, request.user, order_id), request.user.role)
+        return shown(await queries.own_order(connection, request.user, order_id), request.user)
 
 
 @post("/v1/orders/{order_id:uuid}/confirm", guards=[_CLIENTS], status_code=200)
@@ -195,12 +146,19 @@ async def release(request: Asked, order_id: FromPath[UUID]) -> Response[OrderVie
     guards=[requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.PROVIDER)],
     status_code=200,
 )
-async def cancel(request: Asked, order_id: FromPath[UUID], data: JSONBody[Cancellation]) -> Response[OrderView]:
+async def cancel(
+    request: Asked, order_id: FromPath[UUID], data: JSONBody[Cancellation]
+) -> Response[OrderView | GivenBack]:
     """Call an order off; a provider declines what it was offered, or steps back from what it accepted."""
-    if request.user.role is Role.PROVIDER:
+
+    async def action(connection: Connection) -> OrderView | GivenBack:
+        if request.user.role is not Role.PROVIDER:
+            return shown(await actions.cancel(connection, request.user, order_id, data.reason, data.side), request.user)
         zone_info = request.app.state.planner.zone_info
-        return await _write(request, lambda c: offering.step_back(c, request.user, order_id, data.reason, zone_info))
-    return await _write(request, lambda c: actions.cancel(c, request.user, order_id, data.reason, data.side))
+        order = await offering.step_back(connection, request.user, order_id, data.reason, zone_info)
+        return left(order, request.user)
+
+    return await write_once(request, 200, action)
 
 
 @post("/v1/orders/{order_id:uuid}/en-route", guards=[_WORKERS], status_code=200)
@@ -258,7 +216,7 @@ async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[Manual
 
     async def write(connection: Connection, chosen: desk.Chosen) -> OrderView:
         order = await desk.assign(connection, request.user, planner, chosen, data.start_at, data.reason)
-        return shown(order, request.user.role)
+        return shown(order, request.user)
 
     return await decide_once(request, 200, consider, choose, write)
 
@@ -275,7 +233,7 @@ async def move_home(request: Asked, resident_id: FromPath[UUID], data: JSONBody[
 
     async def action(connection: Connection) -> MovedView:
         moved = await moving.move_home(connection, request.user, resident_id, data)
-        return MovedView(moved.resident, [shown(order, request.user.role) for order in moved.elsewhere])
+        return MovedView(moved.resident, [shown(order, request.user) for order in moved.elsewhere])
 
     return await write_once(request, 200, action)
 
@@ -294,9 +252,13 @@ async def accept(request: Asked, offer_id: FromPath[UUID]) -> Response[OrderView
 
 
 @post("/v1/offers/{offer_id:uuid}/decline", guards=[_PROVIDERS], status_code=200)
-async def decline(request: Asked, offer_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[OrderView]:
+async def decline(request: Asked, offer_id: FromPath[UUID], data: JSONBody[Reason]) -> Response[GivenBack]:
     """The provider cannot."""
-    return await _write(request, lambda c: offering.decline(c, request.user, offer_id, data.reason))
+
+    async def action(connection: Connection) -> GivenBack:
+        return given_back(await offering.decline(connection, request.user, offer_id, data.reason))
+
+    return await write_once(request, 200, action)
 
 
 @get("/v1/workers/me/route", guards=[_WORKERS])

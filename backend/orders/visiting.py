@@ -43,9 +43,10 @@ def begins_at(order: Order, zone_info: ZoneInfo) -> datetime:
 
 
 class Taken(Struct, frozen=True):
-    """What became of a report: the order as it stands, whether it followed, and what is odd."""
+    """What became of a report: the order as it stands, the worker's seat in it, whether it followed, what is odd."""
 
     order: Order
+    mine: Assignment | None
     counts: bool
     flags: list[Flag]
 
@@ -108,7 +109,7 @@ async def take(
             await doubt_others(connection, order, plausibility.contradicted(facts, figures))
         if scene is not None and command is not None:
             order = await _FOLLOW[command](connection, Scene(order, scene.mine, crew, scene.earlier))
-        return Taken(order, command is not None, flags)
+        return Taken(order, mine, command is not None, flags)
 
 
 async def _facts(

@@ -151,7 +151,8 @@ async def test_flags_of_a_crew_that_was_replaced_stay_with_its_records_and_hold_
     assert (await report(first, order, "check-in", x=0, y=0))["flags"] == ["TOO_EARLY", "OUT_OF_RANGE"]
     provider_id = await city.one("SELECT provider_id FROM orders WHERE id = $1", UUID(order["id"]))
     provider = await city.staff("provider", provider_id)
-    assert (await provider.post(path(order, "cancel"), {"reason": "人手不够"})).json()["flags"] == []
+    assert (await provider.post(path(order, "cancel"), {"reason": "人手不够"})).json()["status"] == "placed"
+    assert (await city.order(order["id"]))["flags"] == []
     await city.dispatch()
     crew = [await city.worker(seat["worker_id"]) for seat in await city.crew(order["id"])]
     assert (await visited(city, order, crew, from_at=at(10), lasts=timedelta(minutes=45)))["flags"] == []
