@@ -20,4 +20,6 @@ ALTER ROLE yinling_app SET idle_in_transaction_session_timeout = '15s';
 ALTER ROLE yinling_app SET transaction_timeout = '20s';
 -- A migration waits shortly for its locks, so that no queue forms behind it.
 ALTER ROLE yinling_owner SET lock_timeout = '5s';
+-- What the owner leaves open in this database holds the feed up; a forgotten window of psql does so for this long at most.
+ALTER ROLE yinling_owner SET idle_in_transaction_session_timeout = '60s';
 SQL
