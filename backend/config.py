@@ -60,6 +60,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return networks(self.trusted_proxies)
 
 
+def _inside(name: str, path: str) -> str:
+    """What a file holds, without the byte order mark some editors write before it."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingsError(f"{name} names a file that cannot be read: {why}") from error
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises SettingsError with one plain line naming the variable."""
     source = os.environ if environment is None else environment
@@ -67,7 +76,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     for field in Settings.__struct_fields__:
         name = f"YINLING_{field.upper()}"
         if f"{name}_FILE" in source:
-            found[field] = Path(source[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+            found[field] = _inside(f"{name}_FILE", source[f"{name}_FILE"])
         elif source.get(name, "") != "":
             found[field] = source[name]
     try:

@@ -238,7 +238,7 @@ def _care_said(text: str) -> Any:
     day = _json(text)
     (office,) = day.pop("central_offices") if "central_offices" in day else day.pop("departing_points", [{}])
     at = office.pop("location", None)
-    home, first = office.pop("id", None), office.pop("distance_matrix_index", 0)
+    home, first = office.pop("id", None), office.pop("distance_matrix_index", None) or 0
     _empty(office)
     services = day.pop("services", [])
     usual = {s.pop("id"): (s.pop("default_duration", None), s.pop("type", None), _empty(s)) for s in services}
@@ -247,7 +247,7 @@ def _care_said(text: str) -> Any:
     carers = [
         (
             c.pop("id"), set(c.pop("abilities")), tuple(c.pop("working_shift", None) or (0, 100_000)),
-            c.pop("starting_point_id", home) == home and c.pop("distance_matrix_index", first) == first, _empty(c),
+            c.pop("starting_point_id", home) == home and c.pop("distance_matrix_index", None) in (None, first), _empty(c),
         )
         for c in day.pop("caregivers")
     ]  # fmt: skip
@@ -264,7 +264,8 @@ def _care_said(text: str) -> Any:
         sync = p.pop("synchronization", None) or {}
         kind, gap = sync.pop("type", None), tuple(sync.pop("distance", ()))
         _empty(sync)
-        rows.append(p.pop("distance_matrix_index", n))
+        row = p.pop("distance_matrix_index", None)
+        rows.append(n if row is None else row)
         point = p.pop("location", None)
         patients.append(
             (

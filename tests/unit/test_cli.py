@@ -2,12 +2,13 @@
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from backend import cli
+from backend import cli, config
 from backend.processes.stopping import Stop
 
 
@@ -37,3 +38,16 @@ def test_a_process_does_not_search_what_was_imported_for_rings(monkeypatch: pyte
     frozen, young = seen
     assert frozen > 1000
     assert young > 10_000
+
+
+def test_a_setting_in_a_file_is_read_without_its_byte_order_mark_or_refused_in_one_line(tmp_path: Path):
+    """A mark before a secret would be part of it, and every signature another one."""
+    secret, file = "x" * 40, tmp_path / "secret"
+    file.write_bytes(b"\xef\xbb\xbf" + secret.encode() + b"\r\n")
+    assert config.load({"YINLING_SECRET_KEY_FILE": str(file), "YINLING_DATABASE_URL": "x"}).secret_key == secret
+    file.write_bytes(secret.encode("utf-16"))
+    for path, why in ((file, "it is not UTF-8 text"), (tmp_path, "Is a directory"), (tmp_path / "no", "No such file")):
+        with pytest.raises(
+            config.SettingsError, match=f"YINLING_SECRET_KEY_FILE names a file that cannot be read: {why}"
+        ):
+            config.load({"YINLING_SECRET_KEY_FILE": str(path)})

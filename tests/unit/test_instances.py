@@ -152,3 +152,93 @@ def test_a_window_that_does_not_fit_into_a_day_is_refused(tmp_path: Path):
     day["patients"][0]["time_window"] = [0, 3000]
     with pytest.raises(InstanceError, match="21 hours"):
         layout(hhcrsp.parse(_written(tmp_path, day)), "Asia/Shanghai")
+
+
+def _refused(parse: Callable[[], object], *words: str) -> None:
+    with pytest.raises(InstanceError) as refused:
+        parse()
+    said = str(refused.value)
+    assert "\n" not in said
+    for word in words:
+        assert word in said, said
+
+
+def test_a_byte_order_mark_and_other_ends_of_lines_change_nothing(tmp_path: Path):
+    """Spreadsheets write a mark before the first title, which made that column a missing one."""
+    plain = hhcrsp.parse(DAY)
+    marked = _written(tmp_path, _day())
+    marked.write_bytes(b"\xef\xbb\xbf" + marked.read_bytes())
+    assert (hhcrsp.parse(marked).demands, hhcrsp.parse(marked).matrix) == (plain.demands, plain.matrix)
+    meals = write_mdrp(tmp_path / "meals", seed=1, orders=5, couriers=2, restaurants=2)
+    want = mdrp.parse(meals)
+    for file in meals.iterdir():
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    assert mdrp.parse(meals) == want
+    (meals / "orders.txt").write_bytes((meals / "orders.txt").read_text("utf-8-sig").encode("utf-16"))
+    _refused(lambda: mdrp.parse(meals), "orders.txt", "save it as UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_set("patients.0.priority", 3), ("patients[0].priority", "is not one of id, time_window")),
+        (_set("central_offices", [{}, {}]), ("central_offices = 2", "everybody starts at one")),
+        (_set("departing_points", [{}]), ("departing_points", "central_offices")),
+        (_set("caregivers.0.starting_point_id", "e"), ("caregivers[0].starting_point_id", "not the office")),
+        (_set("caregivers.0.breaks", []), ("caregivers[0].breaks",)),
+        (_set("patients.3.distance_matrix_index", 2), ("distance_matrix_index",)),
+        (_set("patients.0.incompatible_caregivers", ["c99"]), ("incompatible_caregivers of p1", "c99")),
+        (_set("patients.0.time_window", [345.001, 465]), ("patients[0].time_window", "finer than a second")),
+        (_set("patients.0.id", "p2.1 "), ("patients[0].id", "spaces around it")),
+        (_set("distances.0.1", "38.471"), ("distances[0][1]", "is not a number")),
+    ],
+)
+def test_a_care_day_that_says_more_or_less_is_refused(tmp_path: Path, spoil: Spoil, words: tuple[str, ...]):
+    day = _day()
+    spoil(day)
+    _refused(lambda: hhcrsp.parse(_written(tmp_path, day)), "day.json", *words)
+
+
+def test_several_services_without_a_word_on_how_they_belong_together_are_refused(tmp_path: Path):
+    day = _day()
+    n = next(n for n, patient in enumerate(day["patients"]) if len(patient["required_caregivers"]) > 1)
+    del day["patients"][n]["synchronization"]
+    _refused(lambda: hhcrsp.parse(_written(tmp_path, day)), f"patients[{n}].synchronization", "is missing")
+
+
+def test_rows_of_the_matrix_are_those_a_patient_names(tmp_path: Path):
+    day = _day()
+    turned = [0, *range(len(day["distances"]) - 1, 0, -1)]
+    for n, patient in enumerate(day["patients"], 1):
+        patient["distance_matrix_index"] = turned[n]
+    day["distances"] = [[day["distances"][a][b] for b in turned] for a in turned]
+    assert hhcrsp.parse(_written(tmp_path, day)).matrix == hhcrsp.parse(DAY).matrix
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("orders.txt", "ready_time", "ready_time\tpriority", ("header", "priority", "is not one of order")),
+        ("couriers.txt", "off_time\n", "off_time\tspeed\n", ("header", "speed")),
+        ("restaurants.txt", "x\ty", "x\tx\ty", ("header", "x", "appears twice")),
+        ("instance_parameters.txt", "320\t", "320\t4\t4\t40\t90\t10\t15\n99\t", ("line 3", "second row")),
+        ("orders.txt", "o1\t", "o1\t1_0", ("line 2 x", "is not a number")),
+    ],
+)
+def test_a_meal_day_that_says_more_or_less_is_refused(
+    tmp_path: Path, file: str, old: str, new: str, words: tuple[str, ...]
+):
+    day = write_mdrp(tmp_path / "meals", seed=1, orders=5, couriers=2, restaurants=2)
+    text = (day / file).read_text()
+    assert old in text
+    text = text.replace(old, new, 1)
+    if file == "couriers.txt":
+        text = "\n".join(
+            f"{line}\t1" if line.startswith("c") and "courier" not in line else line for line in text.split("\n")
+        )
+    if "twice" in words[-1]:
+        text = "\n".join(
+            f"{line}\t1" if line.startswith("r") and "restaurant" not in line else line for line in text.split("\n")
+        )
+    (day / file).write_text(text)
+    _refused(lambda: mdrp.parse(day), file, *words)
