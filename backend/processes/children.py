@@ -38,11 +38,17 @@ def _watch(parent: int, number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def one_helper() -> ProcessPoolExecutor:
-    """An executor of one process for work that would hold our interpreter's lock. Call it from the main thread."""
-    return ProcessPoolExecutor(
-        max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
-    )
+class OneHelper(ProcessPoolExecutor):
+    """An executor of one process for work that would hold our interpreter's lock. Make it in the main thread."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),))
+
+    def kill(self) -> None:
+        """End its process at once, whatever it is doing, and no other child of ours."""
+        for process in list((self._processes or {}).values()):
+            process.kill()
+        self.shutdown(wait=False, cancel_futures=True)
 
 
 def _begin(parent: int) -> None:

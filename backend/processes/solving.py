@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from backend.processes.children import kill_helpers, one_helper
+from backend.processes.children import OneHelper
 from backend.processes.warming import use_kernels
 from dispatch import Plan, Problem, improve, warm
 
@@ -30,7 +30,7 @@ class SolverPool:
     """One spawned process that improves plans; killed and replaced when it overruns twice its budget, replaced when it dies."""
 
     def __init__(self) -> None:
-        self._executor = one_helper()
+        self._executor = OneHelper()
         self._one_at_a_time = asyncio.Lock()
         self._warmed = False
         self._stopped = False
@@ -41,16 +41,12 @@ class SolverPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._kill()
+        self._executor.kill()
 
     def stop(self) -> None:
         """Give up the search that runs, for good."""
         self._stopped = True
-        self._kill()
-
-    def _kill(self) -> None:
-        kill_helpers()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.kill()
 
     async def improve(self, problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan | None:
         """A better plan, or None when the search failed or overran; the plan in force then simply stays."""
@@ -65,8 +61,8 @@ class SolverPool:
             except (TimeoutError, BrokenProcessPool) as error:
                 log.warning("solver.replaced", error=type(error).__name__)
                 if not self._stopped:
-                    self._kill()
-                    self._executor, self._warmed = one_helper(), False
+                    self._executor.kill()
+                    self._executor, self._warmed = OneHelper(), False
                 return None
 
     def _run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:

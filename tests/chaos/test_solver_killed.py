@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
+from multiprocessing.connection import wait
 
 from backend.processes.solving import SolverPool
 from dispatch import Plan, Problem, check_plan, construct, plan_cost
@@ -36,3 +37,24 @@ async def test_a_search_whose_process_is_killed_gives_up_at_once_and_the_next_on
     assert better is not None
     assert check_plan(problem, better) == []
     assert plan_cost(problem, better) <= plan_cost(problem, plan)
+
+
+async def test_a_search_that_is_killed_takes_nobody_with_it():
+    """Kernels are compiled by children of the same process, and another pool's search is somebody else's too."""
+    problem = read_instance(DAY, "hhcrsp").problem
+    plan = construct(problem)
+    compiling = get_context("spawn").Process(target=time.sleep, args=(600,), daemon=True)
+    compiling.start()
+    try:
+        with SolverPool() as other, SolverPool() as pool:
+            assert await other.improve(problem, plan, 0.1, 1) is not None
+            assert await pool.improve(problem, plan, 0.1, 1) is not None
+            children = active_children()
+            pool.stop()
+            ended = await asyncio.to_thread(wait, [child.sentinel for child in children], 10)
+            assert len(ended) == 1
+            assert compiling.is_alive()
+            assert await other.improve(problem, plan, 0.1, 1) is not None
+    finally:
+        compiling.kill()
+        compiling.join()
