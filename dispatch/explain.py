@@ -32,7 +32,15 @@ from dispatch.rules import refusal
 
 _REACH = 240  # grains a window or shift is stretched at most
 _BASES = 6  # places more workers could come from, of each provider the nearest ones
-_STATIC = ("provider_excluded", "refused", "no_skill", "gender", "capacity", "no_shift")
+_STATIC = (
+    "provider_excluded",
+    "refused",
+    "no_skill",
+    "gender",
+    "capacity",
+    "heavy",
+    "no_shift",
+)  # and all of `refusal`
 _TIMELY = {"no_gap", "window"}  # refusals that more time might lift
 
 
@@ -383,8 +391,9 @@ def _detail(rule: str, worker: Worker, visit: Visit, seat: Seat) -> str:
             return worker.provider
         case "capacity":
             meal = visit.delivery
-            if meal is not None and meal.load > worker.box_capacity:
-                return f"{meal.load} > {worker.box_capacity}"
-            return f"{visit.load} > {worker.capacity}"
+            boxed = meal is not None and meal.load > worker.box_capacity
+            return f"{meal.load} > {worker.box_capacity}" if meal and boxed else f"{visit.load} > {worker.capacity}"
+        case "heavy":
+            return f"{worker.max_heavy} heavy seats at most"
         case _:
             return ""

@@ -47,5 +47,6 @@ def refused(visit: Visit, refusals: Sequence[WorkerRefusal], problem: Problem) -
     if not problem.workers:
         return Refusal(visit.id, (), "no_shift")
     serious = [rule for rule in rules if rule in {"no_gap", "window"}]
-    summary = max(set(serious or rules), key=(serious or rules).count) if rules else "crew_together"
+    # of several as common the first: a set's order would change from process to process
+    summary = max(serious or rules, key=(serious or rules).count) if rules else "crew_together"
     return Refusal(visit.id, tuple(refusals), summary)

@@ -28,6 +28,7 @@ PART_VISITS = (
 WHOLE_VISITS = 1500  # from here parts are better than one search, whatever the number of threads
 _PASSES = 4
 _OFF_CENTRE = 0.15  # how far from the middle a cut may fall, as a share of what is cut
+_LOOK_S = 0.5
 _PATIENCE_S = 5.0  # how long after its time a part is waited for
 
 
@@ -85,11 +86,18 @@ def search_wide(
         )  # fmt: skip
     if threads == 1:
         return search(problem, plan, seed=seed, clock=clock, seconds=seconds, iterations=iterations, told=told)
+    began = clock()
     futures = [
         executor.submit(search, problem, plan, seed=seed + number, clock=clock, seconds=seconds, iterations=iterations)
         for number in range(threads)
     ]
-    answers, _ = _answers(futures, None if iterations is not None else seconds + _PATIENCE_S)
+
+    def look(found: Sequence[Plan]) -> None:
+        share = 0.0 if iterations is not None else min(1.0, (clock() - began) / max(seconds, 1e-9))
+        if told is not None:
+            told(share, min(plan_cost(problem, one) for one in (plan, *found)))
+
+    answers, _ = _answers(futures, None if iterations is not None else seconds + _PATIENCE_S, look)
     return min(answers, key=lambda p: plan_cost(problem, p), default=plan)
 
 
@@ -144,9 +152,22 @@ def search_parts(
     return plan
 
 
-def _answers(futures: Sequence[Future[T]], patience_s: float | None) -> tuple[list[T], bool]:
-    """What came in time, and whether all did. A search that failed is told as a warning: the best plan so far stands."""
-    done, late = wait(futures, timeout=patience_s)
+def _answers(
+    futures: Sequence[Future[T]], patience_s: float | None, look: Callable[[Sequence[T]], None] | None = None
+) -> tuple[list[T], bool]:
+    """What came in time, and whether all did. A search that failed is told as a warning: the best plan so far stands.
+
+    `look` is called every half second with what has been found by then.
+    """
+    late = set(futures)
+    waited = 0.0
+    while late and (patience_s is None or waited < patience_s):
+        step = _LOOK_S if patience_s is None else min(_LOOK_S, patience_s - waited)
+        late = wait(late, timeout=step).not_done
+        waited += step
+        if look is not None:
+            look([future.result() for future in futures if future.done() and future.exception() is None])
+    done = set(futures) - late
     for future in late:
         future.cancel()
     broken = [error for future in futures if future in done and (error := future.exception()) is not None]

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch import Delivery, Link, Plan, Problem, Seat, Shift, Visit, Worker, check_plan, construct, plan_cost
+from dispatch import Delivery, Link, Plan, Problem, Seat, Shift, Visit, Worker, construct, plan_cost
 from dispatch.search import Heat
 from dispatch.zones import Budget, cut, search_part, search_parts, search_wide
+from tests.support.verdict import verdict
 
 BATH, MEAL = frozenset({"bath"}), frozenset({"meal"})
 
@@ -67,7 +68,7 @@ def test_parts_share_nothing_and_leave_no_stop_out(seed: int):
     assert len(waiting) == len(set(waiting))
     assert set(waiting) <= set(plan.unserved)
     for part in parts:
-        assert check_plan(part.problem, part.plan) == []
+        assert verdict(part.problem, part.plan) == []
 
 
 @settings(max_examples=40, deadline=None)
@@ -76,7 +77,7 @@ def test_no_rule_is_broken_and_nobody_is_left_out(seed: int):
     problem = _day(seed)
     plan = construct(problem)
     found = _searched(problem, plan, 2, seed)
-    assert check_plan(problem, found) == []
+    assert verdict(problem, found) == []
     assert set(found.unserved) <= set(plan.unserved)
     assert plan_cost(problem, found) <= plan_cost(problem, plan)
 
@@ -145,3 +146,18 @@ def test_several_threads_on_a_small_day_are_no_worse_than_one():
             for threads in (1, 2)
         ]
     assert costs[1] <= costs[0]
+
+
+def test_several_searches_of_one_day_say_how_far_they_are():
+    """While they run, and with what the best of them found at the end; the share never falls."""
+    problem = _day(7, 30)
+    plan = construct(problem)
+    heard: list[tuple[float, float]] = []
+    with ThreadPoolExecutor(2) as executor:
+        found = search_wide(
+            problem, plan, seed=4, clock=time.monotonic, executor=executor, threads=2, seconds=0.8,
+            told=lambda share, cost: heard.append((share, cost)),
+        )  # fmt: skip
+    assert len(heard) > 1
+    assert [share for share, _ in heard] == sorted(share for share, _ in heard)
+    assert heard[-1][1] == plan_cost(problem, found)
