@@ -58,6 +58,9 @@ check: setup ## Format, lint, types, import directions, unit and property tests
 properties: setup ## Properties on days nobody has looked at yet; what they find is to be mended
 	@$(PYTEST) tests/properties --hypothesis-profile=new
 
+judge: setup ## Random days judged twice, by the planner's check and by the tests' own: make judge DAYS=100000; its numbers are printed
+	@$(BIN)/python -m tests.support.days_judged --days $(or $(DAYS),100000)
+
 integration: setup ## Slices against a real database
 	@$(PYTEST) $(SHARED) tests/integration
 
@@ -84,6 +87,6 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 
 test: check integration e2e chaos fuzz robust browser ## Everything but the long runs
 
-.PHONY: stale help demo replay setup lock format check properties bench integration e2e chaos fuzz robust hostile browser test
+.PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile browser test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

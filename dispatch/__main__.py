@@ -35,7 +35,17 @@ from dispatch import (
     quote,
     sentence,
 )
-from dispatch.formats import FORMATS, Instance, InstanceError, Reading, read_instance, read_plan, typed, write_plan
+from dispatch.formats import (
+    FORMATS,
+    Instance,
+    InstanceError,
+    Reading,
+    as_judged,
+    read_instance,
+    read_plan,
+    typed,
+    write_plan,
+)
 from dispatch.formats.instance import Starts
 from dispatch.formats.native import sound_visit
 from dispatch.picture import draw
@@ -170,7 +180,7 @@ def _writable(path: Path) -> None:
 
 
 def _verdict(instance: Instance, plan: Plan, starts: Starts) -> int:
-    broken = check_plan(instance.judged, plan, unserved=True)
+    broken = check_plan(instance.judged, as_judged(instance, plan), unserved=True)
     for violation in broken:
         sys.stdout.write(f"{violation.rule}: {violation.subject} {violation.detail}\n")
     sys.stdout.write(f"objective {instance.objective(plan, starts):.3f}, unserved {len(plan.unserved)}\n")

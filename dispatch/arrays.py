@@ -283,7 +283,7 @@ class Reader:
             stand, simple = self._stand(worker), len(shifts[i]) == 1 and not rests[i]
             driver[i] = (
                 stand.free_s, stand.free_s if simple else stand.idle_s,
-                FAR if worker.capacity is None else worker.capacity, modes.index(worker.mode),
+                self._room(worker), modes.index(worker.mode),
                 NONE if worker.provider == _EVERYBODY else providers[i], alike[i], simple, bool(self.begun.get(worker.id)), worker.start_place, shift_first[i], shift_first[i + 1],
                 break_first[i], break_first[i + 1], worker.box_capacity, self._in_the_box(worker),
                 *self._limits(worker),
@@ -318,6 +318,13 @@ class Reader:
         shifts = [(s.start_s, min(s.end_s, back)) for s in worker.shifts[stand.shift :]]
         # whoever is under way in the first of them need not wait for it to begin
         return [(min(shifts[0][0], stand.free_s), shifts[0][1]), *shifts[1:]]
+
+    def _room(self, worker: Worker) -> int:
+        """What the vehicle can still take beside what has begun."""
+        if worker.capacity is None:
+            return FAR
+        done = [stop.visit for stop in self.begun.get(worker.id, ()) if stop.kind in {"visit", "drop"}]
+        return worker.capacity - sum(self.by_id[name].load for name in done if name in self.by_id)
 
     def _limits(self, worker: Worker) -> tuple[int, int, int, float, int]:
         """What is left of work, of heavy seats and of an even share; what each second beyond that costs; the longest day."""

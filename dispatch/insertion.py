@@ -36,21 +36,20 @@ def quote(
     if not prepared.possible:
         return []
     prepared.ask_about(problem)
-    entry = prepared.enter(visit, links_of(problem, visit))
-    due = entry.hi if visit.due_s is None else visit.due_s
-    slots: list[Slot] = []
-    wanted = sorted(start for start in set(starts) if entry.equipped and entry.lo <= start <= entry.hi)
-    for first in range(0, len(wanted), WINDOWS):
-        some = wanted[first : first + WINDOWS]
-        prepared.asked.lo[: len(some)] = prepared.asked.hi[: len(some)] = some
-        _ask(prepared, visit, len(some))
-        places = prepared.asked.found[: len(some), : 2 * len(visit.seats) : 2].tolist()
-        for start, cost, crew in zip(some, prepared.asked.cost[: len(some)].tolist(), places, strict=True):
-            if cost < NEVER:
-                names = tuple(prepared.workers[w].id for w in crew)
-                slots.append(Slot(start, round(cost), names, max(0, start - due)))
-    prepared.leave(entry)
-    return slots
+    with prepared.entered(visit, links_of(problem, visit)) as entry:
+        due = entry.hi if visit.due_s is None else visit.due_s
+        slots: list[Slot] = []
+        wanted = sorted(start for start in set(starts) if entry.equipped and entry.lo <= start <= entry.hi)
+        for first in range(0, len(wanted), WINDOWS):
+            some = wanted[first : first + WINDOWS]
+            prepared.asked.lo[: len(some)] = prepared.asked.hi[: len(some)] = some
+            _ask(prepared, visit, len(some))
+            places = prepared.asked.found[: len(some), : 2 * len(visit.seats) : 2].tolist()
+            for start, cost, crew in zip(some, prepared.asked.cost[: len(some)].tolist(), places, strict=True):
+                if cost < NEVER:
+                    names = tuple(prepared.workers[w].id for w in crew)
+                    slots.append(Slot(start, round(cost), names, max(0, start - due)))
+        return slots
 
 
 def insert(problem: Problem, plan: Plan, visit: Visit, prepared: Prepared | None = None) -> Insertion | Refusal:
@@ -74,16 +73,14 @@ def _insert_alone(prepared: Prepared, problem: Problem, visit: Visit) -> Inserti
     if not prepared.possible:
         return refused(visit, [WorkerRefusal(w.id, "no_gap") for w in problem.workers], problem)
     prepared.ask_about(problem)
-    entry = prepared.enter(visit, links_of(problem, visit))
-    cost = NEVER
-    if entry.lo <= entry.hi and entry.equipped:
-        # a start that was told is not gone below by more than its tolerance, unless that was asked for
-        prepared.asked.lo[0], prepared.asked.hi[0] = max(entry.lo, not_before(visit)), entry.hi
-        _ask(prepared, visit, 1)
-        cost = float(prepared.asked.cost[0])
-    outcome = _placed(prepared, problem, visit, entry, cost) if cost < NEVER else _refused(prepared, visit, entry)
-    prepared.leave(entry)
-    return outcome
+    with prepared.entered(visit, links_of(problem, visit)) as entry:
+        cost = NEVER
+        if entry.lo <= entry.hi and entry.equipped:
+            # a start that was told is not gone below by more than its tolerance, unless that was asked for
+            prepared.asked.lo[0], prepared.asked.hi[0] = max(entry.lo, not_before(visit)), entry.hi
+            _ask(prepared, visit, 1)
+            cost = float(prepared.asked.cost[0])
+        return _placed(prepared, problem, visit, entry, cost) if cost < NEVER else _refused(prepared, visit, entry)
 
 
 def _ask(prepared: Prepared, visit: Visit, windows: int) -> None:
@@ -147,8 +144,8 @@ def _taken(prepared: Prepared, visit: Visit, worker: Worker, entry: Entry) -> bo
 
 def _full(prepared: Prepared, w: int, visit: Visit) -> str:
     """Which rule about the whole route keeps a worker away whom no rule about the person does."""
-    room, carried = prepared.workers[w].capacity, int(prepared.state.worker[w]["carried"])
-    return "capacity" if room is not None and visit.load > 0 and carried + visit.load > room else "apart"
+    carried, room = int(prepared.state.worker[w]["carried"]), int(prepared.day.worker[w]["room"])
+    return "capacity" if visit.load > 0 and carried + visit.load > room else "apart"
 
 
 def _insert_with_partner(prepared: Prepared, problem: Problem, plan: Plan, visit: Visit) -> Insertion | None:

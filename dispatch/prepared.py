@@ -5,7 +5,8 @@ changes its worker or its place in the order, nothing begins earlier than planne
 within its limits. A limit that the plan breaks already is held against it only as far as it is broken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 import numpy as np
@@ -18,6 +19,7 @@ from dispatch.engine.anneal import follow
 from dispatch.engine.day import DROP, FAR, GROUP, HEAVY, LINK, LOOKS, PATIENCE, PICKUP, VISIT, WORST, Day, fresh_state
 from dispatch.engine.limits import span_of
 from dispatch.engine.openings import CANDIDATE, GAP, MEMBER, SEATS, Asked, tabulate
+from dispatch.engine.timing import undo
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Link, Problem, Seat, Visit
 from dispatch.rules import refusal
@@ -118,7 +120,6 @@ class Prepared:
         node["closes"][sequence[held]] = now[held]
         self.state.turn[PATIENCE] = _PATIENCE
         self._stretch(lasts, ends)
-        self._weigh()
         begun = [stop for stops in self.locked.values() for stop in stops if stop.kind != "pickup"]
         late = [lateness_s(self._known[stop.visit], stop.start_s) for stop in begun if stop.visit in self._known]
         self.state.sums[WORST] = max(float(self.state.sums[WORST]), *late, 0.0)
@@ -145,15 +146,13 @@ class Prepared:
 
     def _share(self, problem: Problem) -> None:
         """What everybody may do until more of it costs, where work is to be even among all visits of a problem."""
-        self._evenly = problem.visits
-        if not problem.weights.uneven:
-            return
-        shares = even_shares(problem)
-        for w, worker in enumerate(self.workers):
+        shares = even_shares(problem) if problem.weights.uneven else {}
+        for w, worker in enumerate(self.workers if shares else ()):
             own = shares[worker.id]
             handled = sum(stop.end_s - stop.start_s for stop in self.begun[worker.id])
             self.day.worker["share"][w] = own - handled if own else FAR
             self.day.worker["uneven"][w] = problem.weights.uneven / own if own else 0.0
+        self._evenly = problem.visits
 
     def _sequence(self) -> tuple[ndarray, ndarray, ndarray]:
         """The plan's open stops as nodes, with their workers and planned starts."""
@@ -188,16 +187,6 @@ class Prepared:
             if worker.breaks and walk(self.problem, late, route, visits, planned) is None:
                 self.day.worker[w]["break_end"] = self.day.worker[w]["break_first"]
 
-    def _weigh(self) -> None:
-        """What everybody carries over the whole day, begun stops and every seat of a crew included."""
-        carried = np.zeros(self.day.workers, np.int64)
-        loads = {visit.id: visit.load for visit in self.problem.visits if visit.load}
-        for worker_id, route in self.plan.routes.items() if loads else ():
-            if worker_id in self.number:
-                kept = (stop for stop in route if stop.kind != "pickup")
-                carried[self.number[worker_id]] = sum(loads.get(stop.visit, 0) for stop in kept)
-        self.state.worker["carried"] = carried
-
     def _blank_question(self) -> Asked:
         workers, gaps = len(self.workers), len(self.nodes) + len(self.workers)
         providers = len({worker.provider for worker in self.workers})
@@ -220,9 +209,9 @@ class Prepared:
     def ask_about(self, problem: Problem) -> None:
         """Take from a problem what may be new in it: places, those known here numbered as before, and visits to be shared."""
         if problem.travel is not self.problem.travel:
-            self.problem = msgspec.structs.replace(self.problem, travel=problem.travel)
             away = bool(self._units) or self._kinds_fit > 0
             self.day = self.day._replace(**ways_of(problem, self._everybody, away=away))
+            self.problem = msgspec.structs.replace(self.problem, travel=problem.travel)
             if away:
                 self._move_away(self.day.travel.shape[1] - 1)
         if problem.visits is not self._evenly:
@@ -236,9 +225,27 @@ class Prepared:
         self.day.node["place"][people : people + units] = place
         self.day.worker["start_place"][len(self.workers) :] = place
 
-    def enter(self, visit: Visit, links: Sequence[Link]) -> "Entry":
-        """Write a visit into the spare rows. Raises ValueError for equipment that no plan could have."""
+    @contextmanager
+    def entered(self, visit: Visit, links: Sequence[Link]) -> Generator["Entry"]:
+        """A visit in the arrays; afterwards they are as they were, whatever was raised meanwhile.
+
+        Raises ValueError for equipment that no plan could have.
+        """
         check_equipment(visit)
+        sums = self.state.sums.copy()
+        self.state.top[0] = 0
+        entry = self._enter(visit, links)
+        try:
+            yield entry
+        except BaseException:  # a question that was broken off may have left the visit in somebody's route
+            undo(self.day, self.state, 0)
+            self.state.sums[:] = sums
+            raise
+        finally:
+            self._leave(entry)
+
+    def _enter(self, visit: Visit, links: Sequence[Link]) -> "Entry":
+        """Write a visit into the spare rows."""
         day, new, first = self.day, self.new, self.first
         seats, units = self._spare_nodes(visit)
         mine = [*seats, *units]
@@ -290,7 +297,7 @@ class Prepared:
             self._wishes[key] = wish if len(wish) else np.zeros((len(seats), 1), np.float32)
         return self._wishes[key]
 
-    def leave(self, entry: "Entry") -> None:
+    def _leave(self, entry: "Entry") -> None:
         """Untie the visit again."""
         day, state = self.day, self.state
         for v, group in entry.groups:

@@ -59,10 +59,11 @@ def standing_of(problem: Problem, worker: Worker, begun: Sequence[Stop]) -> Stan
         begin = max(used, rest.earliest_s, over)
         if begin > rest.latest_s:
             lost.append(rest)
-        elif rest.latest_s >= now:
+            continue
+        used = begin + rest.duration_s
+        if rest.latest_s >= now:
             left.append(rest)
         else:  # whoever had nothing to do has taken it by now, or is still on it
-            used = begin + rest.duration_s
             idle = max(idle, used)
     if begun:
         return Standing(shift_of(worker, begun[-1]), begun[-1].place, idle, idle, tuple(left), tuple(lost))

@@ -173,6 +173,13 @@ def _tally(d: Day, s: State, n: int, w: int, sign: int, ways: int) -> None:
 
 
 @inlined
+def _load(d: Day, n: int) -> int:
+    """What a stop takes of its worker's vehicle: every one of a crew carries it, and who fetches a meal carries it once."""
+    v = d.node[n].visit
+    return int(d.visit[v].load) if d.node[n].kind == VISIT or d.visit[v].first == n else 0
+
+
+@inlined
 def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     q = s.node[p].after
     old = s.node[p].leg
@@ -181,7 +188,7 @@ def _link_in(d: Day, s: State, n: int, w: int, p: int) -> None:
     s.node[n].leg = leg_between(d, w, n, q)
     s.sums[TRAVEL] += s.node[p].leg + s.node[n].leg - old
     s.node[n].route = w
-    s.worker[w].carried += d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
+    s.worker[w].carried += _load(d, n)
     if d.wish.shape[0] > 0:
         s.sums[WISHES] += d.wish[n, w]
     if d.limits:
@@ -198,7 +205,7 @@ def _link_out(d: Day, s: State, n: int) -> None:
     idle = p >= d.nodes and q >= d.nodes and not d.worker[w].out
     s.node[p].leg = 0 if idle else leg_between(d, w, p, q)
     s.sums[TRAVEL] += s.node[p].leg
-    s.worker[w].carried -= d.visit[d.node[n].visit].load if d.visit[d.node[n].visit].first == n else 0
+    s.worker[w].carried -= _load(d, n)
     if d.wish.shape[0] > 0:
         s.sums[WISHES] -= d.wish[n, w]
     if d.limits:

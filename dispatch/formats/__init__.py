@@ -7,7 +7,7 @@ from dispatch.formats.city import read_city
 from dispatch.formats.hhcrsp import read_hhcrsp
 from dispatch.formats.instance import Instance
 from dispatch.formats.native import read_native, typed
-from dispatch.formats.plans import read_plan, write_plan
+from dispatch.formats.plans import as_judged, read_plan, write_plan
 from dispatch.formats.reading import InstanceError, Reading
 from dispatch.formats.solomon import read_solomon
 from dispatch.formats.vrplib import read_vrplib
@@ -21,7 +21,7 @@ FORMATS: dict[str, Callable[[Path], Instance]] = {
 }
 
 __all__ = [
-    "FORMATS", "Instance", "InstanceError", "Reading", "read_city", "read_hhcrsp", "read_instance", "read_native",
+    "FORMATS", "Instance", "InstanceError", "Reading", "as_judged", "read_city", "read_hhcrsp", "read_instance", "read_native",
     "read_plan", "read_solomon", "read_vrplib", "typed", "write_plan",
 ]  # fmt: skip
 

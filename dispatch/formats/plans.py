@@ -77,7 +77,21 @@ def read_plan(instance: Instance, path: Path) -> tuple[Plan, Starts]:
             route.append(_at(worker, visits[visit], seat, kind, _tick(reading, instance, start, f"{at}.start")))
             times.append(start)
         routes[worker], starts[worker] = tuple(route), tuple(times)
-    return Plan(routes, _left(reading, instance, body["unserved"], routes)), starts
+    return as_judged(instance, Plan(routes, _left(reading, instance, body["unserved"], routes))), starts
+
+
+def as_judged(instance: Instance, plan: Plan) -> Plan:
+    """The plan with stops as long as the problem it is judged by has them; that one's figures may be finer."""
+    if instance.judged is instance.problem:
+        return plan
+    visits = {visit.id: visit for visit in instance.judged.visits}
+    return Plan(
+        {
+            worker: tuple(_at(worker, visits[s.visit], s.seat, s.kind, s.start_s) for s in route)
+            for worker, route in plan.routes.items()
+        },
+        plan.unserved,
+    )
 
 
 def _tick(reading: Reading, instance: Instance, start: float, field: str) -> int:

@@ -25,7 +25,6 @@ from dispatch import (
     Visit,
     Weights,
     Worker,
-    check_plan,
     construct,
     improve,
     insert,
@@ -41,6 +40,7 @@ from dispatch.engine.places import NEVER, trial, walk_on
 from dispatch.engine.routes import refresh
 from dispatch.engine.timing import leg_between, step, total, visit_cost
 from tests.support.brute import random_case, wrong_about
+from tests.support.verdict import verdict
 
 SKILLS = ["bath", "rehab"]
 TONGUES = ["Wu", "Min"]
@@ -120,10 +120,10 @@ def days(draw: st.DrawFn, *, meals: bool = True, rich: bool = False, limits: boo
 def test_what_is_built_breaks_no_rule(problem: Problem) -> None:
     """Insertion alone must already keep every promise: skills, crews together, gaps, rides, breaks, the way home."""
     plan = construct(problem)
-    assert check_plan(problem, plan) == []
+    assert verdict(problem, plan) == []
     timed = retime(problem, plan)
     assert timed is not None
-    assert check_plan(problem, timed) == []
+    assert verdict(problem, timed) == []
 
 
 @given(days(rich=True), st.integers(0, 5))
@@ -139,7 +139,7 @@ def test_the_search_counts_what_a_plan_costs_and_takes_its_trials_back(problem: 
         best = anneal(day, state, 20, 3000.0, 300.0, best, 10.0, done, everywhere)
         plan = to_plan(arrays, state)
         assert total(day, state) == pytest.approx(plan_cost(problem, plan), abs=len(problem.visits))
-        assert check_plan(problem, plan) == []
+        assert verdict(problem, plan) == []
         anew = from_plan(problem, plan, seed)
         assert anew.possible
         if problem.equipment:  # two alike units taken at one instant may be shared out the other way round, and better
@@ -162,7 +162,7 @@ def test_what_has_begun_stays_and_counts(problem: Problem, now: int, seed: int) 
     }
     problem = replace(problem, now_s=now)
     plan = Plan(routes, plan.unserved)
-    assert check_plan(problem, plan) == []
+    assert verdict(problem, plan) == []
     arrays = from_plan(problem, plan, seed)
     assume(arrays.possible)  # who is under way without being locked may not get there when setting out now
     day, state = arrays.day, arrays.state
@@ -172,7 +172,7 @@ def test_what_has_begun_stays_and_counts(problem: Problem, now: int, seed: int) 
     assert total(day, state) - plan_cost(problem, found) == pytest.approx(before, abs=len(problem.visits) + 1)
     better = improve(problem, plan, 0, seed, iterations=15)
     for each in (found, better):
-        assert check_plan(problem, each) == []
+        assert verdict(problem, each) == []
         for worker, route in routes.items():
             begun = [stop for stop in route if stop.locked]
             assert list(each.routes[worker][: len(begun)]) == begun
@@ -245,7 +245,7 @@ def test_improving_never_costs_more_and_repeats_itself(problem: Problem, seed: i
     plan = construct(problem)
     better = improve(problem, plan, 0, seed, iterations=15)
     assert plan_cost(problem, better) <= plan_cost(problem, plan)
-    assert check_plan(problem, better) == []
+    assert verdict(problem, better) == []
     assert improve(problem, plan, 0, seed, iterations=15) == better
 
 
@@ -319,8 +319,7 @@ def test_every_quoted_start_can_be_kept(problem: Problem) -> None:
         placed = insert(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), plan, exact)
         assert isinstance(placed, Insertion)
         assert (
-            check_plan(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), placed.plan)
-            == []
+            verdict(Problem(workers=problem.workers, visits=(*rest, exact), travel=problem.travel), placed.plan) == []
         )
 
 
@@ -347,4 +346,4 @@ def _could(problem: Problem, visit: Visit, start: int, crew: tuple[Worker, ...])
     }
     routes = {worker.id: stops.get(worker.id, ()) for worker in problem.workers}
     reach = all(start >= int(problem.travel["car"][w.start_place, visit.place]) for w in crew)
-    return reach and check_plan(problem, Plan(routes)) == []
+    return reach and verdict(problem, Plan(routes)) == []

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dispatch import Plan, Problem, Stop, Visit, check_plan, construct, plan_cost, prove, retime
+from dispatch import Plan, Problem, Stop, Visit, construct, plan_cost, prove, retime
 from dispatch.search import search
 from tests.properties.test_dispatch import days
+from tests.support.verdict import verdict
 
 
 def _nobody(problem: Problem) -> Plan:
@@ -28,7 +29,7 @@ def _cheapest(problem: Problem) -> int:
                     routes[name].append(_stop(name, visit, n))
             unserved = tuple(visit.id for visit, crew in zip(order, chosen, strict=True) if not crew)
             plan = retime(problem, Plan({name: tuple(route) for name, route in routes.items()}, unserved))
-            if plan is not None and not check_plan(problem, plan):
+            if plan is not None and not verdict(problem, plan):
                 costs.append(plan_cost(problem, plan))
     return min(costs)
 
@@ -46,7 +47,7 @@ def test_a_proven_plan_is_the_best_of_all_plans(problem: Problem) -> None:
     tiny = replace(tiny, links=tuple(link for link in problem.links if len(tiny.visits) > 1))
     proof = prove(tiny, _nobody(tiny), seconds=20)
     assert proof.optimal
-    assert check_plan(tiny, proof.plan) == []
+    assert verdict(tiny, proof.plan) == []
     assert proof.cost == proof.bound == plan_cost(tiny, proof.plan) == _cheapest(tiny)
 
 
@@ -56,7 +57,7 @@ def test_no_search_beats_a_proof_and_without_breaks_it_comes_within_a_hundredth(
     """Breaks are taken as soon as they fit by the search, which is not always best. A hundredth is less than any visit."""
     plan = search(problem, construct(problem), seed=seed, clock=lambda: 0.0, iterations=400, keep_served=False)
     proof = prove(problem, plan, seconds=2)
-    assert check_plan(problem, proof.plan) == []
+    assert verdict(problem, proof.plan) == []
     assert proof.bound <= proof.cost == plan_cost(problem, proof.plan) <= plan_cost(problem, plan)
     if proof.optimal and not any(worker.breaks for worker in problem.workers):
         assert plan_cost(problem, plan) <= 1.01 * proof.cost
@@ -69,7 +70,7 @@ def test_what_has_begun_stays_in_a_proven_plan(problem: Problem, now: int) -> No
     routes = {w: tuple(replace(s, locked=s.start_s <= now) for s in route) for w, route in plan.routes.items()}
     later, begun = replace(problem, now_s=now), Plan(routes, plan.unserved)
     proof = prove(later, begun, seconds=3)
-    assert check_plan(later, proof.plan) == []
+    assert verdict(later, proof.plan) == []
     assert proof.cost <= plan_cost(later, begun)
     for worker, route in routes.items():
         locked = tuple(stop for stop in route if stop.locked)

@@ -21,7 +21,6 @@ from dispatch import (
     Stop,
     Visit,
     Worker,
-    check_plan,
     construct,
     explain,
     insert,
@@ -32,6 +31,7 @@ from dispatch import (
 from dispatch.cost import drop_cost
 from dispatch.relaxing import AnyGender, Earlier, Later, LongerShift, MoreSkills, MoreWorkers
 from tests.properties.test_dispatch import days
+from tests.support.verdict import verdict
 
 GRAIN = 60
 
@@ -60,7 +60,7 @@ def _would_be(plan: Plan, visit: str, other: Alternative) -> Plan:
 
 def _true(problem: Problem, was: Problem, plan: Plan, visit: Visit, other: Alternative) -> None:
     there = _would_be(plan, visit.id, other)
-    assert check_plan(problem, there) == []
+    assert verdict(problem, there) == []
     saved = drop_cost(visit) if visit.id in plan.unserved else 0
     assert other.cost == plan_cost(problem, there) - plan_cost(was, plan) + saved
     stops = sorted((s for s in there.stops_of(visit.id) if s.kind != "pickup"), key=lambda stop: stop.seat)
@@ -87,7 +87,7 @@ def _smaller(what: Relaxation) -> list[Relaxation]:
 def _fits(problem: Problem, plan: Plan, visit_id: str) -> bool:
     visit = next(visit for visit in problem.visits if visit.id == visit_id)
     outcome = insert(problem, plan, visit)
-    return isinstance(outcome, Insertion) and check_plan(problem, outcome.plan) == []
+    return isinstance(outcome, Insertion) and verdict(problem, outcome.plan) == []
 
 
 @given(short_days())

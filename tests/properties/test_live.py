@@ -29,13 +29,13 @@ from dispatch import (
     WorkerEarly,
     WorkerIll,
     WorkerLate,
-    check_plan,
     construct,
     insert,
     plan_cost,
     replan,
 )
 from tests.properties.test_dispatch import days
+from tests.support.verdict import verdict
 
 
 @st.composite
@@ -87,7 +87,7 @@ def test_a_day_may_take_any_turn(problem: Problem, data: st.DataObject) -> None:
         first: list[Replanned] = []
         answer = replan(problem, plan, [event], now, seconds=0, seed=number, iterations=5, answered=first.append)
         for one in (*first, answer):
-            assert check_plan(one.problem, one.plan) == []
+            assert verdict(one.problem, one.plan) == []
             _still_there(plan, one, now, event)
             _nobody_without_need(plan, one)
             _changes_are_told(plan, one, event)
@@ -99,7 +99,7 @@ def _nobody_without_need(plan: Plan, answer: Replanned) -> None:
     visits = {visit.id: visit for visit in answer.problem.visits}
     for name in set(answer.plan.unserved) - set(plan.unserved):
         outcome = insert(answer.problem, answer.plan, visits[name])
-        assert not isinstance(outcome, Insertion) or check_plan(answer.problem, outcome.plan)
+        assert not isinstance(outcome, Insertion) or verdict(answer.problem, outcome.plan)
 
 
 def _changes_are_told(plan: Plan, answer: Replanned, event: Event) -> None:
@@ -154,7 +154,7 @@ def _street() -> tuple[Problem, Plan]:
         w: tuple(Stop(w, "visit", f"{w}{n}", 0, 0, n * 1200, n * 1200 + 600) for n in range(4)) for w in "ab"
     }  # fmt: skip
     problem = Problem(workers=team, visits=visits, travel={"car": ways})
-    assert check_plan(problem, Plan(routes)) == []
+    assert verdict(problem, Plan(routes)) == []
     return problem, Plan(routes)
 
 
@@ -162,7 +162,7 @@ def test_who_is_ill_is_replaced_and_nobody_else_notices() -> None:
     """Whoever of a's visits still fits goes to b at the hour that was told or a little later; b's own stay."""
     problem, plan = _street()
     answer = replan(problem, plan, [WorkerIll("a")], 700, seconds=0, iterations=50)
-    assert check_plan(answer.problem, answer.plan) == []
+    assert verdict(answer.problem, answer.plan) == []
     told = {change.visit: change for change in answer.changes}
     assert set(told) == {"a1", "a2", "a3"}
     for change in told.values():

@@ -31,7 +31,6 @@ from dispatch import (
     Visit,
     Weights,
     Worker,
-    check_plan,
     construct,
     insert,
     plan_cost,
@@ -39,6 +38,7 @@ from dispatch import (
     refusal,
     retime,
 )
+from tests.support.verdict import verdict
 
 END_S = 30_000
 SKILLS, TONGUES, THINGS = ("bath", "rehab"), ("Wu", "Min"), ("tub", "van")
@@ -52,8 +52,13 @@ class Case(Struct, frozen=True):
     visit: Visit
 
 
-def random_case(chance: random.Random) -> Case | None:
-    """A day with whatever may stand in a visit's way; None when the plan drawn for it is no plan."""
+def random_problem(chance: random.Random) -> Problem:
+    """A day with whatever may stand in a visit's way."""
+    return _drawn(chance)[0]
+
+
+def _drawn(chance: random.Random) -> tuple[Problem, Visit, tuple[Link, ...]]:
+    """A day, one more visit for it, and the links there are then."""
     points = [(chance.randrange(2500), chance.randrange(2500)) for _ in range(7)]
     ways = np.array([[abs(a - c) + abs(b - d) for c, d in points] for a, b in points], np.int32)
     team = tuple(_worker(chance, n) for n in range(chance.randrange(2, 5)))
@@ -70,15 +75,20 @@ def random_case(chance: random.Random) -> Case | None:
         workers=team, visits=tuple(visits), travel={"car": ways, "bike": ways * 2}, weights=weights, equipment=things,
         links=tuple(link for link in links if "new" not in (link.before, link.after)),
     )  # fmt: skip
-    plan = construct(problem)
-    plan = _later(chance, problem, plan)
+    return problem, asked, tuple(links)
+
+
+def random_case(chance: random.Random) -> Case | None:
+    """A day, its plan and a visit for it; None when the plan drawn is no plan."""
+    problem, asked, links = _drawn(chance)
+    plan = _later(chance, problem, construct(problem))
     if chance.random() < 0.5:
         now = chance.randrange(END_S // 2)
         problem = replace(problem, now_s=now)
         plan = Plan({w: tuple(_locked(stop, now) for stop in route) for w, route in plan.routes.items()}, plan.unserved)
-    if check_plan(problem, plan) or retime(_no_earlier(problem, plan), plan) != plan:
+    if verdict(problem, plan) or retime(_no_earlier(problem, plan), plan) != plan:
         return None
-    return Case(replace(problem, visits=(*visits, asked), links=tuple(links)), plan, asked)
+    return Case(replace(problem, visits=(*problem.visits, asked), links=links), plan, asked)
 
 
 def _vans(chance: random.Random) -> list[Equipment]:
@@ -202,14 +212,14 @@ def cheapest(case: Case, lo: int, hi: int) -> tuple[int, dict[tuple[str, ...], i
     """What every crew that can begin between two instants costs at least, and the least of all (-1: nobody can)."""
     visit = replace(case.visit, earliest_s=lo, latest_s=hi)
     others = tuple(other for other in case.problem.visits if other.id != visit.id)
-    known = {str(violation) for violation in check_plan(replace(case.problem, visits=others), case.plan)}
+    known = {str(violation) for violation in verdict(replace(case.problem, visits=others), case.plan)}
     whole = replace(case.problem, visits=(*others, visit))
     late = _no_earlier(whole, case.plan)
     before = plan_cost(case.problem, case.plan)
     costs: dict[tuple[str, ...], int] = {}
     for crew, routes in _places(case, visit):
         timed = _timed(case, late, visit, Plan(routes, case.plan.unserved))
-        if timed is None or any(str(violation) not in known for violation in check_plan(whole, timed)):
+        if timed is None or any(str(violation) not in known for violation in verdict(whole, timed)):
             continue
         cost = plan_cost(case.problem, timed) - before
         costs[crew] = min(cost, costs.get(crew, cost))
@@ -255,7 +265,7 @@ def _free_from(case: Case, visit: Visit, crew: Sequence[Stop]) -> int | None:
         routes = dict(case.plan.routes)
         for stop in crew:
             routes[stop.worker] = (*routes.get(stop.worker, ()), stop.at(instant))
-        if not any(violation.rule == "equipment" for violation in check_plan(whole, Plan(routes, case.plan.unserved))):
+        if not any(violation.rule == "equipment" for violation in verdict(whole, Plan(routes, case.plan.unserved))):
             return instant
     return None
 
@@ -347,7 +357,7 @@ def _untrue(case: Case, visit: Visit, placed: object, told: int, least: int, kin
     whole = replace(case.problem, visits=tuple(visit if v.id == visit.id else v for v in case.problem.visits))
     spare = 1 + sum(other.delivery is not None for other in case.problem.visits)  # costs of waiting are cut to seconds
     more = plan_cost(case.problem, placed.plan) - plan_cost(case.problem, case.plan)
-    wrong = [f"breaks {violation}" for violation in check_plan(whole, placed.plan)]
+    wrong = [f"breaks {violation}" for violation in verdict(whole, placed.plan)]
     if abs(more - told) > spare:
         wrong.append(f"costs {more} and not {told}")
     if least >= 0 and told > least + spare:

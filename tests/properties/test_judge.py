@@ -1,0 +1,37 @@
+"""The planner's own check and the judge of the tests, which have never seen each other, on days drawn with all rules together."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+from tests.support import judge as judging
+from tests.support.days_judged import disagreements
+
+DAYS = 2000
+RULES = (
+    "now", "place", "duration", "way", "shift", "home", "window", "ready", "box", "never fetched", "ride", "capacity",
+    "heavy", "work", "span", "break", "lost", "fetched for nothing", "served and unserved", "fetched by another",
+    "seats", "together", "twice the same", "two providers", "skills", "gender", "refused", "provider", "gap", "apart",
+    "equipment", "kind", "another's stop",
+)  # fmt: skip
+
+
+def test_check_and_judge_agree_on_plans_made_and_on_plans_spoilt() -> None:
+    """What the planner makes breaks no rule; of a plan with something changed both say the same, and every rule comes up."""
+    counted: Counter[str] = Counter()
+    assert disagreements(range(DAYS), counted) == []
+    assert counted["spoilt"] / 3 < counted["broken"] < counted["spoilt"]
+    assert [rule for rule in RULES if not counted[rule]] == []
+
+
+def test_the_judge_has_seen_nothing_of_what_it_judges() -> None:
+    """From the planner it knows the words of a day and a plan, and no function at all."""
+    tree = ast.parse(Path(judging.__file__).read_text())
+    names = {
+        name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dispatch")
+        for name in node.names
+    }
+    assert names
+    assert all(isinstance(getattr(judging, name), type) for name in names)
