@@ -22,13 +22,13 @@ def together(text: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """The text without what nobody sees at its ends."""
+    """Return the text without what nobody sees at its ends."""
     seen = [number for number, character in enumerate(text) if not _unseen(character)]
     return text[seen[0] : seen[-1] + 1] if seen else ""
 
 
 def says_something(text: str) -> bool:
-    """Whether a text holds a letter or a digit of any script: a dot or a dash put where words are asked for does not."""
+    """Tell whether a text holds a letter or a digit of any script: a dot or a dash put where words are asked for does not."""
     return any(unicodedata.category(character)[0] in "LN" and not _unseen(character) for character in text)
 
 

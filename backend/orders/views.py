@@ -1,4 +1,4 @@
-"""What an order's parties read of it, decided here for every answer, of a question and of a command alike.
+"""Deciding what an order's parties read of it, for every answer, of a question and of a command alike.
 
 A command may take its sender out of the order: a provider gives it back, a worker's seat was given to somebody else.
 Whoever has left learns what became of their own command and nothing of how the order goes on.

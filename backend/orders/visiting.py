@@ -60,11 +60,11 @@ class Scene(Struct, frozen=True):
     earlier: Sequence[Earlier]
 
     def fetched_by(self, at: datetime) -> bool:
-        """Whether this worker's meal had been fetched by an instant, as far as they have reported it."""
+        """Tell whether this worker's meal had been fetched by an instant, as far as they have reported it."""
         return any(e.kind is Kind.PICK_UP and e.moment.happened_at <= at for e in self.own())
 
     def own(self) -> list[Earlier]:
-        """What counted of this worker's reports from this seat."""
+        """Return what counted of this worker's reports from this seat."""
         return [e for e in self.earlier if e.assignment_id == self.mine.id]
 
     def said(self, kind: Kind) -> int:
@@ -154,7 +154,7 @@ async def _facts(
 async def contradicted_elsewhere(
     connection: Connection, worker_id: UUID, order_id: UUID, mine: Sequence[Moment], figures: Limits
 ) -> list[Told]:
-    """What a worker reported of other visits that cannot be true if `mine` are."""
+    """Find what a worker reported of other visits that cannot be true if `mine` are."""
     if not mine:
         return []
     others = await visits.told_elsewhere(connection, worker_id, order_id, whereabouts.since(mine, figures))

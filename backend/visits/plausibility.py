@@ -1,4 +1,4 @@
-"""Whether a report can be true: pure functions over what was reported before, our clock and the city's figures."""
+"""Judging whether a report can be true: pure functions over what was reported before, our clock and the city's figures."""
 
 import math
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def check_readable(report: Report, geometry: str) -> None:
 
 
 def metres(one: Place, x: float, y: float) -> float | None:
-    """How far a point is from a place, by the place's own geometry; None where it has none."""
+    """Measure how far a point is from a place, by the place's own geometry; None where it has none."""
     if one.geometry == "plane":
         return math.hypot(one.x - x, one.y - y)
     return sphere_m(one.x, one.y, x, y) if one.geometry == "wgs84" else None
@@ -123,7 +123,7 @@ def doubts(flags: Sequence[Flag], limits: Limits) -> list[str]:
 
 
 def doubted(flags: Sequence[str]) -> bool:
-    """Whether a flag stands on an order."""
+    """Tell whether a flag that casts doubt is among these."""
     return any(flag in DOUBTS for flag in flags)
 
 

@@ -69,7 +69,7 @@ async def insert_record(
 
 
 async def had_seat(connection: Connection, order_id: UUID, worker_id: UUID) -> bool:
-    """Whether a worker is in an order's crew, or was before somebody else took the seat."""
+    """Tell whether a worker is in an order's crew, or was before somebody else took the seat."""
     return await value(
         connection,
         """SELECT EXISTS (SELECT FROM assignments
@@ -79,7 +79,7 @@ async def had_seat(connection: Connection, order_id: UUID, worker_id: UUID) -> b
 
 
 async def came(connection: Connection, order_id: UUID, worker_id: UUID) -> bool:
-    """Whether a worker is in the crew of an order, or is said on paper to have carried out one that was given up."""
+    """Tell whether a worker is in the crew of an order, or is said on paper to have carried out one that was given up."""
     return await value(
         connection,
         """SELECT EXISTS (SELECT FROM assignments a WHERE a.order_id = $1 AND a.worker_id = $2
@@ -91,19 +91,19 @@ async def came(connection: Connection, order_id: UUID, worker_id: UUID) -> bool:
 
 
 async def seat_duration(connection: Connection, order_id: UUID, seat: int) -> int:
-    """How long a seat's work was planned to take, in seconds."""
+    """Read how long a seat's work was planned to take, in seconds."""
     return await value(
         connection, "SELECT duration_s FROM order_seats WHERE order_id = $1 AND number = $2", order_id, seat
     )
 
 
 async def place(connection: Connection, place_id: UUID) -> Place:
-    """Where a report ought to be made."""
+    """Read the place at which a report ought to be made."""
     return await one(connection, Place, "SELECT geometry, x, y FROM places WHERE id = $1", place_id)
 
 
 async def earlier(connection: Connection, assignment_ids: Sequence[UUID]) -> list[Earlier]:
-    """What counted of these seats so far, in the order of receipt; who left the crew and came back begins anew."""
+    """Read what counted of these seats so far, in the order of receipt; who left the crew and came back begins anew."""
     rows = await connection.fetch(
         """SELECT assignment_id, kind, received_at, device_at, offline FROM visit_records
            WHERE counts AND order_id IN (SELECT order_id FROM assignments WHERE id = ANY ($1))
@@ -117,7 +117,7 @@ async def earlier(connection: Connection, assignment_ids: Sequence[UUID]) -> lis
 
 
 async def seen_around(connection: Connection, worker_id: UUID, at: datetime) -> list[Sighting]:
-    """Where a worker was at a place just before an instant and just after it, whatever the order, by when it happened.
+    """Read where a worker was just before an instant and just after it, whatever the order, by when it happened.
 
     On the way does not tell a place, and what was seen a day before says nothing of how fast somebody came.
     """
@@ -142,7 +142,7 @@ async def seen_around(connection: Connection, worker_id: UUID, at: datetime) -> 
 
 
 async def told_elsewhere(connection: Connection, worker_id: UUID, order_id: UUID, since: datetime) -> list[Told]:
-    """What counted of a worker's reports at the places of other orders, of visits that go on or were told of since then.
+    """Read what counted of a worker's reports at other orders' places, of visits that go on or were told of since then.
 
     On paper or by phone, and also from a seat the worker has left since: they were there.
     """
@@ -176,7 +176,7 @@ async def flag_records(connection: Connection, record_ids: Sequence[UUID], flag:
 
 
 async def crew_is_flagged(connection: Connection, order_id: UUID, flag: Flag) -> bool:
-    """Whether a flag stands on a report of somebody who carried an order out, or is said to on paper."""
+    """Tell whether a flag stands on a report of somebody who carried an order out, or is said to on paper."""
     return await value(
         connection,
         """SELECT EXISTS (SELECT FROM visit_records r JOIN assignments a ON a.id = r.assignment_id
@@ -221,7 +221,7 @@ async def insert_statement(
 
 
 async def statements(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, list[Statement]]:
-    """What was said about these orders, the newest hundred of each, oldest first."""
+    """Read what was said about these orders, the newest hundred of each, oldest first."""
     rows = await connection.fetch(
         """SELECT o.id AS order_id, s.* FROM unnest($1::uuid[]) AS o (id) CROSS JOIN LATERAL (
                SELECT id, side, kind, words, said_by, said_at FROM visit_statements
@@ -233,7 +233,7 @@ async def statements(connection: Connection, order_ids: Sequence[UUID]) -> dict[
 
 
 async def sides_heard(connection: Connection, order_id: UUID) -> set[Side]:
-    """The sides that have said something about what an order is disputed for: by disputing it, or since.
+    """Read which sides have said something about what an order is disputed for: by disputing it, or since.
 
     Whatever was said before answers an objection nobody had made.
     """
@@ -246,7 +246,7 @@ async def sides_heard(connection: Connection, order_id: UUID) -> set[Side]:
 
 
 async def keyed_by(connection: Connection, order_id: UUID, account_id: UUID) -> bool:
-    """Whether an account entered evidence of this order: a record, or the resident's agreement or objection."""
+    """Tell whether an account entered evidence of this order: a record, or the resident's agreement or objection."""
     return await value(
         connection,
         """SELECT EXISTS (SELECT FROM visit_records WHERE order_id = $1 AND entered_by = $2)

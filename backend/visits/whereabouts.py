@@ -1,4 +1,4 @@
-"""Where a worker was, by everything they reported: nobody is in two visits at once.
+"""Finding out where a worker was, by everything they reported: nobody is in two visits at once.
 
 Each clock is read for itself. Ours says when a report came; the phone's says when it was made, which counts for what was
 sent later and, where it is believable, for everything else too. Whatever is reported last is held against all that was
