@@ -116,7 +116,7 @@ async def _hold(
     await lock_day(connection, chosen.day, across)
     now = await order_queries.care_now(connection)
     since = day_origin(city_date(now, planner.zone_info), planner.zone_info)
-    await caps.may_book(connection, seen.wanted.resident_id, seen.slot.plan_on, since)
+    await caps.may_book(connection, seen.resident, seen.slot.plan_on, since)
     resident, wanted, slot = await _taken_up(connection, planner, seen.slot, now)
     if (wanted, slot) != (seen.wanted, seen.slot):
         raise StalePlanError
@@ -125,7 +125,7 @@ async def _hold(
         connection, wanted.resident_id, wanted.item_code, request.channel.value, asked_by, principal.account_id,
         request.note,
     )  # fmt: skip
-    hold_s = int(await limit(connection, _HOLD_RULE[request.channel]))
+    hold_s = int(await limit(connection, _HOLD_RULE[request.channel], resident.community_code))
     order_id = await orders.store(
         connection,
         NewOrder(
@@ -209,8 +209,8 @@ async def extend(connection: Connection, principal: Principal, order_id: UUID) -
         order = await order_queries.order_for_update(connection, order_id)
         await orders.still_held(connection, order)
         begin(Command.EXTEND, orders.actor_of(principal, order.resident_id), order.status, order.kind)
-        seconds = int(await limit(connection, "hold_extension_s"))
-        at_most = int(await limit(connection, "hold_extensions_s"))
+        seconds = int(await limit(connection, "hold_extension_s", order.community_code))
+        at_most = int(await limit(connection, "hold_extensions_s", order.community_code))
         if await order_queries.extend_hold(connection, order_id, seconds, at_most) == 0:
             raise DomainError("hold_at_limit")
         order = await order_queries.order(connection, order_id)

@@ -101,7 +101,7 @@ async def _soft(
 ) -> tuple[Wanted, Reading]:
     latest_at = wish.latest_at or wish.to_at
     _check_wish(wish.from_at, wish.to_at, latest_at, now)
-    on = await _within_horizon(connection, planner, wish.from_at, now)
+    on = await _within_horizon(connection, planner, wanted, wish.from_at, now)
     if latest_at > day_origin(on, planner.zone_info) + timedelta(days=1):
         raise DomainError("invalid_window", "The latest start lies beyond the day of the wish.")
     brought_between(planner, wanted.pickup, on, on)
@@ -126,13 +126,13 @@ async def _coming_days(
     wish = request.wish
     if wish is not None:
         _check_wish(wish.from_at, wish.to_at, wish.to_at, now)
-        on, days = await _within_horizon(connection, planner, wish.from_at, now), 1
+        on, days = await _within_horizon(connection, planner, wanted, wish.from_at, now), 1
     else:
         today = city_date(now, planner.zone_info)
         on, days = request.from_on or today, request.days
         if on < today:
             raise DomainError("slot_in_past")
-        horizon = int(await limit(connection, "booking_horizon_days"))
+        horizon = int(await limit(connection, "booking_horizon_days", wanted.area))
         if (on - today).days > horizon:
             raise DomainError("too_far_ahead")
         days = min(days, horizon - (on - today).days + 1)
@@ -144,9 +144,11 @@ async def _coming_days(
     ]
 
 
-async def _within_horizon(connection: Connection, planner: Planner, instant: datetime, now: datetime) -> date:
+async def _within_horizon(
+    connection: Connection, planner: Planner, wanted: Wanted, instant: datetime, now: datetime
+) -> date:
     """The plan day of a wish. Raises too_far_ahead when the city does not take bookings for it yet."""
-    if instant - now > timedelta(days=await limit(connection, "booking_horizon_days")):
+    if instant - now > timedelta(days=await limit(connection, "booking_horizon_days", wanted.area)):
         raise DomainError("too_far_ahead")
     return city_date(instant, planner.zone_info)
 
@@ -192,20 +194,20 @@ async def wanted_of(
         raise DomainError("unknown_facility", "This meal point does not serve the resident's zone.")
     return Wanted(
         resident_id=resident.id, resident_gender=resident.gender, gender_wish=resident.gender_wish,
-        refused_workers=resident.refused_workers, zone_id=resident.zone_id, place_id=resident.place_id,
+        refused_workers=resident.refused_workers, zone_id=resident.zone_id, area=resident.community_code, place_id=resident.place_id,
         item_code=item.code, kind=item.kind, catalogue_version_id=item.version_id, price_fen=item.price_fen, rules=item.rules,
         slot_s=item.slot_s, acceptance=item.acceptance,
         seats=[WantedSeat(s.number, s.skills, s.duration_s, s.gender_rule) for s in seats],
-        pickup=await _hot(connection, item.rules, pickup) if pickup else None,
+        pickup=await _hot(connection, item.rules, pickup, resident.community_code) if pickup else None,
         pickup_place_id=point.place_id if point else None, link=link,
     )  # fmt: skip
 
 
-async def _hot(connection: Connection, rules: Sequence[str], pickup: PickupPoint) -> PickupPoint:
+async def _hot(connection: Connection, rules: Sequence[str], pickup: PickupPoint, area: str) -> PickupPoint:
     """The care rule limits how long a hot meal rides; a client may ask for less, never for more."""
     limits = [pickup.max_ride_s] if pickup.max_ride_s is not None else []
     if "hot_meal_ride_s" in rules:
-        limits.append(int(await limit(connection, "hot_meal_ride_s")))
+        limits.append(int(await limit(connection, "hot_meal_ride_s", area)))
     return msgspec.structs.replace(pickup, max_ride_s=min(limits, default=None))
 
 
@@ -224,7 +226,7 @@ async def with_neighbours(
     )  # fmt: skip
     if not others:
         return [wanted] * days
-    rest_s = int(await limit(connection, "meal_to_bath_gap_s"))
+    rest_s = int(await limit(connection, "meal_to_bath_gap_s", wanted.area))
     reach, own = timedelta(seconds=rest_s + NEAR_S), "meal_to_bath_gap_s" in wanted.rules
     link = wanted.link
     found: list[Neighbour] = []

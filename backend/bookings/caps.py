@@ -7,6 +7,7 @@ from backend.bookings import queries
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
+from backend.residents.queries import ResidentForBooking, area_of
 from backend.rules.queries import figures
 
 _MOST = "most_"  # what the codes of such rules begin with
@@ -18,7 +19,7 @@ async def may_ask(connection: Connection, principal: Principal, resident_id: UUI
     The desk counts apart: whoever has asked too often in an app is still helped on the telephone.
     """
     asked = await queries.quotes_asked(connection, resident_id, today, by_desk=_by_desk(principal))
-    if asked >= (await figures(connection, _MOST))["quotes_a_day"]:
+    if asked >= (await figures(connection, _MOST, await area_of(connection, resident_id)))["quotes_a_day"]:
         raise DomainError("too_many_requests", "Too many questions for this resident today; please ring the desk.")
 
 
@@ -31,14 +32,14 @@ def _by_desk(principal: Principal) -> bool:
     return principal.role is Role.OPERATOR
 
 
-async def may_book(connection: Connection, resident_id: UUID, plan_on: date, since: datetime) -> None:
+async def may_book(connection: Connection, resident: ResidentForBooking, plan_on: date, since: datetime) -> None:
     """Refuse one more order where the resident has as many as one may; held until the transaction ends.
 
     `since` is when the present day began. Raises too_many_orders (422).
     """
-    await queries.lock_resident(connection, resident_id)
-    have = await queries.load_of(connection, resident_id, plan_on, since)
-    most = await figures(connection, _MOST)
+    await queries.lock_resident(connection, resident.id)
+    have = await queries.load_of(connection, resident.id, plan_on, since)
+    most = await figures(connection, _MOST, resident.community_code)
     for what, number, rule in (
         ("holds", have.holds, "holds"),
         ("open orders on that day", have.open_on_day, "orders_a_day"),

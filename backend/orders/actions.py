@@ -206,10 +206,10 @@ async def watch_the_search(connection: Connection, placed: Order, zone_info: Zon
 async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) -> datetime:
     """When an operator takes over an order nobody has accepted: soon on the day itself, else the evening before."""
     now = await queries.care_now(connection)
-    soon = now + timedelta(seconds=await limit(connection, "manual_after_s"))
-    hour = time(int(await limit(connection, "manual_evening_hour")))
+    soon = now + timedelta(seconds=await limit(connection, "manual_after_s", order.community_code))
+    hour = time(int(await limit(connection, "manual_evening_hour", order.community_code)))
     evening = datetime.combine(order.plan_on - timedelta(days=1), hour, zone_info)
-    last = order.window_from - timedelta(seconds=await limit(connection, "manual_before_start_s"))
+    last = order.window_from - timedelta(seconds=await limit(connection, "manual_before_start_s", order.community_code))
     return max(now, min(max(soon, evening), last))
 
 

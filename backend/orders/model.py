@@ -118,6 +118,7 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     resident_id: UUID
     zone_id: UUID
     plan_on: date
+    community_code: str
     item_code: str
     kind: str
     status: OrderStatus

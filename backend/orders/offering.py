@@ -92,7 +92,7 @@ async def _accept(connection: Connection, offer: Offer, order: Order, command: C
     accepted = await move(
         connection, order, command, S.ACCEPTED, Actor.PROVIDER, provider_id=offer.provider_id, workers=workers
     )
-    grace = timedelta(seconds=await limit(connection, "missed_grace_s"))
+    grace = timedelta(seconds=await limit(connection, "missed_grace_s", order.community_code))
     planned = await scheduling.start_of(connection, order.id)
     expected_at = max(order.latest_at, planned[0]) if planned else order.latest_at  # later only where the desk said so
     await timer_queries.set_timer(connection, "missed_due", order.id, expected_at + grace)

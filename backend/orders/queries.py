@@ -22,7 +22,7 @@ from backend.scheduling.queries import lock_plan_of
 
 ORDER_COLUMNS: Final[
     LiteralString
-] = """id, code, booking_id, resident_id, zone_id, plan_on, item_code, kind, status, version, flags, place_id,
+] = """id, code, booking_id, resident_id, zone_id, plan_on, community_code, item_code, kind, status, version, flags, place_id,
     pickup_place_id, ready_at, window_from, window_to, window_soft, latest_at, hold_expires_at, hold_extended_s, price_fen,
     price_lines, provider_id, acceptance, declined_by, expired_by, reason, reasons, created_at, placed_at"""
 

@@ -93,7 +93,7 @@ async def _store(
     connection: Connection, order: Order, crew: Sequence[Assignment], said: Mapping[UUID, Attendance], keyed_by: UUID
 ) -> list[str]:
     """Two records for each worker, judged as a phone's reports are; returns the flags that stand."""
-    figures = await visits.limits(connection)
+    figures = await visits.limits(connection, order.community_code)
     planned = await scheduling.start_of(connection, order.id)
     earliest_at = min(order.window_from, planned[0]) if planned else order.window_from
     began_at = max(entry.came_at for entry in said.values())

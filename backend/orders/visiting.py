@@ -94,7 +94,7 @@ async def take(
         begun = now >= begins_at(order, zone_info)
         command = _command(scene, kind) if scene and begun else None
         moment = Moment(now, report.device_at, report.offline)
-        figures = await visits.limits(connection)
+        figures = await visits.limits(connection, order.community_code)
         facts = await _facts(
             connection, order, kind, principal.worker_id, report, moment, scene, begun, command is not None, figures
         )
@@ -202,7 +202,7 @@ async def _check_in(connection: Connection, scene: Scene) -> Order:
     order = await _step(connection, order, C.CHECK_IN, S.IN_SERVICE, crew)
     planned = await scheduling.start_of(connection, order.id)
     if planned is not None:
-        patience = timedelta(seconds=await limit(connection, "missing_out_after_s"))
+        patience = timedelta(seconds=await limit(connection, "missing_out_after_s", order.community_code))
         await timer_queries.set_timer(connection, "missing_out", order.id, planned[1] + patience)
     return order
 
@@ -240,7 +240,7 @@ async def end_of_care(
     )
     if not over.acceptance:
         return await end_without_word(connection, over, command)
-    silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s"))
+    silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s", over.community_code))
     await timer_queries.set_timer(connection, "acceptance_due", over.id, await queries.care_now(connection) + silence)
     return over
 

@@ -83,7 +83,7 @@ async def _schema(opened: Database, settings: Settings) -> Finding:
 
 async def _feed(opened: Database) -> Finding:
     async with opened.unit_of_work(SYSTEM) as connection:
-        slow_s = await rules.limit(connection, "feed_slow_s")
+        slow_s = await rules.limit(connection, "feed_slow_s", rules.EVERYWHERE)
         found = await lag(connection)
     if found.waits_s < slow_s:
         return Finding(good=True, text=f"the feed goes on; its oldest event waits {found.waits_s:.1f} s")

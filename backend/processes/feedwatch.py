@@ -49,8 +49,8 @@ class FeedWatch:
     async def look(self) -> None:
         """Measure once; a feed that has stood for too long is told once, and so is when it goes on."""
         async with self._database.unit_of_work(SYSTEM) as connection:
-            self._slow_s = await rules.limit(connection, "feed_slow_s")
-            stalled_s = await rules.limit(connection, "feed_stalled_s")
+            self._slow_s = await rules.limit(connection, "feed_slow_s", rules.EVERYWHERE)
+            stalled_s = await rules.limit(connection, "feed_stalled_s", rules.EVERYWHERE)
             found = await lag(connection)
             stands = found.waits_s >= stalled_s
             if stands and not self._stands:

@@ -83,7 +83,7 @@ class House:
 async def prepare_months(house: House) -> None:
     """Make the partitions that are missing, a transaction each. Raises LockNotAvailableError when somebody reads all the time."""
     async with house.database.unit_of_work(SYSTEM, Lane.COMMANDS, "chores") as connection:
-        ahead = int(await rules.limit(connection, "partitions_ahead_months"))
+        ahead = int(await rules.limit(connection, "partitions_ahead_months", rules.EVERYWHERE))
         missing = await upkeep.missing_partitions(connection, ahead)
     failures: list[Exception] = []
     for month in missing:
@@ -118,7 +118,7 @@ async def forget(name: str, rule: str | None, work: Forget, house: House) -> Non
         async with house.database.unit_of_work(SYSTEM, Lane.COMMANDS, "chores") as connection:
             if not await upkeep.take_turn(connection, name):
                 return
-            days = 0.0 if rule is None else await rules.limit(connection, rule)
+            days = 0.0 if rule is None else await rules.limit(connection, rule, rules.EVERYWHERE)
             gone = await work(connection, days, BATCH)
         house.metrics.add(FORGOTTEN, gone, chore=name)
 

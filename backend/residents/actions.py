@@ -131,7 +131,7 @@ async def _near_its_zone(connection: Connection, home: NewHome) -> None:
     if travel_kind != "road_factor":
         raise DomainError("unreachable_place")
     bases = await queries.bases(connection, home.zone_id)
-    farthest_m = await limit(connection, "home_from_zone_m")
+    farthest_m = await limit(connection, "home_from_zone_m", home.community_code)
 
     def is_near(longitude: float, latitude: float) -> bool:
         return any(sphere_m(longitude, latitude, base.x, base.y) <= farthest_m for base in bases)
@@ -187,7 +187,8 @@ async def give_consent(
     async with as_the_platform(connection):
         await queries.resident_card(connection, resident_id)
         await queries.lock_consents(connection, resident_id)
-        if await queries.consents_of_a_day(connection, resident_id) >= await limit(connection, "consents_a_day"):
+        most = await limit(connection, "consents_a_day", await queries.area_of(connection, resident_id))
+        if await queries.consents_of_a_day(connection, resident_id) >= most:
             detail = "No more consents can be given today."
             raise DomainError("too_many_requests", detail, retry_after_s=_CONSENTS_AGAIN_S)
         opened = await queries.open_consent(connection, resident_id, phone, given, channel)

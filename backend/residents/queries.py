@@ -51,6 +51,14 @@ async def resident_for_booking(connection: Connection, resident_id: UUID) -> Res
     return found
 
 
+async def area_of(connection: Connection, resident_id: UUID) -> str:
+    """The community a resident lives in: which region's rules are theirs. Raises DomainError unknown_resident (404)."""
+    found = await value(connection, "SELECT community_code FROM homes WHERE resident_id = $1 AND current", resident_id)
+    if found is None:
+        raise DomainError("unknown_resident")
+    return found
+
+
 _CARD: Final[LiteralString] = """SELECT r.id, r.name, r.phone, r.gender, r.ability_level, r.gender_wish, r.diet,
        h.address, h.zone_id, r.suspended FROM residents r JOIN homes h ON h.resident_id = r.id AND h.current """
 

@@ -69,6 +69,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     gender_wish: str
     refused_workers: list[UUID]
     zone_id: UUID
+    area: str  # the community they live in: which region's rules are theirs
     place_id: UUID
     item_code: str
     kind: str

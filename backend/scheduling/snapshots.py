@@ -14,7 +14,7 @@ from msgspec import Struct
 from backend.core.clock import day_origin
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.rules.queries import figures
+from backend.rules.queries import EVERYWHERE, figures
 from backend.scheduling import queries, tie_queries
 from backend.scheduling.model import Aside, PlanRow, StopRow, VisitRow
 from backend.scheduling.sifting import able, places_of, sift, tied
@@ -215,7 +215,7 @@ class Planner:
         if kept is None or kept.version != version:
             origin = day_origin(plan_on, self._zone_info)
             shifts = await _shifts(connection, travel, zone_id, plan_on, origin)
-            weights = _weights(await figures(connection, _WEIGHS))
+            weights = _weights(await figures(connection, _WEIGHS, EVERYWHERE))
             kept = self._rosters[zone_id, plan_on] = _rostered(shifts, origin, version, weights)
         return kept
 

@@ -29,14 +29,14 @@ _FIGURES: Final = "visit_"
 T = TypeVar("T")
 
 
-async def limits(connection: Connection) -> Limits:
-    """The figures in force that say what is odd about a report. Raises RuleMissingError."""
-    found = await figures(connection, _FIGURES)
+async def limits(connection: Connection, area: str) -> Limits:
+    """The figures in force in an area that say what is odd about a report. Raises RuleMissingError."""
+    found = await figures(connection, _FIGURES, area)
     wanted = [name for name in Limits.__struct_fields__ if name != "radius_m"]
     for name in wanted:
         if name not in found:
             raise RuleMissingError(_FIGURES + name)
-    radius = await limit(connection, "check_in_radius_m")
+    radius = await limit(connection, "check_in_radius_m", area)
     return Limits(radius_m=radius, **{name: found[name] for name in wanted})
 
 
