@@ -1,0 +1,123 @@
+"""The planner's check sees every rule, on days small enough to work out by hand; so does the judge of the tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from dispatch import Break, Delivery, Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan
+from dispatch.__main__ import main
+from tests.support.judge import judge
+
+DAYS = Path(__file__).parent.parent / "support" / "days"
+WAYS = np.array([[0, 600, 900], [600, 0, 300], [900, 300, 0]], np.int32)
+SEAT = Seat(frozenset(), 600)
+WORKER = Worker(
+    id="w", provider="p", skills=frozenset(), start_place=0, end_place=0, shifts=(Shift(1000, 9000), Shift(20_000, 30_000))
+)  # fmt: skip
+A, B = Visit("a", 1, (SEAT,), 0, 40_000), Visit("b", 2, (SEAT,), 0, 40_000)
+MEAL = Visit("m", 1, (SEAT,), 0, 40_000, delivery=Delivery(2, 3000, 60))
+
+
+def _rules(plan: Plan, *visits: Visit, worker: Worker = WORKER, now_s: int = 0) -> set[str]:
+    """What the check finds; where it finds nothing, and only there, the judge does not either."""
+    problem = Problem(workers=(worker,), visits=visits, travel={"car": WAYS}, now_s=now_s)
+    found = {violation.rule for violation in check_plan(problem, plan)}
+    assert bool(judge(problem, plan)) == bool(found)
+    return found
+
+
+def _at(asked: Visit, start: int, **more: object) -> Stop:
+    return replace(Stop("w", "visit", asked.id, 0, asked.place, start, start + 600), **more)
+
+
+def _day(*stops: Stop, unserved: tuple[str, ...] = ()) -> Plan:
+    return Plan({"w": stops}, unserved)
+
+
+@pytest.mark.parametrize(
+    ("day", "plan"),
+    [
+        ("first-way.json", "first-way.plan"),
+        ("first-way-solomon.txt", "first-way-solomon.plan"),
+        ("first-way-hhcrsp.json", "first-way-hhcrsp.plan"),
+    ],
+)
+def test_the_first_way_takes_its_time(day: str, plan: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever sets out at eight is not there at eight, in any format."""
+    assert main(["check", str(DAYS / day), str(DAYS / plan)]) == 1
+    assert capsys.readouterr().out.startswith("travel: ")
+
+
+@pytest.mark.parametrize(("start", "rules"), [(1599, {"travel"}), (1600, set())])
+def test_the_first_shift_begins_at_the_start_place(start: int, rules: set[str]) -> None:
+    assert _rules(_day(_at(A, start)), A) == rules
+
+
+@pytest.mark.parametrize(("start", "rules"), [(20_899, {"travel"}), (20_900, set())])
+def test_a_later_shift_begins_at_the_start_place_again(start: int, rules: set[str]) -> None:
+    """The stop before is 300 away, the start place 900."""
+    assert _rules(_day(_at(A, 2000), _at(B, start)), A, B) == rules
+
+
+@pytest.mark.parametrize(("start", "rules"), [(7801, {"return"}), (7800, set())])
+def test_every_shift_leaves_time_for_the_way_home(start: int, rules: set[str]) -> None:
+    assert _rules(_day(_at(A, start), _at(B, 21_000)), A, B) == rules
+    assert _rules(_day(_at(A, start)), A) == rules
+
+
+@pytest.mark.parametrize(("start", "rules"), [(3999, {"now"}), (4000, set())])
+def test_nothing_new_begins_before_now(start: int, rules: set[str]) -> None:
+    assert _rules(_day(_at(A, start)), A, now_s=4000) == rules
+    assert _rules(_day(_at(A, 2000, locked=True)), A, now_s=4000) == set()
+
+
+def test_a_stop_is_where_and_as_long_as_its_visit_asks() -> None:
+    assert _rules(_day(_at(A, 3000, place=2)), A) == {"place"}
+    for end in (3599, 3601):
+        assert _rules(_day(_at(A, 3000, end_s=end)), A) == {"duration"}
+        assert _rules(_day(_at(A, 3000, end_s=end, locked=True)), A) == set()
+
+
+def test_a_meal_is_fetched_once_and_brought_by_whoever_fetched_it() -> None:
+    fetch = Stop("w", "pickup", "m", 0, 2, 3000, 3060)
+    bring = Stop("w", "drop", "m", 0, 1, 3600, 4200)
+    assert _rules(_day(fetch, bring), MEAL) == set()
+    assert _rules(_day(fetch, unserved=("m",)), MEAL) == {"fetched_only"}
+    assert "pickup_once" in _rules(_day(fetch, fetch.at(3100), bring), MEAL)
+    assert _rules(_day(replace(fetch, start_s=2999, end_s=3059), bring), MEAL) == {"ready"}
+    assert _rules(_day(_at(MEAL, 3000)), MEAL) == {"kind"}
+
+
+def test_a_stop_that_says_nothing_is_named_and_stops_nobody() -> None:
+    """Somebody else's, of a visit, a seat or a person there is not."""
+    assert _rules(_day(_at(A, 2000, worker="x")), A) == {"worker"}
+    assert _rules(_day(_at(A, 2000, visit="x")), A) == {"unknown_visit"}
+    assert _rules(_day(_at(A, 2000, seat=1)), A) == {"crew_size"}
+    assert _rules(Plan({"x": ()}, ("a",)), A) == {"unknown_worker"}
+    assert _rules(_day(unserved=("a", "x")), A) == {"unknown_visit"}
+    assert _rules(_day(unserved=("a", "a")), A) == {"lost"}
+
+
+REST = Break(3000, 5000, 1200)
+
+
+@pytest.mark.parametrize(
+    ("starts", "rules"),
+    [((2300, 4500), set()), ((2300, 4499), {"break"}), ((2300, 20_900), set()), ((5400,), set()), ((4000,), set())],
+)
+def test_a_break_lies_where_neither_work_nor_the_next_way_needs_the_time(
+    starts: tuple[int, ...], rules: set[str]
+) -> None:
+    """From 3000 to 4200, then a way of 300; before the first stop and in time off there is time for it too."""
+    stops = [_at(visit, start) for visit, start in zip((A, B), starts, strict=False)]
+    worker = replace(WORKER, breaks=(replace(REST, latest_s=3000) if len(starts) > 1 else REST,))
+    assert _rules(_day(*stops), *(A, B)[: len(stops)], worker=worker) == rules
+
+
+def test_a_break_that_history_left_no_room_for_is_held_against_nobody() -> None:
+    """At work from 2900 until past the window; the visit that follows is not at fault."""
+    begun = _at(A, 2900, end_s=5100, locked=True)
+    worker = replace(WORKER, breaks=(REST,))
+    assert _rules(_day(begun, _at(B, 6000)), A, B, worker=worker, now_s=5000) == set()
