@@ -1,8 +1,9 @@
 """The bounds of whatever enters from outside: no instant off the calendar, no number off its scale, no endless text.
 
 Every request Struct is an `Asked`, and every field of one names its bound with a type from here or a `Meta` of its own,
-and every text says besides whether it may be blank; a unit test walks all routes and refuses a field without either. What a rule of care allows is asked of the rules; these
-are the scales themselves, so that nothing beyond them ever reaches a plan or a table.
+and every text says besides whether it may be blank; a unit test walks all routes and refuses a field without either. What
+a rule of care allows is asked of the rules; these are the scales themselves, so that nothing beyond them ever reaches a
+plan or a table.
 """
 
 from datetime import UTC, date, datetime
