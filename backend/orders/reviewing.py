@@ -74,14 +74,16 @@ async def end_without_word(connection: Connection, order: Order, command: Comman
 async def accept_service(connection: Connection, principal: Principal, order_id: UUID) -> Order:
     """The resident confirms what was done. Their word is kept; against evidence it does not stand alone.
 
-    Raises own_evidence (403) for an operator who keyed in what the resident is said to confirm.
+    Nor does it make up for evidence that is missing where it comes by a telephone that is also one of the crew's: a care
+    worker may be the resident's daughter. Raises own_evidence (403) for an operator who keyed in what the resident is said to confirm.
     """
     order = await _to_be_judged(connection, principal, order_id, C.ACCEPT_SERVICE)
     async with as_the_platform(connection):
         if principal.role is Role.OPERATOR and await _keyed_by(connection, principal, order_id):
             raise DomainError("own_evidence", current=order.status.value)
         await _keep(connection, principal, order, "accepted", "")
-        if doubted([flag for flag in order.flags if flag not in WEAK]):
+        own_phone = await visits.crew_shares_a_number(connection, order_id, principal.account_id)
+        if doubted([flag for flag in order.flags if own_phone or flag not in WEAK]):
             return await _to(connection, order, C.ACCEPT_SERVICE, S.EXCEPTION, Actor.SYSTEM, reason=_FLAGGED)
         return await _to(connection, order, C.ACCEPT_SERVICE, S.COMPLETED, actor_of(principal, order.resident_id))
 

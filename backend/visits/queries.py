@@ -245,6 +245,17 @@ async def sides_heard(connection: Connection, order_id: UUID) -> set[Side]:
     return {Side(row["side"]) for row in rows}
 
 
+async def crew_shares_a_number(connection: Connection, order_id: UUID, account_id: UUID | None) -> bool:
+    """Tell whether somebody signs in with a number with which one of an order's crew does, too."""
+    return await value(
+        connection,
+        """SELECT EXISTS (SELECT FROM assignments a JOIN workers w ON w.id = a.worker_id
+                          JOIN account_numbers n ON n.account_id = w.account_id
+                          JOIN account_numbers m ON m.phone = n.phone AND m.account_id = $2 WHERE a.order_id = $1)""",
+        order_id, account_id,
+    )  # fmt: skip
+
+
 async def keyed_by(connection: Connection, order_id: UUID, account_id: UUID) -> bool:
     """Tell whether an account entered evidence of this order: a record, or the resident's agreement or objection."""
     return await value(

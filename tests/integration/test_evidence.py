@@ -99,6 +99,23 @@ async def test_a_two_person_bath_of_one_second_is_completed_by_nobodys_silence_o
     assert [(row["side"], row["kind"]) for row in said] == [("family" if word == "family" else "resident", "accepted")]
 
 
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_care_workers_own_telephone_does_not_make_up_for_missing_evidence(city: City, shared: bool):
+    """She may be the resident's daughter: her word for the resident would clear her own visit without a position."""
+    order, crew = await accepted(city)
+    await visited(city, order, crew, from_at=at(10), lasts=timedelta(minutes=50), x=None, y=None)
+    assert (await city.order(order["id"]))["flags"] == ["NO_POSITION"]
+    daughter = await city.daughter(UUID(order["resident_id"]))
+    if shared:
+        await city.sql(
+            """UPDATE account_numbers SET phone = (SELECT n.phone FROM account_numbers n JOIN workers w USING (account_id)
+                                                  WHERE w.id = $2) WHERE account_id = $1""",
+            daughter, (await city.crew(order["id"]))[0]["worker_id"],
+        )  # fmt: skip
+    answer = await (await city.signed_in(daughter)).post(f"/v1/orders/{order['id']}/accept-service")
+    assert answer.json()["status"] == ("exception" if shared else "completed")
+
+
 async def _daughter(city: City, order: dict[str, Any]) -> Caller:
     return await city.signed_in(await city.daughter(UUID(order["resident_id"])))
 
