@@ -8,6 +8,8 @@ PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis
 # files of tests are shared out; each worker has a database server of its own
 WORKERS ?= 2
 SHARED := -n $(WORKERS) --dist loadfile
+# slices wait for their database half of the time
+WAITING := -n $(shell expr $(WORKERS) + 1) --dist loadfile
 # programs of the environment are started as modules: the scripts beside them name the path they were installed at
 LINT_IMPORTS := $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 HAS = $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("$(1)") is None)' 2>/dev/null
@@ -62,7 +64,7 @@ judge: setup ## Random days judged twice, by the planner's check and by the test
 	@$(BIN)/python -m tests.support.days_judged --days $(or $(DAYS),100000)
 
 integration: setup ## Slices against a real database
-	@$(PYTEST) $(SHARED) tests/integration
+	@$(PYTEST) $(WAITING) tests/integration
 
 e2e: setup ## Stories through HTTP and sockets
 	@$(PYTEST) $(SHARED) tests/e2e

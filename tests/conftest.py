@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from backend.database.migrate import upgrade
@@ -18,6 +19,13 @@ from tests.support.scratch import scratch_folder, scratch_server
 
 _numbers = itertools.count()
 use_kernels()
+# what structlog does unless it is told otherwise draws each error in a frame with all its variables: seconds for each
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # tests speak to nobody but their own processes: a desktop's proxies and database servers are none of them
 for _name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("PG")]:
