@@ -88,7 +88,7 @@ def expected(who: str, command: str, seen: Seen) -> Answer:
     if who in {"son", "neighbour", "other provider"} or (who == "other worker" and not seen.had_seat):
         return _is(404, here)
     if command == "statements":
-        if who == "own worker" and seen.seat in {None, "proposed"}:  # not in the crew, unless a sheet says that they came
+        if who == "own worker" and seen.seat in {None, "proposed"}:  # unless a sheet says that they came
             return _is({201, 403} if here in JUDGED else {403, 409}, here)
         return _is(201 if here in JUDGED else {404, 409}, here)
     if command in REPORTS:
