@@ -27,6 +27,8 @@ _BUSY = ("proposed", "accepted", "en_route", "checked_in", "checked_out")
 _numbers = itertools.count()
 _visited: set[tuple[str, str, str]] = set()
 _states: set[str] = set()
+_walked: list[int] = []
+_FEW = 8  # walks in one process that need not have met every state: the others were shared out
 
 
 class Walk:
@@ -361,6 +363,7 @@ async def test_whatever_anybody_does_an_order_is_where_its_rules_let_it_be(
     name = f"model_{next(_numbers)}"
     async with City.open(await server.copy_database(city_template, name)) as city:
         walk = Walk(city, number)
+        _walked.append(number)
         with structlog.testing.capture_logs() as logs:
             try:
                 await walk.begin()
@@ -377,8 +380,8 @@ async def test_whatever_anybody_does_an_order_is_where_its_rules_let_it_be(
 
 def test_how_much_of_the_table_was_walked():
     """Not a claim about the platform, but about the walks above: they got about."""
-    if not _visited:
-        pytest.skip("no walk was run before")
+    if len(_walked) < _FEW:
+        pytest.skip("too few of the walks were run in this process")
     cells = len(life.PEOPLE) * (len(life.COMMANDS) + 1) * len(_states)
     tell(f"visited {len(_visited)} of {cells} cells (person, command, state) in states {sorted(_states)}")
     assert {"held", "placed", "offered", "accepted", "cancelled"} <= _states
