@@ -61,7 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def _inside(name: str, path: str) -> str:
-    """What a file holds, without the byte order mark some editors write before it."""
+    """Read what a file holds, without the byte order mark some editors write before it."""
     try:
         return Path(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError) as error:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from backend.accounts.model import Someone
 from backend.database.pool import Connection
-from backend.database.rows import execute, many, value, values
+from backend.database.rows import execute, many, value
 
 _CODE_IS_ENOUGH: Final[LiteralString] = """a.active AND a.password_hash IS NULL
     AND a.role IN ('resident', 'family', 'worker')
@@ -61,13 +61,6 @@ async def take_up_consents(connection: Connection, phone: str, account_id: UUID)
     await execute(connection, "SELECT take_up_consents($1, $2)", phone, account_id)
 
 
-async def numbers_of(connection: Connection, account_id: UUID) -> list[str]:
-    """The numbers somebody signs in with."""
-    return await values(
-        connection, "SELECT phone FROM account_numbers WHERE account_id = $1 ORDER BY phone", account_id
-    )
-
-
 async def add_numbers(connection: Connection, account_id: UUID, phones: list[str]) -> None:
     """Let somebody sign in with these numbers as well."""
     await execute(
@@ -77,15 +70,8 @@ async def add_numbers(connection: Connection, account_id: UUID, phones: list[str
     )  # fmt: skip
 
 
-async def take_numbers_away(connection: Connection, account_id: UUID, phones: list[str]) -> None:
-    """Let nobody sign in as this person with these numbers any more."""
-    await execute(
-        connection, "DELETE FROM account_numbers WHERE account_id = $1 AND phone = ANY ($2)", account_id, phones
-    )
-
-
-async def end_sessions(connection: Connection, account_id: UUID) -> None:
-    """Sign somebody out everywhere: whoever has a number of theirs now is not them."""
-    await execute(
-        connection, "UPDATE sessions SET revoked_at = now() WHERE account_id = $1 AND revoked_at IS NULL", account_id
+async def keep_numbers(connection: Connection, account_id: UUID, phones: list[str]) -> int:
+    """Let nobody sign in as this person with any other number; returns how many were taken away."""
+    return await execute(
+        connection, "DELETE FROM account_numbers WHERE account_id = $1 AND phone <> ALL ($2)", account_id, phones
     )

@@ -5,7 +5,7 @@ from backend.database.rows import execute
 
 
 async def forget_tickets(connection: Connection, days: float, most: int) -> int:
-    """Tickets for websockets that ended unused."""
+    """Throw away tickets for websockets that ended unused."""
     return await execute(
         connection,
         """DELETE FROM live_tickets WHERE token_hash IN (
@@ -16,7 +16,7 @@ async def forget_tickets(connection: Connection, days: float, most: int) -> int:
 
 
 async def forget_codes(connection: Connection, days: float, most: int) -> int:
-    """Sign-in codes, used or not."""
+    """Throw away sign-in codes, used or not."""
     return await execute(
         connection,
         """DELETE FROM sign_in_codes WHERE id IN (
@@ -27,7 +27,7 @@ async def forget_codes(connection: Connection, days: float, most: int) -> int:
 
 
 async def forget_buckets(connection: Connection, _days: float, most: int) -> int:
-    """Limits that nobody is near: an empty bucket says nothing."""
+    """Throw away limits that nobody is near: an empty bucket says nothing."""
     return await execute(
         connection,
         "DELETE FROM limits WHERE full_until < now() AND key IN (SELECT key FROM limits WHERE full_until < now() LIMIT $1)",
@@ -36,7 +36,7 @@ async def forget_buckets(connection: Connection, _days: float, most: int) -> int
 
 
 async def forget_places(connection: Connection, days: float, most: int) -> int:
-    """Where people signed in from long ago."""
+    """Forget where people signed in from long ago."""
     return await execute(
         connection,
         """DELETE FROM sign_in_places
@@ -48,7 +48,7 @@ async def forget_places(connection: Connection, days: float, most: int) -> int:
 
 
 async def forget_sessions(connection: Connection, days: float, most: int) -> int:
-    """Sessions that ended or were ended; tickets of theirs go first."""
+    """Throw away sessions that ended or were ended; tickets of theirs go first."""
     return await execute(
         connection,
         """DELETE FROM sessions s
@@ -63,7 +63,7 @@ async def forget_sessions(connection: Connection, days: float, most: int) -> int
 
 
 async def forget_answers(connection: Connection, days: float, most: int) -> int:
-    """What requests with an Idempotency-Key were answered."""
+    """Forget what requests with an Idempotency-Key were answered."""
     return await execute(
         connection,
         """DELETE FROM idempotency_keys WHERE (account_id, route, key) IN (

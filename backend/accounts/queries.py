@@ -177,11 +177,11 @@ async def end_session(connection: Connection, account_id: UUID, session_id: UUID
     )  # fmt: skip
 
 
-async def end_other_sessions(connection: Connection, account_id: UUID, kept: UUID) -> None:
-    """End every session of an account but this one."""
+async def end_other_sessions(connection: Connection, account_id: UUID, kept: UUID | None) -> None:
+    """End every session of an account but the one that is kept, if any."""
     await execute(
         connection,
-        "UPDATE sessions SET revoked_at = now() WHERE account_id = $1 AND id <> $2 AND revoked_at IS NULL",
+        "UPDATE sessions SET revoked_at = now() WHERE account_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL",
         account_id, kept,
     )  # fmt: skip
 

@@ -80,7 +80,7 @@ async def count_quote(connection: Connection, resident_id: UUID, asked_on: date,
 
 
 async def forget_quote_counts(connection: Connection, days: float, most: int) -> int:
-    """How often slots were looked for on days that are over in care time, some at a time."""
+    """Forget how often slots were looked for on days that are over in care time, some at a time."""
     return await execute(
         connection,
         """DELETE FROM quotes_asked WHERE (resident_id, asked_on, by_desk) IN (

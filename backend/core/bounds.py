@@ -28,7 +28,7 @@ DaySeconds = Annotated[int, Meta(ge=0, le=86400)]
 
 
 class Wording(StrEnum):
-    """What a text is for: whether somebody else is to read it, and may find nothing there."""
+    """Say what a text is for: whether somebody else is to read it, and may find nothing there."""
 
     SAID = "said"  # must say something: a name, a reason, an address
     REMARK = "remark"  # may be left out: blank is empty
@@ -36,7 +36,7 @@ class Wording(StrEnum):
 
 
 def wording(kind: Wording) -> dict[str, Wording]:
-    """What a `Meta` of a text carries in `extra`."""
+    """Make what a `Meta` of a text carries in `extra`."""
     return {_WORDING: kind}
 
 
@@ -91,7 +91,7 @@ def _texts_of(kind: type[Asked]) -> dict[str, Wording]:
 
 
 def _wording_of(hint: Any) -> Wording | None:
-    """What a field says its text is for, also inside a list or where it may be left out."""
+    """Find what a field says its text is for, also inside a list or where it may be left out."""
     if get_origin(hint) is Annotated:
         for meta in get_args(hint)[1:]:
             if isinstance(meta, Meta) and meta.extra and _WORDING in meta.extra:

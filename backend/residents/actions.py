@@ -9,6 +9,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from backend.accounts import number_queries as numbers
+from backend.accounts import queries as accounts
 from backend.core.errors import DomainError
 from backend.core.geo import sphere_m
 from backend.core.phone import dialled, e164
@@ -69,15 +70,13 @@ async def change_numbers(
         account_id = await queries.lock_resident(connection, resident_id)
         if account_id is None:
             raise DomainError("unknown_resident")
-        gone = sorted(set(await numbers.numbers_of(connection, account_id)) - {phone, *others})
         try:
             await queries.set_phone(connection, resident_id, phone)
         except asyncpg.UniqueViolationError as error:
             raise DomainError("already_registered") from error
         await numbers.add_numbers(connection, account_id, [phone, *others])
-        if gone:
-            await numbers.take_numbers_away(connection, account_id, gone)
-            await numbers.end_sessions(connection, account_id)
+        if await numbers.keep_numbers(connection, account_id, [phone, *others]):
+            await accounts.end_other_sessions(connection, account_id, None)
         await note(connection, principal, "change_numbers", "resident", resident_id)
     return NumbersKept(phone, others)
 

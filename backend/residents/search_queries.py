@@ -8,11 +8,12 @@ from backend.residents.model import Found
 
 _MOST: Final = 30
 
-_FOUND: Final[
+_CARD: Final[
     LiteralString
 ] = """SELECT r.id, r.name, r.phone, r.gender, r.ability_level, r.gender_wish, r.diet, h.address,
-           h.zone_id, r.suspended, coalesce(w.callers, '[]') AS callers
-    FROM residents r JOIN homes h ON h.resident_id = r.id AND h.current """
+           h.zone_id, r.suspended, """
+_HOMES: Final[LiteralString] = " FROM residents r JOIN homes h ON h.resident_id = r.id AND h.current "
+_FOUND: Final[LiteralString] = _CARD + "'[]'::jsonb AS callers" + _HOMES
 
 
 async def by_number(connection: Connection, phone: str, most: int = _MOST) -> list[Found]:
@@ -44,7 +45,9 @@ async def by_number(connection: Connection, phone: str, most: int = _MOST) -> li
                SELECT resident_id, min(rank) AS rank, jsonb_agg(jsonb_build_object('name', name, 'by_right', by_right,
                           'relation', relation, 'purposes', purposes) ORDER BY rank, name) AS callers
                FROM one_each GROUP BY resident_id) """
-        + _FOUND
+        + _CARD
+        + "w.callers"
+        + _HOMES
         + "JOIN callers w ON w.resident_id = r.id ORDER BY w.rank, r.name, r.id LIMIT $3",
         phone, f"{phone};ext=%" if ";" not in phone else phone, most,
     )  # fmt: skip
@@ -56,10 +59,9 @@ async def by_key(connection: Connection, key: str, most: int = _MOST) -> list[Fo
         connection,
         Found,
         """WITH matching AS (SELECT resident_id, bool_or(key = $1) AS whole FROM resident_search_keys
-                             WHERE key LIKE $2 GROUP BY resident_id),
-           w AS (SELECT NULL::jsonb AS callers) """
+                             WHERE key LIKE $2 GROUP BY resident_id) """
         + _FOUND
-        + "JOIN matching m ON m.resident_id = r.id CROSS JOIN w ORDER BY m.whole DESC, r.name, r.id LIMIT $3",
+        + "JOIN matching m ON m.resident_id = r.id ORDER BY m.whole DESC, r.name, r.id LIMIT $3",
         key, _beginning(key), most,
     )  # fmt: skip
 
@@ -72,10 +74,9 @@ async def by_phone_tail(connection: Connection, digits: str, most: int = _MOST) 
         """WITH matching AS (
                SELECT id AS resident_id FROM residents WHERE reverse(phone) LIKE $1
                UNION SELECT r.id FROM account_numbers n JOIN residents r ON r.account_id = n.account_id
-                     WHERE reverse(n.phone) LIKE $1),
-           w AS (SELECT NULL::jsonb AS callers) """
+                     WHERE reverse(n.phone) LIKE $1) """
         + _FOUND
-        + "JOIN matching m ON m.resident_id = r.id CROSS JOIN w ORDER BY r.name, r.id LIMIT $2",
+        + "JOIN matching m ON m.resident_id = r.id ORDER BY r.name, r.id LIMIT $2",
         _beginning(digits[::-1]), most,
     )  # fmt: skip
 
