@@ -103,7 +103,7 @@ async def _taken_up(
     wanted = await wanted_of(connection, planner, resident, slot.item_code, slot.pickup, None, now)
     if wanted.catalogue_version_id != slot.catalogue_version_id:
         raise DomainError("slot_invalid", "The service has changed meanwhile; ask for new slots.")
-    brought_between(planner, wanted.pickup, slot.plan_on, slot.plan_on)
+    brought_between(planner, wanted.pickup, slot.plan_on, slot.plan_on + timedelta(days=1))  # or in its night
     return resident, *await _still_apart(connection, planner, wanted, slot)
 
 

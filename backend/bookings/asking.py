@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from backend.bookings import caps, queries
-from backend.bookings.model import After, Quote, QuotedSlot, QuoteReason, QuoteRequest, Wish
+from backend.bookings.model import MOST_DAYS, After, Quote, QuotedSlot, QuoteReason, QuoteRequest, Wish
 from backend.catalogue.model import MEAL
 from backend.catalogue.queries import current_item, seats_for
 from backend.core.clock import city_date, day_origin
@@ -25,13 +25,27 @@ from backend.scheduling.snapshots import Planner, Reading
 
 _READ = timedelta(days=1)  # before and after the days asked about: no gap between two services is longer
 _LONGEST_DAY = timedelta(days=2)  # a shift of a plan day may begin at its end
+_DAY = timedelta(days=1)
+_SOFT_DAYS = 2  # an order that waits does so in one plan, whose night reaches into the next day
+_OTHER_DAY = "The meal is ready on another day than the one asked for."
+
+
+class Span(Struct, frozen=True):
+    """From when to when a question is, the plan days it touches, and whether a night that began before them counts."""
+
+    begins: datetime
+    ends: datetime
+    on: date
+    last: date
+    nights: bool
 
 
 class Asked(Struct, frozen=True):
-    """All that answering a question needs of the database, read at one moment."""
+    """All that answering a question needs of the database, read at one moment; `on` is the first day it touches."""
 
     request: QuoteRequest
     now: datetime
+    on: date
     crew_size: int
     days: list[tuple[Wanted, Reading]]
 
@@ -53,35 +67,52 @@ async def ask(connection: Connection, principal: Principal, planner: Planner, re
             request.pickup.facility_id, request.pickup.ready_at, request.pickup.pickup_s, request.pickup.max_ride_s
         )
         wanted = await wanted_of(connection, planner, resident, request.item_code, pickup, link, now)
-        if request.wish is not None and request.wish.soft:
-            days = [await _soft(connection, planner, wanted, now, request.wish)]
-        else:
-            days = await _coming_days(connection, planner, wanted, now, request)
+        span = await _span(connection, planner, wanted, now, request)
+        days = await _days(connection, planner, wanted, now, span)
         await caps.note_asked(connection, principal, request.resident_id, today)
-    return Asked(request, now, len(wanted.seats), days)
+    return Asked(request, now, span.on, len(wanted.seats), days)
 
 
 def answer(planner: Planner, secret: str, asked: Asked) -> Quote:
-    """The slots for a service and a resident, and why a day has none."""
-    wish, slots, refused = asked.request.wish, list[Slot](), list[Refused]()
-    for wanted, read in asked.days:
-        day = read.built()
-        if wish is not None and wish.soft:
-            latest_at = wish.latest_at or wish.to_at
-            found, reasons = quotes.quote_wish(
-                planner, wanted, day, asked.now, wish=(wish.from_at, wish.to_at), latest_at=latest_at
-            )
-        else:
-            found, reason = quotes.quote_slots(planner, wanted, day, asked.now)
-            reasons = [reason] if reason else []
-        slots += found
-        refused += reasons
-    if wish is not None and not wish.soft:
-        slots = [slot for slot in slots if wish.from_at <= slot.starts_from <= wish.to_at]
+    """The slots for a service and a resident, in order of time, and why a day has none."""
+    wish = asked.request.wish
+    found, refused = _firm(planner, asked) if wish is None or not wish.soft else _soft(planner, asked, wish)
     return Quote(
-        [_shown(slot, secret, asked.crew_size) for slot in slots],
+        [_shown(slot, secret, asked.crew_size, planner) for slot in found],
         [QuoteReason(reason.on, reason.rule) for reason in sorted(refused, key=lambda reason: reason.on)],
     )
+
+
+def _firm(planner: Planner, asked: Asked) -> tuple[list[Slot], list[Refused]]:
+    """Every start that is possible on the days asked about, once; the night before them is no day of its own."""
+    wish, slots, refused = asked.request.wish, dict[datetime, Slot](), list[Refused]()
+    span = None if wish is None else (max(wish.from_at, asked.now), wish.to_at)
+    for wanted, read in asked.days:
+        found, reason = quotes.quote_slots(planner, wanted, read.built(), asked.now, span)
+        for slot in found:
+            slots.setdefault(slot.starts_from, slot)
+        if reason is not None:
+            refused.append(reason)
+    if slots:
+        refused = [reason for reason in refused if reason.on >= asked.on]
+    return [slots[start] for start in sorted(slots)], refused
+
+
+def _soft(planner: Planner, asked: Asked, wish: Wish) -> tuple[list[Slot], list[Refused]]:
+    """The slot at which anybody comes first; while nobody can, one that waits, where somebody is on shift at all."""
+    latest_at = wish.latest_at or wish.to_at
+    slots, refused = list[Slot](), list[Refused]()
+    for wanted, read in asked.days:
+        found, reasons = quotes.quote_wish(
+            planner, wanted, read.built(), asked.now, wish=(wish.from_at, wish.to_at), latest_at=latest_at
+        )
+        slots += found
+        refused += reasons
+    sure = [(slot.expected_at, slot) for slot in slots if slot.expected_at is not None]
+    if sure:
+        return [min(sure, key=lambda one: one[0])[1]], []
+    idle = {reason.on for reason in refused if reason.rule == "no_shift"}
+    return sorted(slots, key=lambda slot: slot.plan_on in idle)[:1], refused
 
 
 async def _link(connection: Connection, after: After, resident_id: UUID) -> WantedLink:
@@ -96,19 +127,6 @@ async def _link(connection: Connection, after: After, resident_id: UUID) -> Want
     return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from)
 
 
-async def _soft(
-    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, wish: Wish
-) -> tuple[Wanted, Reading]:
-    latest_at = wish.latest_at or wish.to_at
-    _check_wish(wish.from_at, wish.to_at, latest_at, now)
-    on = await _within_horizon(connection, planner, wanted, wish.from_at, now)
-    if latest_at > day_origin(on, planner.zone_info) + timedelta(days=1):
-        raise DomainError("invalid_window", "The latest start lies beyond the day of the wish.")
-    brought_between(planner, wanted.pickup, on, on)
-    wanted = (await with_neighbours(connection, planner, wanted, on, 1))[0]
-    return wanted, await quotes.read_day(connection, planner, wanted, now, on=on)
-
-
 def _check_wish(from_at: datetime, to_at: datetime, latest_at: datetime, now: datetime) -> None:
     if to_at < from_at or latest_at < to_at:
         raise DomainError("invalid_window")
@@ -116,57 +134,96 @@ def _check_wish(from_at: datetime, to_at: datetime, latest_at: datetime, now: da
         raise DomainError("slot_in_past")
 
 
-async def _coming_days(
-    connection: Connection,
-    planner: Planner,
-    wanted: Wanted,
-    now: datetime,
-    request: QuoteRequest,
-) -> list[tuple[Wanted, Reading]]:
-    wish = request.wish
-    if wish is not None:
-        _check_wish(wish.from_at, wish.to_at, wish.to_at, now)
-        on, days = await _within_horizon(connection, planner, wanted, wish.from_at, now), 1
-    else:
-        today = city_date(now, planner.zone_info)
-        on, days = request.from_on or today, request.days
+async def _span(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, request: QuoteRequest) -> Span:
+    """What a question is about. Raises invalid_window, slot_in_past, too_far_ahead."""
+    zone, wish, today = planner.zone_info, request.wish, city_date(now, planner.zone_info)
+    horizon = int(await limit(connection, "booking_horizon_days", wanted.area))
+    farthest = today + timedelta(days=horizon)
+    if wish is None:
+        on = request.from_on or today
         if on < today:
             raise DomainError("slot_in_past")
-        horizon = int(await limit(connection, "booking_horizon_days", wanted.area))
-        if (on - today).days > horizon:
+        if on > farthest:
             raise DomainError("too_far_ahead")
-        days = min(days, horizon - (on - today).days + 1)
-    if wanted.pickup is not None:
-        on, days = brought_between(planner, wanted.pickup, on, on + timedelta(days=days - 1)) or on, 1
-    return [
-        (mine, await quotes.read_day(connection, planner, mine, now, on=on + timedelta(days=step)))
-        for step, mine in enumerate(await with_neighbours(connection, planner, wanted, on, days))
-    ]
-
-
-async def _within_horizon(
-    connection: Connection, planner: Planner, wanted: Wanted, instant: datetime, now: datetime
-) -> date:
-    """The plan day of a wish. Raises too_far_ahead when the city does not take bookings for it yet."""
-    if instant - now > timedelta(days=await limit(connection, "booking_horizon_days", wanted.area)):
+        last = min(on + timedelta(days=request.days - 1), farthest)
+        begins = now if request.from_on is None else max(now, day_origin(on, zone))
+        ends = day_origin(last + timedelta(days=2), zone)  # a night may last as long as the day behind it
+        return Span(begins, ends, on, last, request.from_on is None)
+    latest_at = wish.to_at if wish.latest_at is None or not wish.soft else wish.latest_at
+    _check_wish(wish.from_at, wish.to_at, latest_at, now)
+    begins = max(wish.from_at, now)
+    if begins - now > timedelta(days=horizon):
         raise DomainError("too_far_ahead")
-    return city_date(instant, planner.zone_info)
+    end = max(begins, latest_at - timedelta(seconds=1)) if wish.soft else latest_at  # late until three is that night's
+    on, last = city_date(begins, zone), city_date(end, zone)
+    most = _SOFT_DAYS if wish.soft else MOST_DAYS
+    if (last - on).days >= most:
+        raise DomainError("invalid_window", f"Such a wish lies within {most} days, each from 03:00 to 03:00.")
+    return Span(begins, latest_at, on, max(on, min(last, farthest)), nights=True)
 
 
-def brought_between(planner: Planner, pickup: PickupPoint | None, from_on: date, to_on: date) -> date | None:
-    """The one day a meal can be brought: the plan day it is ready on. Raises invalid_window for another day."""
-    if pickup is None:
-        return None
-    on = city_date(pickup.ready_at, planner.zone_info)
-    if not from_on <= on <= to_on:
-        raise DomainError("invalid_window", "The meal is ready on another day than the one asked for.")
-    return on
+async def _days(
+    connection: Connection, planner: Planner, wanted: Wanted, now: datetime, span: Span
+) -> list[tuple[Wanted, Reading]]:
+    """Every plan day that a question touches, and the one before where its night goes on into it."""
+
+    async def read(mine: Wanted, on: date) -> tuple[Wanted, Reading]:
+        return mine, await quotes.read_day(connection, planner, mine, now, on=on)
+
+    first, last, begins, ready_on = span.on, span.last, span.begins, span.last
+    if wanted.pickup is not None:
+        await _fresh(connection, wanted.pickup, wanted.area, begins)
+        ready_on = city_date(wanted.pickup.ready_at, planner.zone_info)
+        if not first - _DAY <= ready_on <= last:
+            raise DomainError("invalid_window", _OTHER_DAY)
+        first, last = max(first, ready_on), max(first, ready_on)
+        begins = max(begins, wanted.pickup.ready_at)
+    beside = await with_neighbours(connection, planner, wanted, first, (last - first).days + 1)
+    _can_follow(beside[0], span, now)
+    found = [await read(mine, first + timedelta(days=step)) for step, mine in enumerate(beside)]
+    before = first - _DAY
+    if span.nights and await planner.goes_on(connection, found[0][1], begins):
+        night = await with_neighbours(connection, planner, wanted, before, 1)
+        found.append(await read(night[0], before))
+    if ready_on < first:
+        found = [one for one in found if one[1].rows.plan_on == before]
+        if not found:
+            raise DomainError("invalid_window", _OTHER_DAY)
+    return found
 
 
-def _shown(slot: Slot, secret: str, crew_size: int) -> QuotedSlot:
+def brought_between(planner: Planner, pickup: PickupPoint | None, from_on: date, to_on: date) -> None:
+    """Refuse a meal that is ready on none of these plan days. Raises invalid_window."""
+    if pickup is not None and not from_on <= city_date(pickup.ready_at, planner.zone_info) <= to_on:
+        raise DomainError("invalid_window", _OTHER_DAY)
+
+
+async def _fresh(connection: Connection, pickup: PickupPoint, area: str, begins: datetime) -> None:
+    """Refuse a meal that was ready so long before anybody may bring it that it is none any more."""
+    if begins - pickup.ready_at > timedelta(seconds=await limit(connection, "meal_kept_s", area)):
+        raise DomainError("invalid_window", "The meal was ready too long before it could be brought.")
+
+
+def _can_follow(wanted: Wanted, span: Span, now: datetime) -> None:
+    """Refuse a gap to another order that none of the times asked about keeps. Raises invalid_request, invalid_window."""
+    link = wanted.link
+    if link is None:
+        return
+    other = next((neighbour for neighbour in wanted.neighbours if neighbour.order_id == link.order_id), None)
+    if other is None:
+        raise DomainError("invalid_request", "The order it should follow does not take place.")
+    first = other.over_at + timedelta(seconds=link.min_gap_s)
+    spare = NEAR_S if other.to_at > now else 0  # what is still to come may come later than planned
+    last = None if link.max_gap_s is None else other.to_at + timedelta(seconds=link.max_gap_s + spare)
+    if first > span.ends or (last is not None and last < span.begins):
+        raise DomainError("invalid_window", "No time asked for is as far from the order it should follow.")
+
+
+def _shown(slot: Slot, secret: str, crew_size: int, planner: Planner) -> QuotedSlot:
+    zone, expected_at = planner.zone_info, slot.expected_at
     return QuotedSlot(
-        token=tokens.sign(slot, secret), starts_from=slot.starts_from, starts_to=slot.starts_to,
-        expected_at=slot.expected_at, late_s=slot.late_s, price_fen=slot.price_fen, price_lines=slot.price_lines,
+        token=tokens.sign(slot, secret), starts_from=slot.starts_from.astimezone(zone), starts_to=slot.starts_to.astimezone(zone),
+        expected_at=expected_at and expected_at.astimezone(zone), late_s=slot.late_s, price_fen=slot.price_fen, price_lines=slot.price_lines,
         crew_size=crew_size,
     )  # fmt: skip
 

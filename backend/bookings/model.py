@@ -2,12 +2,14 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
 from backend.core.bounds import Asked, DaySeconds, Instant, Note, Token, Word
+
+MOST_DAYS: Final = 14  # plan days of one question
 
 
 class Channel(StrEnum):
@@ -19,7 +21,10 @@ class Channel(StrEnum):
 
 
 class Wish(Asked, frozen=True):
-    """The window asked for. A soft wish may be served late, but not after `latest_at`."""
+    """The window asked for. A soft wish may be served late, but not after `latest_at`.
+
+    It may last over nights and days, and begin in the past: it is asked from now on. A soft one lies within two plan days.
+    """
 
     from_at: Instant
     to_at: Instant
@@ -52,7 +57,7 @@ class QuoteRequest(Asked, frozen=True):
     item_code: Word
     wish: Wish | None = None
     from_on: date | None = None
-    days: Annotated[int, Meta(ge=1, le=14)] = 3
+    days: Annotated[int, Meta(ge=1, le=MOST_DAYS)] = 3
     pickup: Pickup | None = None
     after: After | None = None
 
@@ -71,7 +76,7 @@ class QuotedSlot(Struct, frozen=True, kw_only=True):
 
 
 class QuoteReason(Struct, frozen=True):
-    """Why a day offers nothing."""
+    """Why a plan day, from 03:00 to 03:00, offers nothing; a night is a matter of the day its shift began on."""
 
     on: date
     code: str

@@ -12,10 +12,23 @@ def machine_now() -> datetime:
 
 
 def city_date(instant: datetime, zone: ZoneInfo) -> date:
-    """The plan day an instant belongs to."""
-    return (instant.astimezone(zone) - timedelta(hours=DAY_STARTS_AT.hour)).date()
+    """The plan day an instant belongs to: the one whose `day_origin` was the last, also where clocks go back over 03:00."""
+    on = (instant.astimezone(zone) - timedelta(hours=DAY_STARTS_AT.hour)).date()
+    if instant < day_origin(on, zone):
+        return on - timedelta(days=1)
+    if instant >= day_origin(on + timedelta(days=1), zone):
+        return on + timedelta(days=1)
+    return on
 
 
 def day_origin(on: date, zone: ZoneInfo) -> datetime:
-    """The instant a plan day starts: 03:00 city time."""
-    return datetime.combine(on, DAY_STARTS_AT, zone)
+    """The instant a plan day starts, 03:00 city time, in UTC: adding seconds to it counts seconds, not a wall clock.
+
+    Where clocks show three twice it is the first one, where they leave it out, the instant they would have shown it.
+    """
+    return wall(on, DAY_STARTS_AT, zone)
+
+
+def wall(on: date, clock: time, zone: ZoneInfo) -> datetime:
+    """The instant at which the clocks of a city show a time, in UTC; of two the first."""
+    return datetime.combine(on, clock, zone).astimezone(UTC)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from backend.core.clock import wall
 from backend.core.codes import CODES, code_of
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
@@ -208,7 +209,7 @@ async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) 
     now = await queries.care_now(connection)
     soon = now + timedelta(seconds=await limit(connection, "manual_after_s", order.community_code))
     hour = time(int(await limit(connection, "manual_evening_hour", order.community_code)))
-    evening = datetime.combine(order.plan_on - timedelta(days=1), hour, zone_info)
+    evening = wall(order.plan_on - timedelta(days=1), hour, zone_info)
     last = order.window_from - timedelta(seconds=await limit(connection, "manual_before_start_s", order.community_code))
     return max(now, min(max(soon, evening), last))
 

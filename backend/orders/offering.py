@@ -1,11 +1,12 @@
 """Offers: one provider at a time is asked, with a clock running; the first accept wins."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from backend.core.clock import wall
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
@@ -35,15 +36,14 @@ _PROPOSED = frozenset({AssignmentStatus.PROPOSED})
 
 def expires_at(asked: Provider, now: datetime, zone_info: ZoneInfo) -> datetime:
     """When an offer made now runs out: its seconds count while the provider is open."""
-    left, instant = timedelta(seconds=asked.offer_expiry_s), now.astimezone(zone_info)
+    left, instant, on = timedelta(seconds=asked.offer_expiry_s), now.astimezone(UTC), now.astimezone(zone_info).date()
     while True:
-        opens = datetime.combine(instant.date(), asked.opens_at, zone_info)
-        closes = datetime.combine(instant.date(), asked.closes_at, zone_info)
-        begins = max(instant, opens)
+        closes = wall(on, asked.closes_at, zone_info)
+        begins = max(instant, wall(on, asked.opens_at, zone_info))
         if begins + left <= closes:
             return begins + left
         left -= max(closes - begins, timedelta())
-        instant = datetime.combine(instant.date() + timedelta(days=1), time(), zone_info)
+        on += timedelta(days=1)
 
 
 async def offer_order(

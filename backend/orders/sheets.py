@@ -80,7 +80,7 @@ def _check(
     zone_info: ZoneInfo,
 ) -> None:
     begins = begins_at(order, zone_info)
-    ends = max(day_origin(order.plan_on, zone_info) + _DAY, order.latest_at + _LONGEST)
+    ends = max(day_origin(order.plan_on + _DAY, zone_info), order.latest_at + _LONGEST)
     if len(said) != len(sheet) or set(said) != {seat.worker_id for seat in crew}:
         raise DomainError("invalid_request", "A sheet names everybody of the crew, once.")
     if any(not begins <= entry.came_at < entry.left_at <= ends for entry in sheet):

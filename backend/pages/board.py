@@ -1,7 +1,7 @@
 """The live board at `/`: zones, orders by state, every worker's day. Codes and states only, nobody's name."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -98,12 +98,9 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         manual = await queries.desk_orders(connection)
         late = await queries.late_orders(connection, on)
         care_clock = await queries.care_clock(connection)
-    first = min((s.from_at.astimezone(zone_info) for s in shifts), default=now).replace(
-        minute=0, second=0, microsecond=0
-    )
-    last = max([s.to_at for s in shifts] + [s.to_at for s in stops], default=now + timedelta(hours=10)).astimezone(
-        zone_info
-    )
+    begins = min((s.from_at for s in shifts), default=now).astimezone(zone_info)
+    first = begins.replace(minute=0, second=0, microsecond=0).astimezone(UTC)  # an axis of hours, not of a wall clock
+    last = max([s.to_at for s in shifts] + [s.to_at for s in stops], default=first + timedelta(hours=10))
     length = max(last - first, timedelta(hours=1))
     states: dict[str, int] = {}
     for row in counts:
@@ -115,7 +112,7 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         day=f"{now:%Y-%m-%d} {WEEKDAYS[lang][now.weekday()]}",
         zones=_zones(counts, shifts, stops, first, length, lang),
         states=[(STATES[name], states[name]) for name in STATES if states.get(name)],
-        axis=Axis([(h.strftime("%H:%M"), _share(h, first, length)) for h in hours], _share(now, first, length)),
+        axis=Axis([(h.astimezone(zone_info).strftime("%H:%M"), _share(h, first, length)) for h in hours], _share(now, first, length)),
         events=[
             (event.at.astimezone(zone_info).strftime("%H:%M"), STATES[event.type.removeprefix("order.")], grouped(event.code))
             for event in events

@@ -13,6 +13,7 @@ from backend.scheduling.placing import place, with_visit
 from backend.scheduling.settling import settled
 from backend.scheduling.slots import NEAR_S, Neighbour, Refused, Slot, Wanted, WantedLink, price_lines
 from backend.scheduling.snapshots import Day, Planner, Reading, seat_gender
+from backend.scheduling.starts import nobody_works, starts_of, why_none
 from dispatch import (
     Delivery,
     Insertion,
@@ -26,7 +27,6 @@ from dispatch import (
     remove,
 )
 
-_GRID_S = 900
 _FAR_S = 10**6
 NEW = "new"
 
@@ -155,22 +155,32 @@ async def read_day(connection: Connection, planner: Planner, wanted: Wanted, now
     return await planner.read(connection, wanted.zone_id, on, now, places=_places(wanted))
 
 
-def quote_slots(planner: Planner, wanted: Wanted, day: Day, now: datetime) -> tuple[list[Slot], Refused | None]:
-    """Every feasible start of one day on a quarter-hour grid, or why there is none."""
-    starts = _grid(day)
-    if not starts:
-        return [], Refused(day.rows.plan_on, "no_shift")
+def quote_slots(
+    planner: Planner, wanted: Wanted, day: Day, now: datetime, span: tuple[datetime, datetime] | None = None
+) -> tuple[list[Slot], Refused | None]:
+    """Every feasible start of one day on a quarter-hour grid, inside a span where one is asked for, or why there is none."""
+    starts, on = starts_of(day, span), day.rows.plan_on
+    if nobody_works(day.problem.workers, starts):
+        return [], Refused(on, "no_shift")
     prepared = planner.prepared(day)
     slots: list[Slot] = []
+    tried = False
     for turn in turns(day, wanted):
         mine = [start for start in starts if turn.lo <= start and start + wanted.slot_s <= turn.hi]
         if not mine:
             continue
+        tried = True
         visit = msgspec.structs.replace(visit_of(day, wanted, None, NEW), earliest_s=mine[0], latest_s=mine[-1])
         problem = with_visit(day, visit, links_with(NEW, turn.links))
         possible = quote(problem, day.plan, visit, mine, prepared)
         slots += [_slot(day, wanted, slot.start_s, now, turn.links) for slot in possible]
-    return slots, None if slots else Refused(day.rows.plan_on, "no_gap")
+    if slots:
+        return slots, None
+    if tried:
+        return [], Refused(on, why_none(day.problem, visit_of(day, wanted, None, NEW), starts))
+    first, last = beside_other_plans(day, wanted, [wanted.link] if wanted.link else [])
+    beside = any(first <= start and start + wanted.slot_s <= last for start in starts)
+    return [], Refused(on, "resident_busy" if beside else "window")
 
 
 def quote_wish(
@@ -192,8 +202,8 @@ def quote_wish(
     waiting = Slot(
         resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
         pickup=wanted.pickup, links=[wanted.link] if wanted.link else [], beside=_beside(wanted), plan_on=on,
-        starts_from=wish[0],
-        starts_to=wish[1], wish_from=wish[0], wish_to=wish[1], latest_at=max(latest_at, wish[1]), soft=True,
+        starts_from=max(wish[0], day.origin),
+        starts_to=max(wish[1], day.origin), wish_from=wish[0], wish_to=wish[1], latest_at=max(latest_at, wish[1]), soft=True,
         expected_at=None, late_s=0, price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen),
         quoted_at=now,
     )  # fmt: skip
@@ -337,12 +347,3 @@ def _beside(wanted: Wanted) -> list[UUID]:
 
 def _places(wanted: Wanted) -> Sequence[UUID]:
     return [place for place in (wanted.place_id, wanted.pickup_place_id) if place]
-
-
-def _grid(day: Day) -> list[int]:
-    shifts = [shift for worker in day.problem.workers for shift in worker.shifts]
-    if not shifts:
-        return []
-    first = max(min(shift.start_s for shift in shifts), day.now_s)
-    last = max(shift.end_s for shift in shifts)
-    return list(range(-(-first // _GRID_S) * _GRID_S, last, _GRID_S))

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -191,6 +191,13 @@ class Planner:
             self._days[zone_id, plan_on] = rows
         return rows
 
+    async def goes_on(self, connection: Connection, read: Reading, until: datetime) -> bool:
+        """Whether a shift of the plan day before one that was read goes on after an instant: a night is one plan's."""
+        rows = read.rows
+        before = rows.plan_on - timedelta(days=1)
+        roster = await self._roster(connection, read.travel, rows.zone_id, before, rows.plan.roster)
+        return any(shift.to_at > until for shift in roster.shifts)
+
     async def _ways(self, connection: Connection, zone_id: UUID) -> ZoneTravel:
         travel = self._travel.get(zone_id)
         if travel is None:
@@ -275,12 +282,11 @@ def _build(read: Reading) -> Day:
     index = {place_id: i for i, place_id in enumerate(place_ids)}
     now_s = max(0, math.ceil((now - origin).total_seconds()))
     workers = rows.roster.workers
-    zero = origin.astimezone(UTC)  # the zone of what the database gives: no look at a calendar for each difference
-    routes, anchors = _routes(rows, workers, index, zero, now_s)
-    _keep_busy(rows, routes, anchors, {w.id: w for w in workers}, index, zero, now_s)
+    routes, anchors = _routes(rows, workers, index, origin, now_s)
+    _keep_busy(rows, routes, anchors, {w.id: w for w in workers}, index, origin, now_s)
     problem = Problem(
         workers=workers,
-        visits=(*_visits(rows, index, zero), *anchors),
+        visits=(*_visits(rows, index, origin), *anchors),
         links=tuple(_links(rows)),
         travel={mode: travel.between(place_ids, mode) for mode in rows.roster.modes},
         now_s=now_s,
