@@ -20,8 +20,9 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2200, 1, 1)  # nobody alive was born before
 
 Instant = Annotated[datetime, Meta(tz=True)]
-Longitude = Annotated[float, Meta(ge=-180, le=180)]
-Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Degrees = Annotated[
+    float, Meta(ge=-180, le=180)
+]  # a latitude too: one beyond 90 is a slip that is named where its zone is known
 Coordinate = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]  # degrees, or metres where a zone is a plane
 Metres = Annotated[float, Meta(ge=0, le=1_000_000)]
 DaySeconds = Annotated[int, Meta(ge=0, le=86400)]

@@ -52,6 +52,7 @@ KINDS: Final = {
 }
 REASONS: Final = {
     "no_gap": {"zh": "时段已满", "en": "no free time"},
+    "capacity": {"zh": "餐箱已满", "en": "the meal box is full"},
     "no_skill": {"zh": "无相应技能", "en": "nobody has the skill"},
     "no_shift": {"zh": "无人当班", "en": "nobody on shift"},
     "resident_busy": {"zh": "与本人其他服务冲突", "en": "the resident has another service then"},

@@ -35,6 +35,7 @@ from backend.rules.queries import limit
 
 _CONSENTS_AGAIN_S: Final = 3600
 _TAIL: Final = 4  # fewer digits find a tenth of a town
+_POLE: Final = 90  # degrees
 
 
 async def register(connection: Connection, new: NewResident, area_code: str) -> ResidentCard:
@@ -135,9 +136,11 @@ async def _near_its_zone(connection: Connection, home: NewHome) -> None:
     def is_near(longitude: float, latitude: float) -> bool:
         return any(sphere_m(longitude, latitude, base.x, base.y) <= farthest_m for base in bases)
 
-    if bases and not is_near(home.longitude, home.latitude):
+    on_earth = abs(home.latitude) <= _POLE
+    if not on_earth or (bases and not is_near(home.longitude, home.latitude)):
         guess = next((text for text, where in _slips(home) if is_near(*where)), None)
-        raise DomainError("outside_zone", guess and f"This position lies far outside its zone. {guess}")
+        wrong = "This position lies far outside its zone." if on_earth else "No place has a latitude beyond 90 degrees."
+        raise DomainError("outside_zone", f"{wrong} {guess}" if guess else None if on_earth else wrong)
 
 
 def _slips(home: NewHome) -> list[tuple[str, tuple[float, float]]]:

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import msgspec
 import pytest
 
-from backend.core.bounds import EARLIEST, LATEST, Asked, Instant, Latitude, Text, within
+from backend.core.bounds import EARLIEST, LATEST, Asked, Degrees, Instant, Text, within
 
 
 class Inner(Asked, frozen=True):
     at: Instant
     words: list[Text] = msgspec.field(default_factory=list)
     on: date | None = None
-    latitude: Latitude = 0.0
+    latitude: Degrees = 0.0
 
 
 class Outer(Asked, frozen=True):
@@ -40,7 +40,7 @@ def _read(inner: str) -> Outer:
         '"at":"2030-01-01T00:00:00Z","on":"9999-12-31"',
         '"at":"2030-01-01T00:00:00Z","words":["a\\u0000b"]',
         '"at":"2030-01-01T00:00:00Z","words":[""]',
-        '"at":"2030-01-01T00:00:00Z","latitude":91',
+        '"at":"2030-01-01T00:00:00Z","latitude":181',
         '"at":"2030-01-01T00:00:00Z","latitude":1e999',
         '"at":"2030-01-01T00:00:00Z","latitude":"NaN"',
         '"at":"2030-01-01T00:00:00Z","latitude":NaN',
