@@ -9,10 +9,11 @@ from typing import Final
 from uuid import UUID
 
 from backend.database.pool import Connection
-from backend.orders import queries, seat_queries, timer_queries
+from backend.orders import queries, timer_queries
 from backend.orders.actions import move
-from backend.orders.lifecycle import may_begin
+from backend.orders.lifecycle import WAITING, may_begin
 from backend.orders.model import Actor, Command, Order, OrderStatus
+from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
 from backend.visits.model import Flag
 
@@ -21,6 +22,7 @@ OPEN_TO_DOUBT: Final = frozenset(
     {S.ACCEPTED, S.EN_ROUTE, S.ARRIVED, S.IN_SERVICE, S.NO_ACCESS, S.AWAITING_ACCEPTANCE, S.DISPUTED, S.EXCEPTION}
 )
 TIMER: Final = "contradicted"
+TWICE: Final = "served_twice"
 
 
 async def doubt_others(connection: Connection, order: Order, contradicted: Mapping[UUID, Sequence[UUID]]) -> None:
@@ -41,15 +43,25 @@ async def doubt_others(connection: Connection, order: Order, contradicted: Mappi
 async def doubt(connection: Connection, order_id: UUID) -> None:
     """Let what stands on the reports of an order's crew stand on the order; what a person knew and decided stays so."""
     order = await queries.order_for_update(connection, order_id)
+    if order.status in WAITING or not await evidence.crew_is_flagged(connection, order_id, Flag.TWO_PLACES):
+        return
+    await stand(connection, order, Flag.TWO_PLACES)
+
+
+async def served_twice(connection: Connection, order_id: UUID) -> None:
+    """Let it stand on an order that the same service was given by somebody else: it is charged once, as a person decides."""
+    await stand(connection, await queries.order_for_update(connection, order_id), Flag.SERVED_TWICE)
+
+
+async def stand(connection: Connection, order: Order, flag: Flag) -> Order:
+    """Flag an order, once; one that was completed already goes back to a person."""
     again = may_begin(Command.DOUBT, Actor.SYSTEM, order.status, order.kind)
-    if order.status not in OPEN_TO_DOUBT and not again:
-        return
-    if Flag.TWO_PLACES in order.flags or not await visits.crew_is_flagged(connection, order_id, Flag.TWO_PLACES):
-        return
-    flagged = await queries.add_flags(connection, order, [Flag.TWO_PLACES.value])
-    if again:
-        crew = await seat_queries.assignments_of(connection, order_id)
-        await move(
-            connection, flagged, Command.DOUBT, S.EXCEPTION, Actor.SYSTEM, provider_id=order.provider_id,
-            workers=[seat.worker_id for seat in crew], reason="flagged",
-        )  # fmt: skip
+    if flag in order.flags or (order.status not in OPEN_TO_DOUBT | WAITING and not again):
+        return order
+    flagged = await queries.add_flags(connection, order, [flag.value])
+    if not again:
+        return flagged
+    return await move(
+        connection, flagged, Command.DOUBT, S.EXCEPTION, Actor.SYSTEM, provider_id=order.provider_id,
+        workers=await evidence.who_came(connection, order.id), reason="flagged",
+    )  # fmt: skip

@@ -162,6 +162,8 @@ _WORD: Final = frozenset({(S.AWAITING_ACCEPTANCE, S.COMPLETED), (S.AWAITING_ACCE
 _DECIDED: Final = frozenset({S.DISPUTED, S.EXCEPTION})
 _AUTO_ACCEPT: Final = (S.OFFERED, S.ACCEPTED)
 _EXPECTED: Final = frozenset({W.ACCEPTED, W.EN_ROUTE})
+_WITHOUT_THEM: Final = WAITING | _ON_THE_WAY | {S.MISSED, S.CANCELLED, S.UNSERVED, S.ABORTED}
+"""Where an order may be that has gone on without whoever carried it out and could not say so."""
 
 COMMANDS: Final[Mapping[Command, Rule]] = {
     C.CONFIRM: Rule(_CLIENT, _HELD, frozenset({(S.HELD, S.PLACED)})),
@@ -225,6 +227,9 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
         _from(_DECIDED, S.COMPLETED) | _from(_DECIDED, S.REJECTED) | {(S.DISPUTED, S.EXCEPTION)},
     ),
     C.AGREE_BY_SILENCE: Rule(_SYSTEM, _DONE, _WORD),
+    C.LATE_RECORD: Rule(
+        _SYSTEM, _WITHOUT_THEM, _from(_WITHOUT_THEM, S.EXCEPTION), _EXPECTED | {W.NO_SHOW, W.REPLACED, W.WITHDRAWN}
+    ),
     C.DOUBT: Rule(_SYSTEM, frozenset({S.COMPLETED}), frozenset({(S.COMPLETED, S.EXCEPTION)})),
 }  # fmt: skip
 

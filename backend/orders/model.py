@@ -83,6 +83,7 @@ class Command(StrEnum):
     DISPUTE = "dispute"
     RESOLVE = "resolve"  # an operator decides what a doubted or disputed visit was
     AGREE_BY_SILENCE = "agree_by_silence"
+    LATE_RECORD = "late_record"  # 补传: a report sent later shows that the visit happened
     DOUBT = "doubt"  # what was completed is contradicted by what was reported elsewhere later
 
 
@@ -262,6 +263,15 @@ class RouteView(Struct, frozen=True):
 
     plan_on: date
     stops: list[RouteStop]
+
+
+class BookedAgain(Struct, frozen=True, forbid_unknown_fields=True):
+    """An order that was made in place of another one."""
+
+    id: UUID
+    code: str
+    zone_id: UUID
+    plan_on: date
 
 
 class Timer(Struct, frozen=True, forbid_unknown_fields=True):

@@ -90,6 +90,19 @@ async def withdraw_offers(connection: Connection, order_id: UUID) -> list[Offer]
     )
 
 
+async def take_back(connection: Connection, order_id: UUID, provider_id: UUID) -> list[Offer]:
+    """Withdraw what a provider had accepted: the order is not for it to carry out any more."""
+    return await many(
+        connection,
+        Offer,
+        """UPDATE offers SET status = 'withdrawn', version = version + 1, closed_at = yinling_now()
+           WHERE id = (SELECT id FROM offers WHERE order_id = $1 AND provider_id = $2 AND status = 'accepted'
+                       ORDER BY id DESC LIMIT 1)
+           RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
+        order_id, provider_id,
+    )  # fmt: skip
+
+
 async def forget_closed(connection: Connection, days: float, most: int) -> int:
     """Offers answered long ago in care time with their crews, some at a time."""
     return await execute(

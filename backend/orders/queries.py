@@ -10,6 +10,7 @@ from backend.core.principal import Principal
 from backend.database.pool import Connection
 from backend.database.rows import Readable, execute, many, maybe_one, one, readable, value
 from backend.orders.model import (
+    BookedAgain,
     Flagged,
     NewLink,
     NewOrder,
@@ -179,6 +180,35 @@ async def add_flags(connection: Connection, current: Order, flags: Sequence[str]
         Order,
         "UPDATE orders SET flags = flags || $2::text[] WHERE id = $1 RETURNING " + ORDER_COLUMNS,
         current.id, fresh,
+    )  # fmt: skip
+
+
+async def drop_flags(connection: Connection, current: Order, flags: Sequence[str]) -> Order:
+    """Take off what later reports have cleared; the order's state stays, and so its version."""
+    if not set(flags) & set(current.flags):
+        return current
+    return await one(
+        connection,
+        Order,
+        """UPDATE orders SET flags = ARRAY(SELECT f.flag FROM unnest(flags) WITH ORDINALITY AS f (flag, n)
+                                           WHERE f.flag <> ALL ($2) ORDER BY f.n)
+           WHERE id = $1 RETURNING """ + ORDER_COLUMNS,
+        current.id, list(flags),
+    )  # fmt: skip
+
+
+async def booked_again(connection: Connection, order_id: UUID, days: int) -> list[BookedAgain]:
+    """Find what was booked in place of an order that failed: the same service, soon afterwards, since it was due or ended."""
+    return await many(
+        connection,
+        BookedAgain,
+        """SELECT r.id, r.code, r.zone_id, r.plan_on
+           FROM orders o JOIN orders r ON r.resident_id = o.resident_id AND r.item_code = o.item_code AND r.id <> o.id
+           WHERE o.id = $1 AND o.status IN ('missed', 'cancelled', 'unserved', 'aborted')
+             AND r.created_at >= least(o.changed_at, o.window_from) AND r.plan_on BETWEEN o.plan_on AND o.plan_on + $2::int
+             AND r.status <> 'held' AND r.status <> ALL ($3)
+           ORDER BY r.id LIMIT 20""",
+        order_id, days, list(NOT_THERE),
     )  # fmt: skip
 
 

@@ -14,10 +14,11 @@ from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.events.auditing import note
-from backend.orders import queries, seat_queries
+from backend.orders import queries
 from backend.orders.actions import actor_of, move
 from backend.orders.lifecycle import begin, require_step
 from backend.orders.model import Actor, Command, Order, OrderStatus
+from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
 from backend.visits.model import WEAK, Record, Side, Statement
 from backend.visits.plausibility import doubted
@@ -136,7 +137,7 @@ async def _see(connection: Connection, principal: Principal, order_id: UUID) -> 
         async with as_the_platform(connection):
             if who is None or not await visits.had_seat(connection, order_id, who):
                 raise DomainError("unknown_order")
-            if not await visits.came(connection, order_id, who):
+            if not await evidence.came(connection, order_id, who):
                 raise DomainError("not_allowed", "Only whoever carried the visit out speaks for its crew.")
         return
     order = await queries.own_order(connection, principal, order_id)
@@ -201,10 +202,9 @@ async def _to(
     *,
     reason: str | None = None,
 ) -> Order:
-    crew = await seat_queries.assignments_of(connection, order.id)
     return await move(
-        connection, order, command, after, actor, provider_id=order.provider_id, workers=[a.worker_id for a in crew],
-        reason=reason,
+        connection, order, command, after, actor, provider_id=order.provider_id,
+        workers=await evidence.who_came(connection, order.id), reason=reason,
     )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ async def _take(request: Asked, order_id: UUID, kind: Kind, report: Report) -> R
     async def action(connection: Connection) -> ReportedOrder:
         zone_info = request.app.state.planner.zone_info
         taken = await visiting.take(connection, request.user, order_id, kind, report, zone_info)
-        return reported(taken.order, taken.mine, counts=taken.counts, flags=taken.flags)
+        return reported(taken.order, came=taken.came, counts=taken.counts, flags=taken.flags)
 
     return await write_once(request, 200, action)
 

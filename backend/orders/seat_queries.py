@@ -6,7 +6,7 @@ from uuid import UUID
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import execute_many, many, one, readable
+from backend.database.rows import execute_many, many, maybe_one, one, readable, value
 from backend.orders.model import Assignment, AssignmentStatus, NewSeat, RouteStop
 
 
@@ -42,6 +42,32 @@ async def crew_expected(connection: Connection, order_id: UUID) -> list[Assignme
     )
 
 
+async def assignment(connection: Connection, assignment_id: UUID) -> Assignment:
+    """One seat, whoever holds it now."""
+    return await one(
+        connection,
+        Assignment,
+        "SELECT id, order_id, seat, worker_id, status, version FROM assignments WHERE id = $1", assignment_id,
+    )  # fmt: skip
+
+
+async def seat_left(connection: Connection, order_id: UUID, worker_id: UUID) -> Assignment | None:
+    """The last seat of an order from which a worker was bound to come and does not any more."""
+    return await maybe_one(
+        connection,
+        Assignment,
+        """SELECT id, order_id, seat, worker_id, status, version FROM assignments
+           WHERE order_id = $1 AND worker_id = $2 AND bound AND status IN ('no_show', 'replaced', 'withdrawn')
+           ORDER BY id DESC LIMIT 1""",
+        order_id, worker_id,
+    )  # fmt: skip
+
+
+async def provider_of(connection: Connection, worker_id: UUID) -> UUID:
+    """Whose care worker somebody is."""
+    return await value(connection, "SELECT provider_id FROM workers WHERE id = $1", worker_id)
+
+
 async def insert_assignment(
     connection: Connection, order_id: UUID, seat: int, worker_id: UUID, status: AssignmentStatus
 ) -> Assignment:
@@ -49,7 +75,7 @@ async def insert_assignment(
     return await one(
         connection,
         Assignment,
-        """INSERT INTO assignments (order_id, seat, worker_id, status) VALUES ($1, $2, $3, $4)
+        """INSERT INTO assignments (order_id, seat, worker_id, status, bound) VALUES ($1, $2, $3, $4, $4 = 'accepted')
            RETURNING id, order_id, seat, worker_id, status, version""",
         order_id, seat, worker_id, status.value,
     )  # fmt: skip
@@ -62,7 +88,8 @@ async def set_assignments(
     moved = await many(
         connection,
         Assignment,
-        """UPDATE assignments a SET status = $3, version = a.version + 1, changed_at = yinling_now()
+        """UPDATE assignments a SET status = $3, version = a.version + 1, changed_at = yinling_now(),
+                  bound = a.bound OR $3 = 'accepted'
            FROM unnest($1::uuid[], $2::integer[]) AS read (id, version)
            WHERE a.id = read.id AND a.version = read.version
            RETURNING a.id, a.order_id, a.seat, a.worker_id, a.status, a.version""",

@@ -5,12 +5,10 @@ it, the resident's own word does, and else an operator decides who is not the on
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from backend.core.clock import day_origin
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
@@ -18,9 +16,10 @@ from backend.events.auditing import note
 from backend.orders import queries, seat_queries
 from backend.orders.actions import move, move_seats
 from backend.orders.doubting import doubt_others
+from backend.orders.late import begins_at, ends_at
 from backend.orders.lifecycle import begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
-from backend.orders.visiting import begins_at, contradicted_elsewhere, end_of_care
+from backend.orders.visiting import contradicted_elsewhere, end_of_care
 from backend.scheduling import queries as scheduling
 from backend.visits import plausibility
 from backend.visits import queries as visits
@@ -28,10 +27,6 @@ from backend.visits.model import Attendance, Flag, Kind, Moment, Report
 
 S = OrderStatus
 C = Command
-_DAY: Final = timedelta(days=1)
-_LONGEST: Final = timedelta(
-    hours=6
-)  # a visit that begins at the end of its plan day is over by then, late as it may be
 
 
 async def key_in(
@@ -80,7 +75,7 @@ def _check(
     zone_info: ZoneInfo,
 ) -> None:
     begins = begins_at(order, zone_info)
-    ends = max(day_origin(order.plan_on + _DAY, zone_info), order.latest_at + _LONGEST)
+    ends = ends_at(order, zone_info)
     if len(said) != len(sheet) or set(said) != {seat.worker_id for seat in crew}:
         raise DomainError("invalid_request", "A sheet names everybody of the crew, once.")
     if any(not begins <= entry.came_at < entry.left_at <= ends for entry in sheet):

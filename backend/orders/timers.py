@@ -8,6 +8,7 @@ from backend.catalogue.model import MEAL
 from backend.database.pool import Connection
 from backend.orders import doubting, offer_queries, queries
 from backend.orders.actions import free_stops, give_up, lapse, move, move_seats_in
+from backend.orders.late import shown_already
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus, Timer
 from backend.orders.offering import close_and_return, to_the_desk
@@ -56,14 +57,16 @@ async def _missed_due(connection: Connection, order_id: UUID) -> None:
         return
     absent = await move_seats_in(connection, order, _NOT_THERE_YET, AssignmentStatus.NO_SHOW)
     if order.status is S.ARRIVED:
-        await to_the_desk(connection, order, Actor.SYSTEM, "crew_incomplete", order.reasons, C.MISS)
+        given = await to_the_desk(connection, order, Actor.SYSTEM, "crew_incomplete", order.reasons, C.MISS)
+        await shown_already(connection, given)
         return
     after, reason = (S.ABORTED, "eat_by_passed") if order.kind == MEAL else (S.MISSED, "no_check_in")
-    await move(
+    given = await move(
         connection, order, C.MISS, after, Actor.SYSTEM, provider_id=order.provider_id,
         workers=[a.worker_id for a in absent], reason=reason,
     )  # fmt: skip
     await free_stops(connection, order)
+    await shown_already(connection, given)
 
 
 async def _missing_out(connection: Connection, order_id: UUID) -> None:
@@ -85,6 +88,7 @@ HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {
     "missing_out": _missing_out,
     "acceptance_due": _acceptance_due,
     doubting.TIMER: doubting.doubt,
+    doubting.TWICE: doubting.served_twice,
 }
 
 __all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "lock_for"]

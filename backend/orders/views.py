@@ -12,13 +12,10 @@ from msgspec import Struct, field, structs
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
-from backend.orders.model import Assignment, AssignmentStatus, Order, OrderStatus
+from backend.orders.model import Order, OrderStatus
 from backend.visits.model import Flag
 
 _KNOW_WHY: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
-_COMES: Final = frozenset({
-    AssignmentStatus.ACCEPTED, AssignmentStatus.EN_ROUTE, AssignmentStatus.CHECKED_IN, AssignmentStatus.CHECKED_OUT
-})  # fmt: skip
 
 
 class OrderView(Struct, frozen=True, kw_only=True):
@@ -103,9 +100,12 @@ def given_back(order: Order) -> GivenBack:
     return GivenBack(order.id, order.code, order.status)
 
 
-def reported(order: Order, mine: Assignment | None, *, counts: bool, flags: list[Flag]) -> ReportedOrder:
-    """Return what a worker reads after a report; flags too would tell who has left what the visit is like by now."""
-    if mine is None or mine.status not in _COMES:
+def reported(order: Order, *, came: bool, counts: bool, flags: list[Flag]) -> ReportedOrder:
+    """Return what a worker reads after a report; flags too would tell who has left what the visit is like by now.
+
+    `came` says that the visit is theirs: they are bound to come, or it is shown that they did.
+    """
+    if not came:
         told = [flag for flag in flags if flag is Flag.NOT_IN_CREW]
         return ReportedOrder(id=order.id, report=Taken(counts, told))
     return ReportedOrder(

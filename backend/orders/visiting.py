@@ -10,21 +10,22 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backend.catalogue.model import MEAL
-from backend.core.clock import day_origin
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries, seat_queries, timer_queries
 from backend.orders.actions import move, move_seats
 from backend.orders.doubting import OPEN_TO_DOUBT, doubt_others
+from backend.orders.late import Use, begins_at, follow, is_about, left_already, read_again, use_of
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
 from backend.orders.reviewing import end_without_word
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
+from backend.visits import evidence_queries as evidence
 from backend.visits import plausibility, whereabouts
 from backend.visits import queries as visits
 from backend.visits.model import Earlier, Flag, Kind, Limits, Moment, Report, Told
@@ -34,30 +35,27 @@ W = AssignmentStatus
 C = Command
 
 
-_WAY: Final = timedelta(hours=2)  # nobody sets out for a visit earlier; what is too early otherwise, a rule says
-
-
-def begins_at(order: Order, zone_info: ZoneInfo) -> datetime:
-    """When reports can be about this visit: from its plan day on, or shortly before it where it lies at that day's very beginning."""
-    return min(day_origin(order.plan_on, zone_info), order.window_from - _WAY)
-
-
 class Taken(Struct, frozen=True):
-    """What became of a report: the order as it stands, the worker's seat in it, whether it followed, what is odd."""
+    """What became of a report: the order as it stands, whether the visit is the worker's, whether it followed, what is odd."""
 
     order: Order
-    mine: Assignment | None
+    came: bool
     counts: bool
     flags: list[Flag]
 
 
 class Scene(Struct, frozen=True):
-    """What a report meets: the order, the reporting worker's own seat, and what counted before."""
+    """What a report meets: the order, the reporting worker's own seat, now or before, and what counted so far."""
 
     order: Order
     mine: Assignment
     crew: Sequence[Assignment]
     earlier: Sequence[Earlier]
+
+    @property
+    def in_crew(self) -> bool:
+        """Tell whether the seat is still the worker's."""
+        return self.mine in self.crew
 
     def fetched_by(self, at: datetime) -> bool:
         """Tell whether this worker's meal had been fetched by an instant, as far as they have reported it."""
@@ -88,28 +86,45 @@ async def take(
         order = await queries.order_for_update(connection, order_id)
         await scheduling.lock_workers(connection, [principal.worker_id])  # two doors at once see each other
         crew = await seat_queries.assignments_of(connection, order_id)
-        mine = next((a for a in crew if a.worker_id == principal.worker_id), None)
-        scene = Scene(order, mine, crew, await visits.earlier(connection, [a.id for a in crew])) if mine else None
+        scene = await _scene(connection, order, crew, principal.worker_id)
         now = await queries.care_now(connection)
         begun = now >= begins_at(order, zone_info)
         command = _command(scene, kind) if scene and begun else None
         moment = Moment(now, report.device_at, report.offline)
         figures = await visits.limits(connection, order.community_code)
+        use = None
+        if scene and command is None and is_about(order, moment, zone_info, figures):
+            told = [e.kind for e in scene.own() if e.kind is not Kind.EN_ROUTE]
+            use = use_of(order, scene.mine, crew, kind, moment, told)
+        counts = command is not None or use in {Use.SHOWS, Use.JOINS}
         facts = await _facts(
-            connection, order, kind, principal.worker_id, report, moment, scene, begun, command is not None, figures
-        )
-        flags = plausibility.judge(facts, figures)
-        await visits.insert_record(
-            connection, order_id, principal.worker_id, mine.id if mine else None, kind, report,
-            distance_m=plausibility.distance_m(facts), flags=[flag.value for flag in flags], counts=command is not None,
+            connection, order, kind, principal.worker_id, report, moment, scene, figures,
+            begun=begun, fits=command is not None, late=use is not None,
         )  # fmt: skip
-        if mine and mine.status is not W.PROPOSED and order.status in OPEN_TO_DOUBT:
+        flags = plausibility.judge(facts, figures) + ([Flag.SERVED_TWICE] if use is Use.TWICE else [])
+        await visits.insert_record(
+            connection, order_id, principal.worker_id, scene.mine.id if scene else None, kind, report,
+            distance_m=plausibility.distance_m(facts), flags=[flag.value for flag in flags], counts=counts,
+        )  # fmt: skip
+        if scene and scene.in_crew and scene.mine.status is not W.PROPOSED and order.status in OPEN_TO_DOUBT:
             order = await queries.add_flags(connection, order, plausibility.doubts(flags, figures))
-        if command is not None:
+        if counts:
             await doubt_others(connection, order, plausibility.contradicted(facts, figures))
         if scene is not None and command is not None:
-            order = await _FOLLOW[command](connection, Scene(order, scene.mine, crew, scene.earlier))
-        return Taken(order, mine, command is not None, flags)
+            order = await _FOLLOW[command](connection, structs.replace(scene, order=order))
+        elif scene is not None and use is not None:
+            order = await follow(connection, order, scene.mine, use, kind, zone_info, figures)
+        return Taken(order, await evidence.came(connection, order_id, principal.worker_id), counts, flags)
+
+
+async def _scene(connection: Connection, order: Order, crew: Sequence[Assignment], worker_id: UUID) -> Scene | None:
+    """What a worker's report meets; who was only proposed never came, and who was sent before speaks from that seat."""
+    mine = next((a for a in crew if a.worker_id == worker_id), None)
+    if mine is None or mine.status is W.PROPOSED:
+        mine = await seat_queries.seat_left(connection, order.id, worker_id) or mine
+    if mine is None:
+        return None
+    return Scene(order, mine, crew, await visits.earlier(connection, [mine.id, *(a.id for a in crew if a != mine)]))
 
 
 async def _facts(
@@ -120,9 +135,11 @@ async def _facts(
     report: Report,
     moment: Moment,
     scene: Scene | None,
+    figures: Limits,
+    *,
     begun: bool,
     fits: bool,
-    figures: Limits,
+    late: bool,
 ) -> plausibility.Facts:
     """Everything the report is held against. Raises invalid_request (400) for a position on no scale."""
     where = order.pickup_place_id if kind is Kind.PICK_UP else None
@@ -146,8 +163,10 @@ async def _facts(
         elsewhere=await contradicted_elsewhere(connection, worker_id, order.id, mine, figures),
         pick_up_due=order.pickup_place_id is not None and (scene is None or not scene.fetched_by(moment.happened_at)),
         seat=scene.mine.id if scene else None,
+        in_crew=scene is not None and scene.in_crew,
         day_begun=begun,
         fits=fits,
+        late=late,
     )
 
 
@@ -204,6 +223,16 @@ async def _check_in(connection: Connection, scene: Scene) -> Order:
     if planned is not None:
         patience = timedelta(seconds=await limit(connection, "missing_out_after_s", order.community_code))
         await timer_queries.set_timer(connection, "missing_out", order.id, planned[1] + patience)
+    return await _leave_as_told(connection, order, crew)
+
+
+async def _leave_as_told(connection: Connection, order: Order, crew: Sequence[Assignment]) -> Order:
+    """Whoever has left by reports that came before the last check-in has left."""
+    gone = await left_already(connection, order, crew)
+    if gone:
+        order = await read_again(connection, order, await visits.limits(connection, order.community_code))
+    for seat in gone:
+        order = await _check_out(connection, Scene(order, seat, crew, []))
     return order
 
 

@@ -81,6 +81,7 @@ FLAGS: Final = {
     "OFFLINE": {"zh": "离线补传", "en": "sent later"},
     "DEVICE_CLOCK": {"zh": "手机时间不符", "en": "phone's clock differs"},
     "PAPER": {"zh": "纸质补录", "en": "keyed in from paper"},
+    "SERVED_TWICE": {"zh": "重复服务", "en": "served twice"},
     "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
     "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
 }

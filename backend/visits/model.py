@@ -36,6 +36,7 @@ class Flag(StrEnum):
     OFFLINE = "OFFLINE"  # sent later: only the phone says when it happened
     DEVICE_CLOCK = "DEVICE_CLOCK"  # the phone's clock and ours disagree
     PAPER = "PAPER"  # keyed in afterwards from a sheet: no phone was there
+    SERVED_TWICE = "SERVED_TWICE"  # somebody else carried the same service out too, or was booked to
     OUT_OF_ORDER = "OUT_OF_ORDER"  # the order was not in a state for it
     NOT_IN_CREW = "NOT_IN_CREW"  # the worker had the seat before, and has it no longer
 
@@ -46,7 +47,7 @@ NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW})
 DOUBTS: Final = frozenset(flag.value for flag in Flag if flag not in NOTES)
 """While one of these stands on an order, silence completes nothing."""
 
-OF_REPORTS: Final = DOUBTS - {Flag.MISSING_OUT.value}
+OF_REPORTS: Final = DOUBTS - {Flag.MISSING_OUT.value, Flag.SERVED_TWICE.value}
 """Those that stand on an order because of what somebody of its crew has reported."""
 
 WEAK: Final = frozenset({Flag.NO_POSITION.value, Flag.OFFLINE.value, Flag.DEVICE_CLOCK.value, Flag.PAPER.value})

@@ -29,11 +29,13 @@ class Facts(Struct, frozen=True, kw_only=True):
     planned_s: int
     earlier: Sequence[Earlier]  # of the whole crew, on this order, what counted
     seat: UUID | None  # which of them are the reporting worker's own
+    in_crew: bool  # whether that seat is still theirs
     around: Sequence[Sighting]  # where the worker was seen just before and, by what is sent later, just after
     elsewhere: Sequence[Told]  # what the worker reported of other visits and this report contradicts
     pick_up_due: bool  # the meal has to be fetched first
     day_begun: bool
     fits: bool  # whether the order is in a state for it
+    late: bool  # whether it counts although the order has gone on without it
 
 
 def check_readable(report: Report, geometry: str) -> None:
@@ -57,10 +59,11 @@ def metres(one: Place, x: float, y: float) -> float | None:
 
 def judge(facts: Facts, limits: Limits) -> list[Flag]:
     """Every flag of one report, always in the same order."""
+    not_followed = facts.seat is not None and not facts.fits and not facts.late
     found = {
-        Flag.NOT_IN_CREW: facts.seat is None,
-        Flag.REPEATED: facts.seat is not None and not facts.fits and _said_before(facts),
-        Flag.OUT_OF_ORDER: facts.seat is not None and facts.day_begun and not facts.fits and not _said_before(facts),
+        Flag.NOT_IN_CREW: not facts.in_crew,
+        Flag.REPEATED: not_followed and _said_before(facts),
+        Flag.OUT_OF_ORDER: not_followed and facts.in_crew and facts.day_begun and not _said_before(facts),
         Flag.TOO_EARLY: _too_early(facts, limits),
         Flag.TOO_SHORT: facts.fits and _too_short(facts, limits),
         Flag.TWO_PLACES: bool(facts.elsewhere) or any(_too_fast(facts, seen, limits) for seen in facts.around),
@@ -148,10 +151,15 @@ def _too_short(facts: Facts, limits: Limits) -> bool:
     mine = [e.moment for e in came if e.assignment_id == facts.seat]
     if not mine:
         return True
-    lasted = [facts.moment.happened_at - max(e.moment.happened_at for e in came)]
-    if facts.moment.device_at is not None and mine[-1].device_at is not None:
-        lasted.append(facts.moment.device_at - mine[-1].device_at)
-    return min(lasted).total_seconds() < limits.min_share * facts.planned_s
+    return too_short(mine[-1], facts.moment, [e.moment for e in came], facts.planned_s, limits)
+
+
+def too_short(came: Moment, left: Moment, crew: Sequence[Moment], planned_s: int, limits: Limits) -> bool:
+    """Tell whether a worker was there for a small part of the planned time only; `crew` is when each of them came."""
+    lasted = [left.happened_at - max(moment.happened_at for moment in crew)]
+    if left.device_at is not None and came.device_at is not None:
+        lasted.append(left.device_at - came.device_at)
+    return min(lasted).total_seconds() < limits.min_share * planned_s
 
 
 def _too_fast(facts: Facts, seen: Sighting, limits: Limits) -> bool:

@@ -52,16 +52,17 @@ async def insert_record(
     flags: Sequence[str],
     counts: bool,
     entered_by: UUID | None = None,
-) -> None:
+) -> UUID:
     """Store the evidence beside the time it was received; `counts` says whether the order followed it.
 
     `entered_by` is whoever keyed it in for the worker.
     """
-    await execute(
+    return await value(
         connection,
         """INSERT INTO visit_records (order_id, worker_id, kind, device_at, x, y, accuracy_m, distance_m, flags, tasks,
                   offline, counts, assignment_id, entered_by)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+           RETURNING id""",
         order_id, worker_id, kind.value, report.device_at, report.x, report.y, report.accuracy_m, distance_m,
         list(flags), report.tasks, report.offline, counts, assignment_id,
         entered_by,
@@ -74,18 +75,6 @@ async def had_seat(connection: Connection, order_id: UUID, worker_id: UUID) -> b
         connection,
         """SELECT EXISTS (SELECT FROM assignments
                           WHERE order_id = $1 AND worker_id = $2 AND status <> 'declined')""",
-        order_id, worker_id,
-    )  # fmt: skip
-
-
-async def came(connection: Connection, order_id: UUID, worker_id: UUID) -> bool:
-    """Tell whether a worker is in the crew of an order, or is said on paper to have carried out one that was given up."""
-    return await value(
-        connection,
-        """SELECT EXISTS (SELECT FROM assignments a WHERE a.order_id = $1 AND a.worker_id = $2
-               AND (a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
-                    OR (a.status = 'no_show' AND EXISTS (SELECT FROM visit_records r WHERE r.assignment_id = a.id
-                                                         AND r.counts AND r.kind <> 'en_route'))))""",
         order_id, worker_id,
     )  # fmt: skip
 
@@ -172,17 +161,6 @@ async def flag_records(connection: Connection, record_ids: Sequence[UUID], flag:
         connection,
         "UPDATE visit_records SET flags = flags || $2::text WHERE id = ANY ($1) AND $2 <> ALL (flags)",
         list(record_ids), flag.value,
-    )  # fmt: skip
-
-
-async def crew_is_flagged(connection: Connection, order_id: UUID, flag: Flag) -> bool:
-    """Tell whether a flag stands on a report of somebody who carried an order out, or is said to on paper."""
-    return await value(
-        connection,
-        """SELECT EXISTS (SELECT FROM visit_records r JOIN assignments a ON a.id = r.assignment_id
-                          WHERE r.order_id = $1 AND r.counts AND $2 = ANY (r.flags)
-                            AND a.status NOT IN ('declined', 'replaced', 'withdrawn'))""",
-        order_id, flag.value,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import msgspec
 import pytest
 import structlog
 
@@ -110,7 +111,11 @@ class Walk:
             "arrived": [(mine, "check-in")] * 4 + ["later"],
             "in_service": [(mine, "check-out")] * 4 + ["later"],
             "awaiting_acceptance": [(speaks, "accept-service"), (speaks, "dispute"), "later"],
-            "missed": [("operator", "sheet"), None],
+            "missed": [("operator", "sheet"), (mine, "check-in"), (mine, "check-out"), None],
+            **{
+                over: [(mine, "check-in"), (mine, "hand-over"), None, None]
+                for over in ("cancelled", "unserved", "aborted")
+            },
             "disputed": [("operator", "resolve"), (mine, "statements")],
             "exception": [("operator", "resolve")],
         }.get(row["status"], [None]))  # fmt: skip
@@ -192,8 +197,10 @@ class Walk:
             if command in {"accept", "decline"}
             else f"/v1/orders/{order_id}/{command}"
         )
-        answer = await caller.post(path, await self._body(order_id, who, command))
+        body = await self._body(order_id, who, command)
+        answer = await caller.post(path, body)
         await self._read()
+        seen = msgspec.structs.replace(seen, offline=body.get("offline", False))
         want, after = expected(who, command, seen), self.rows[order_id]
         self._note(f"{who}: {command} of {self._name(order_id)}, {row['status']} -> {after['status']}", answer)
         assert answer.status_code in want.codes, f"{answer.status_code} is none of {set(want.codes)}"
@@ -226,12 +233,16 @@ class Walk:
         offers = await self.city.sql("SELECT * FROM offers WHERE order_id = $1 ORDER BY id DESC", row["id"])
         offer = offers[0] if offers else None
         at_work = [seat for seat in crew if seat["status"] in _BUSY]
-        once = at_work or [seat for seat in crew if seat["status"] != "declined"]
-        mine, had_seat, caller = None, False, self._callers.get(who)
+        once = [seat for seat in crew if seat["status"] != "declined"]
+        once = at_work if at_work and self.rng.random() < 0.8 else once
+        mine, had_seat, caller, own = None, False, self._callers.get(who), list[dict[str, Any]]()
         if who == "own worker" and once:
             seat = self.rng.choice(once)
             mine, had_seat = next((s for s in at_work if s["worker_id"] == seat["worker_id"]), None), True
-            caller = await self._worker(seat["worker_id"])
+            caller, own = (
+                await self._worker(seat["worker_id"]),
+                [s for s in crew if s["worker_id"] == seat["worker_id"]],
+            )
         elif who == "other worker":
             known = [seat["worker_id"] for seat in crew]
             caller = await self._worker(
@@ -253,7 +264,11 @@ class Walk:
             plan_begun=city_date(self.now, TIME_ZONE) >= row["plan_on"], acceptance=row["acceptance"],
             hold_expires_at=hold_at, may_extend=row["hold_extended_s"] + 180 <= 420,
             offer_open=offer is not None and offer["status"] == "open" and offer["expires_at"] > self.now,
-            seat=mine and mine["status"], had_seat=had_seat,
+            seat=mine and mine["status"], had_seat=had_seat, sent=any(s["bound"] for s in own),
+            given_up=any(s["status"] == "no_show" for s in own), offline=False,
+            left_before=await self.city.one(
+                """SELECT EXISTS (SELECT FROM visit_records WHERE order_id = $1 AND kind = 'check_out' AND offline
+                                  AND NOT counts)""", row["id"]),
             doubted=bool(row["flags"]),
             others_at_door=all(seat["status"] == "checked_in" for seat in others),
             others_left=all(seat["status"] == "checked_out" for seat in others),
@@ -296,7 +311,9 @@ class Walk:
             }  # fmt: skip
         if command in life.REPORTS:
             place = {"x": None, "y": None} if self.rng.random() < 0.5 else {"x": 121.0, "y": 31.0}
-            return {"device_at": None, **place}
+            ago = self.rng.choice([1, 20, 100])
+            later = {"offline": True, "device_at": (self.now - timedelta(minutes=ago)).isoformat()}
+            return {"device_at": None, **place, **(later if self.rng.random() < 0.4 else {})}
         return {}
 
     async def _sheet(self, order_id: str) -> dict[str, Any]:

@@ -42,13 +42,18 @@ BY_CLOCK: Final = frozenset({
     ("accepted", "aborted"), ("en_route", "aborted"), ("arrived", "manual"), ("in_service", "awaiting_acceptance"),
     ("in_service", "completed"), ("in_service", "exception"), ("awaiting_acceptance", "completed"),
     ("awaiting_acceptance", "exception"), ("completed", "exception"),
+    # given up, where a report was waiting for another one that never came
+    ("missed", "exception"), ("aborted", "exception"), ("manual", "exception"),
 })  # fmt: skip
 BY_A_REPORT_ELSEWHERE: Final = frozenset({("completed", "exception")})
 """What a report on another order may do to an order: its worker cannot have been at both."""
 BY_DISPATCH: Final = frozenset({("placed", "offered"), ("placed", "accepted"), ("placed", "manual")})
 BY_A_LATE_REPORT: Final = frozenset(
-    (before, "exception") for before in (*WAITING, *ON_THE_WAY, "missed", "cancelled", "unserved")
+    (before, "exception")
+    for before in (*WAITING, *ON_THE_WAY, "missed", "aborted", "cancelled", "unserved", "completed")
 )
+"""What somebody may show by a report who is not in the crew any more: they came all the same, or came too."""
+NOBODY_EXPECTED: Final = frozenset({"missed", "aborted", "manual", "cancelled", "unserved"})
 
 
 class Seen(Struct, frozen=True):
@@ -64,6 +69,10 @@ class Seen(Struct, frozen=True):
     offer_open: bool  # there is an offer, it is open and has not run out
     seat: str | None  # the seat of the worker who reports, None where they have none now
     had_seat: bool
+    sent: bool  # a seat of theirs was once more than proposed
+    given_up: bool  # nobody had heard of them when they were due
+    offline: bool  # the report was kept on the phone
+    left_before: bool  # a check-out of somebody of the crew, kept on a phone, waits for a check-in
     doubted: bool  # a flag stands
     others_at_door: bool  # everybody else of the crew has checked in
     others_left: bool
@@ -145,8 +154,18 @@ def _report(command: str, seen: Seen) -> Answer:
     follows = _followed(command, seen) if seen.plan_begun and seat is not None else None
     if follows is not None:
         return _is(200, *follows)
-    late = {after for before, after in BY_A_LATE_REPORT if before == here}
-    return _is(200, here, *late)
+    return _is(200, here, *({"exception"} if _may_show(command, seen) else ()))
+
+
+def _may_show(command: str, seen: Seen) -> bool:
+    """Whether a report can show that the visit happened without the order: who is on the way has not come."""
+    if command not in ({"hand-over"} if seen.kind == "meal" else {"check-in", "check-out"}):
+        return False
+    if (seen.status, "exception") not in BY_A_LATE_REPORT or not seen.sent:
+        return False
+    if seen.seat not in {None, "proposed"}:
+        return command == "hand-over" and seen.offline
+    return seen.offline or (seen.given_up and seen.status in NOBODY_EXPECTED)
 
 
 def _followed(command: str, seen: Seen) -> tuple[str, ...] | None:
@@ -155,7 +174,7 @@ def _followed(command: str, seen: Seen) -> tuple[str, ...] | None:
     if command == "en-route" and seat == "accepted" and here in {*ON_THE_WAY, "arrived"}:
         return ("en_route" if here == "accepted" else here,)
     if command == "check-in" and not meal and seat in ON_THE_WAY and here in {*ON_THE_WAY, "arrived"}:
-        return ("in_service" if seen.others_at_door else "arrived",)
+        return ("in_service" if seen.others_at_door else "arrived", *(done if seen.left_before else ()))
     if command == "check-out" and not meal and seat == "checked_in" and here == "in_service":
         return done if seen.others_left else ("in_service",)
     if command == "hand-over" and meal and seat == "en_route" and here == "en_route":
