@@ -7,7 +7,7 @@ from numpy import ndarray
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Break, Link, Problem, Visit, Worker
 from dispatch.sharing import units_of, uses_of
-from dispatch.standing import way_to
+from dispatch.standing import standing_of, way_to
 
 _FAR = 10**12
 
@@ -123,12 +123,20 @@ class _Easing:
         return min(until, ahead) - busy
 
     def _rested(self, worker: Worker, route: Sequence[Stop]) -> list[list[Break]]:
-        """For every hole of the route, from before its first stop to behind its last, the breaks taken in it."""
+        """For every hole of the route, from before its first stop to behind its last, the breaks taken in it.
+
+        A break nobody could take any more is taken nowhere: it must not keep a stop from starting later.
+        """
         matrix = self.problem.travel[worker.mode]
+        pending = list(worker.breaks)
+        if worker.breaks and worker.shifts:
+            begun = route[: max((n + 1 for n, stop in enumerate(route) if stop.locked), default=0)]
+            for lost in standing_of(self.problem, worker, begun).lost:
+                pending.remove(lost)
         taken: list[list[Break]] = [[] for _ in range(len(route) + 1)]
         free = -_FAR
         hole = 0
-        for rest in worker.breaks:
+        for rest in pending:
             while hole < len(route):
                 way = way_to(matrix, worker, route[hole - 1] if hole else None, route[hole])
                 if max(free, rest.earliest_s) + rest.duration_s + way <= route[hole].start_s:

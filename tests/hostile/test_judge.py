@@ -26,6 +26,11 @@ def test_check_and_judge_agree_on_plans_made_and_on_plans_spoilt() -> None:
     assert [rule for rule in RULES if not counted[rule]] == []
 
 
+def test_days_that_were_planned_wrongly_once_are_planned_right() -> None:
+    """A break nobody could take any more kept a first stop early, and the day of its worker grew longer than allowed."""
+    assert disagreements((700_002_576, 700_040_097, 700_073_274), Counter()) == []
+
+
 def test_the_judge_has_seen_nothing_of_what_it_judges() -> None:
     """From the planner it knows the words of a day and a plan, and no function at all."""
     tree = ast.parse(Path(judging.__file__).read_text())
