@@ -135,7 +135,7 @@ def _check_wish(from_at: datetime, to_at: datetime, latest_at: datetime, now: da
 
 
 async def _span(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, request: QuoteRequest) -> Span:
-    """What a question is about. Raises invalid_window, slot_in_past, too_far_ahead."""
+    """Work out what a question is about. Raises invalid_window, slot_in_past, too_far_ahead."""
     zone, wish, today = planner.zone_info, request.wish, city_date(now, planner.zone_info)
     horizon = int(await limit(connection, "booking_horizon_days", wanted.area))
     farthest = today + timedelta(days=horizon)
@@ -176,7 +176,7 @@ async def _days(
         ready_on = city_date(wanted.pickup.ready_at, planner.zone_info)
         if not first - _DAY <= ready_on <= last:
             raise DomainError("invalid_window", _OTHER_DAY)
-        first, last = max(first, ready_on), max(first, ready_on)
+        first = last = max(first, ready_on)
         begins = max(begins, wanted.pickup.ready_at)
     beside = await with_neighbours(connection, planner, wanted, first, (last - first).days + 1)
     _can_follow(beside[0], span, now)

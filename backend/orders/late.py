@@ -47,7 +47,7 @@ BOOKED_AGAIN: Final = "booked_again"
 
 
 class Use(StrEnum):
-    """What a report is good for that the order cannot simply follow."""
+    """Names what a report is good for that the order cannot simply follow."""
 
     SHOWS = "shows"  # the visit happened: the order becomes an exception
     JOINS = "joins"  # it belongs to a visit that waits for somebody's decision
@@ -55,12 +55,12 @@ class Use(StrEnum):
 
 
 def begins_at(order: Order, zone_info: ZoneInfo) -> datetime:
-    """When reports can be about this visit: from its plan day on, or shortly before it where it lies at that day's very beginning."""
+    """Return when reports can first be about this visit: from its plan day on, or shortly before it at that day's very beginning."""
     return min(day_origin(order.plan_on, zone_info), order.window_from - _WAY)
 
 
 def ends_at(order: Order, zone_info: ZoneInfo) -> datetime:
-    """When the last report about this visit can have been made."""
+    """Return when the last report about this visit can have been made."""
     return max(day_origin(order.plan_on + _DAY, zone_info), order.latest_at + _LONGEST)
 
 

@@ -163,7 +163,7 @@ _DECIDED: Final = frozenset({S.DISPUTED, S.EXCEPTION})
 _AUTO_ACCEPT: Final = (S.OFFERED, S.ACCEPTED)
 _EXPECTED: Final = frozenset({W.ACCEPTED, W.EN_ROUTE})
 _WITHOUT_THEM: Final = WAITING | _ON_THE_WAY | {S.MISSED, S.CANCELLED, S.UNSERVED, S.ABORTED}
-"""Where an order may be that has gone on without whoever carried it out and could not say so."""
+"""Names where an order may be that has gone on without whoever carried it out and could not say so."""
 
 COMMANDS: Final[Mapping[Command, Rule]] = {
     C.CONFIRM: Rule(_CLIENT, _HELD, frozenset({(S.HELD, S.PLACED)})),

@@ -64,7 +64,7 @@ async def seat_left(connection: Connection, order_id: UUID, worker_id: UUID) -> 
 
 
 async def provider_of(connection: Connection, worker_id: UUID) -> UUID:
-    """Whose care worker somebody is."""
+    """Read whose care worker somebody is."""
     return await value(connection, "SELECT provider_id FROM workers WHERE id = $1", worker_id)
 
 

@@ -139,8 +139,10 @@ async def _near_its_zone(connection: Connection, home: NewHome) -> None:
     on_earth = abs(home.latitude) <= _POLE
     if not on_earth or (bases and not is_near(home.longitude, home.latitude)):
         guess = next((text for text, where in _slips(home) if is_near(*where)), None)
+        if guess is None and on_earth:
+            raise DomainError("outside_zone")
         wrong = "This position lies far outside its zone." if on_earth else "No place has a latitude beyond 90 degrees."
-        raise DomainError("outside_zone", f"{wrong} {guess}" if guess else None if on_earth else wrong)
+        raise DomainError("outside_zone", f"{wrong} {guess}" if guess else wrong)
 
 
 def _slips(home: NewHome) -> list[tuple[str, tuple[float, float]]]:
