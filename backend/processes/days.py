@@ -89,7 +89,7 @@ class Days:
         problem, start = stand.problem, stand.plan
         movable = sum(1 for route in start.routes.values() for stop in route if not stop.locked)
         better: Plan | None = None
-        if movable > 1:
+        if movable > 1 or then.rows.missed:
             better = await self._solver.improve(problem, start, self._improve_s, then.rows.plan.version)
             if self.leaving:
                 return  # the search was cut short: whoever takes the zone over begins it again

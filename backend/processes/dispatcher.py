@@ -75,9 +75,9 @@ class Dispatcher:
         self._days = Days(self._leases, self._planner, solver, settings.dispatcher_improve_seconds)
         self._retries = Retries(clock)
         self._refused: dict[UUID, Refused] = {}
-        self._sifted: dict[tuple[UUID, date], int] = {}
+        self._sifted: dict[tuple[UUID, date], tuple[int, int]] = {}
         self._set_aside: set[tuple[UUID, str]] = set()
-        self._kept_true: dict[tuple[UUID, date], tuple[Stamp, datetime]] = {}
+        self._kept_true: dict[tuple[UUID, date], tuple[Stamp, int, datetime]] = {}
         self._improving: dict[tuple[UUID, date], asyncio.Task[object]] = {}
         self._working: dict[UUID, asyncio.Task[None]] = {}
         self._leaving = False
@@ -157,15 +157,15 @@ class Dispatcher:
         return [*self._refused, *(about for about in self._retries.resting("place") if isinstance(about, UUID))]
 
     def _drifts(self, day: scheduling.PlanDay, now: datetime) -> bool:
-        """Whether a running day has changed since it was last looked at, or that was long ago."""
+        """Whether a running day, or who works, has changed since it was last looked at, or that was long ago."""
         key = (day.zone_id, day.plan_on)
-        seen = self._kept_true.get(key)
-        changed = seen is None or seen[0] != day.plan.stamp or (now - seen[1]).total_seconds() >= _LOOK_AGAIN_S
+        stamp, roster, at = self._kept_true.get(key, (None, 0, now))
+        changed = (stamp, roster) != (day.plan.stamp, day.roster) or (now - at).total_seconds() >= _LOOK_AGAIN_S
         return changed and self._retries.due(("keep_true", key))
 
     def _unsifted(self, day: scheduling.PlanDay) -> bool:
         key = (day.zone_id, day.plan_on)
-        return self._sifted.get(key) != day.version and self._retries.due(("sift", key))
+        return self._sifted.get(key) != (day.version, day.roster) and self._retries.due(("sift", key))
 
     async def _work(
         self,
@@ -222,23 +222,29 @@ class Dispatcher:
             self._retries.done(work)
 
     async def _sift(self, seen: scheduling.PlanDay) -> None:
-        """Set aside what cannot be read of a day, once, before anything is planned around it."""
+        """Set aside what cannot be read of a day, once, before anything is planned around it.
+
+        Where a leave takes a worker from a visit, a search for somebody else is due at once.
+        """
         async with self._leases.transaction(seen.zone_id) as connection:
             rows = await self._planner.rows(connection, seen.zone_id, seen.plan_on, seen.plan)
+            if rows.missed and seen.version == seen.improved_version:
+                await scheduling.mark_improved(connection, seen.id, 0)
+                self.wake.set()
         fresh = [order for order in rows.aside if (order.order_id, order.why) not in self._set_aside]
         for order in fresh:
             setting = self._crews.set_aside(order.order_id, seen.zone_id, order.why)
             if await self._guarded(("set_aside", order.order_id), setting):
                 self._set_aside.add((order.order_id, order.why))
         if all((order.order_id, order.why) in self._set_aside for order in rows.aside):
-            self._sifted[seen.zone_id, seen.plan_on] = seen.version
+            self._sifted[seen.zone_id, seen.plan_on] = (seen.version, seen.roster)
 
     async def _keep_true(self, day: scheduling.PlanDay, now: datetime) -> None:
         async def place(order_id: UUID) -> None:
             await self._place(Waiting(order_id, day.zone_id, day.plan_on), now)
 
         version = await self._days.keep_true(day, now, place)
-        self._kept_true[day.zone_id, day.plan_on] = ((version, day.beside), now)  # its own change needs no second look
+        self._kept_true[day.zone_id, day.plan_on] = ((version, day.beside), day.roster, now)  # its own change needs no second look
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

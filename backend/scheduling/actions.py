@@ -83,9 +83,13 @@ async def write_plan(
             told.add(UUID(worker))
             if stop.kind != "pickup":
                 crews.setdefault(UUID(stop.visit), {})[stop.seat + 1] = UUID(worker)
-    lost = {key[0] for key, row in stored.items() if key not in kept and str(row.worker_id) in plan.routes}
+    there = {
+        key: row for key, row in stored.items() if str(row.worker_id) in plan.routes and row.id not in day.rows.missed
+    }
+    lost = {key[0] for key in there if key not in kept}
     if lost:
         raise LostOrderError(f"{len(lost)} orders")
+    dropped += _in_the_way(day, kept, moved, added)
     await queries.delete_expired_holds(connection, day.rows.plan.id)
     await queries.lock_workers(connection, [UUID(worker) for worker in _touched(moved, added, told, day)])
     await queries.defer_overlaps(connection)
@@ -105,6 +109,21 @@ async def tell_routes(connection: Connection, day: Day, workers: Iterable[UUID],
         connection, *(RouteChanged(worker_id=w, zone_id=day.rows.zone_id, plan_on=day.rows.plan_on, plan_version=version)
                       for w in sorted(workers))
     )  # fmt: skip
+
+
+def _in_the_way(
+    day: Day, kept: set[Key], moved: Sequence[tuple[UUID, datetime, datetime, int]], added: Sequence[NewStop]
+) -> list[UUID]:
+    """Stops that do not take place any more, where their worker does something else now."""
+    rows = {row.id: row for row in day.rows.stops}
+    busy = [(rows[stop_id].worker_id, from_at, to_at) for stop_id, from_at, to_at, _ in moved]
+    busy += [(stop.worker_id, stop.from_at, stop.to_at) for stop in added]
+    missed = [rows[stop_id] for stop_id in day.rows.missed if _row_key(rows[stop_id]) not in kept]
+    return [
+        row.id
+        for row in missed
+        if any(worker_id == row.worker_id and a < row.to_at and row.from_at < b for worker_id, a, b in busy)
+    ]
 
 
 def _touched(

@@ -65,6 +65,7 @@ class StopRow(Struct, frozen=True, forbid_unknown_fields=True):
     started: bool
     arrived_at: Instant | None
     left_at: Instant | None
+    on_leave: bool  # its worker takes leave at that time
 
 
 class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):

@@ -193,7 +193,8 @@ async def live_stops(
         connection,
         StopRow,
         """SELECT s.id, s.worker_id, s.kind, s.place_id, s.order_id, s.seat, lower(s.during) AS from_at,
-                  upper(s.during) AS to_at, s.started, came.received_at AS arrived_at, NULL::timestamptz AS left_at
+                  upper(s.during) AS to_at, s.started, came.received_at AS arrived_at, NULL::timestamptz AS left_at,
+                  EXISTS (SELECT FROM leaves l WHERE l.worker_id = s.worker_id AND l.during && s.during) AS on_leave
            FROM stops s
            LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
                 WHERE s.started AND s.kind = 'visit' AND r.order_id = s.order_id AND r.worker_id = s.worker_id
@@ -201,7 +202,7 @@ async def live_stops(
            WHERE s.plan_id = $1 AND s.active AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now())
            UNION ALL
            SELECT d.id, d.worker_id, d.kind, d.place_id, d.order_id, d.seat, lower(d.during), upper(d.during), true,
-                  CASE d.kind WHEN 'visit' THEN lower(d.during) END, upper(d.during)
+                  CASE d.kind WHEN 'visit' THEN lower(d.during) END, upper(d.during), false
            FROM (SELECT last.* FROM unnest($2::uuid[]) AS at_work (worker_id) CROSS JOIN LATERAL (
                      SELECT s.* FROM stops s WHERE s.plan_id = $1 AND s.worker_id = at_work.worker_id AND NOT s.active
                      ORDER BY upper(s.during) DESC, lower(s.during) DESC LIMIT 1) last

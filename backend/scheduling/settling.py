@@ -1,6 +1,6 @@
 """Bringing a day's times up to what has really happened, and its limits to what can still be kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,8 @@ def settled(day: Day) -> Plan:
 
     When that breaks a promised window, lateness is the truth: the times say so, and nobody is dropped for it.
     """
-    if not any(stop.locked for route in day.plan.routes.values() for stop in route):
+    begun = any(stop.locked for route in day.plan.routes.values() for stop in route)
+    if not begun and all(_reached(day.problem, w, day.plan.routes.get(w.id, ())) for w in day.problem.workers):
         return day.plan
     return retime(day.problem, day.plan) or retime(_forgiving(day.problem), day.plan) or day.plan
 
@@ -81,16 +82,45 @@ def _as_far(link: Link, stops: Mapping[str, list[Stop]]) -> Link:
 
 
 def _until_done(problem: Problem, worker: Worker, route: tuple[Stop, ...], restless: bool) -> Worker:
-    """The worker with a shift that lasts until the planned stops are done; a rest that found no room is left out."""
+    """The worker with shifts that last until the planned stops are done; a break that found no room is left out."""
     if restless:
         worker = msgspec.structs.replace(worker, breaks=())
-    if not route or route[-1].locked or not worker.shifts:
+    if not worker.shifts:
         return worker
-    way = 0 if worker.end_place is None else int(problem.travel[worker.mode][route[-1].place, worker.end_place])
-    last = worker.shifts[-1]
-    if route[-1].end_s + way <= last.end_s:
-        return worker
-    return msgspec.structs.replace(worker, shifts=(*worker.shifts[:-1], Shift(last.start_s, route[-1].end_s + way)))
+    shifts = list(worker.shifts)
+    for stop, behind in zip(route, (*route[1:], None), strict=False):
+        if stop.locked:
+            continue
+        number = _shift_number(worker, stop)
+        done = stop.end_s
+        if worker.end_place is not None and (behind is None or _shift_number(worker, behind) != number):
+            done += int(problem.travel[worker.mode][stop.place, worker.end_place])
+        shifts[number] = Shift(shifts[number].start_s, max(shifts[number].end_s, done))
+    return msgspec.structs.replace(worker, shifts=tuple(shifts))
+
+
+def _shift_number(worker: Worker, stop: Stop) -> int:
+    """The last shift that has begun when the stop begins, else the first."""
+    return max(sum(shift.start_s <= stop.start_s for shift in worker.shifts) - 1, 0)
+
+
+def _reached(problem: Problem, worker: Worker, route: Sequence[Stop]) -> bool:
+    """Whether the first stop of each shift leaves time for the way there: a leave may begin a shift later than planned."""
+    if not worker.shifts or not route:
+        return True
+    ways = problem.travel[worker.mode]
+    numbers = [_shift_number(worker, stop) for stop in route]
+    first = [(stop, n) for stop, n, before in zip(route, numbers, (-1, *numbers), strict=False) if n != before]
+    return all(
+        stop.start_s >= worker.shifts[n].start_s + int(ways[worker.start_place, stop.place]) for stop, n in first
+    )
+
+
+def _longer(worker: Worker) -> Iterator[Shift]:
+    """The shifts with time to be late in, each until the next one: a leave between two of them stays one."""
+    for shift, behind in zip(worker.shifts, (*worker.shifts[1:], None), strict=False):
+        ends = shift.end_s + _LATE_S
+        yield Shift(shift.start_s, ends if behind is None else max(shift.end_s, min(ends, behind.start_s - 1)))
 
 
 def _forgiving(problem: Problem) -> Problem:
@@ -98,8 +128,5 @@ def _forgiving(problem: Problem) -> Problem:
         msgspec.structs.replace(v, latest_s=v.latest_s + _LATE_S, due_s=v.latest_s if v.due_s is None else v.due_s)
         for v in problem.visits
     )
-    workers = tuple(
-        msgspec.structs.replace(w, breaks=(), shifts=tuple(Shift(s.start_s, s.end_s + _LATE_S) for s in w.shifts))
-        for w in problem.workers
-    )
+    workers = tuple(msgspec.structs.replace(w, breaks=(), shifts=tuple(_longer(w))) for w in problem.workers)
     return msgspec.structs.replace(problem, visits=visits, workers=workers)

@@ -16,6 +16,7 @@ from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.rules.queries import EVERYWHERE, figures
 from backend.scheduling import queries, tie_queries
+from backend.scheduling.leave import missed, without_missed
 from backend.scheduling.model import Aside, PlanRow, StopRow, VisitRow
 from backend.scheduling.sifting import able, places_of, sift, tied
 from backend.scheduling.travel import ZoneTravel
@@ -54,6 +55,7 @@ class DayRows(Struct, frozen=True):
     stops: Sequence[StopRow]
     visits: Sequence[VisitRow]
     busy: Sequence[StopRow] = ()  # times of workers that belong to what is set aside
+    missed: frozenset[UUID] = frozenset()  # stops whose crew is not complete any more: another one is looked for
     aside: Sequence[Aside] = ()  # what could not be planned as it stands
 
 
@@ -273,15 +275,16 @@ async def _read(connection: Connection, travel: ZoneTravel, empty: DayRows, orig
     for order in sifted.aside:
         log.error("planning.order_set_aside", order=str(order.order_id), reason=order.why, zone=str(zone_id))
     return msgspec.structs.replace(
-        empty, stops=sifted.stops, visits=sifted.visits, busy=sifted.busy, aside=sifted.aside
-    )
+        empty, stops=sifted.stops, visits=sifted.visits, busy=sifted.busy, aside=sifted.aside,
+        missed=missed(sifted.stops, {shift.worker_id for shift in empty.roster.shifts}),
+    )  # fmt: skip
 
 
 def _build(read: Reading) -> Day:
     rows, now, origin, place_ids, travel = read.rows, read.now, read.origin, read.place_ids, read.travel
     index = {place_id: i for i, place_id in enumerate(place_ids)}
     now_s = max(0, math.ceil((now - origin).total_seconds()))
-    workers = rows.roster.workers
+    workers = without_missed(rows.roster.workers, rows.stops, rows.missed, origin)
     routes, anchors = _routes(rows, workers, index, origin, now_s)
     _keep_busy(rows, routes, anchors, {w.id: w for w in workers}, index, origin, now_s)
     problem = Problem(
@@ -351,7 +354,7 @@ def _visits(rows: DayRows, index: dict[UUID, int], origin: datetime) -> list[Vis
 
     planned: dict[UUID, int] = {}
     for stop in rows.stops:
-        if stop.order_id and stop.kind != "pickup":
+        if stop.order_id and stop.kind != "pickup" and stop.id not in rows.missed:
             planned[stop.order_id] = max(at(stop.from_at), planned.get(stop.order_id, 0))
     everyone = rows.roster.providers
     found: list[Visit] = []
@@ -414,7 +417,7 @@ def _routes(
     for s in rows.stops:
         worker = str(s.worker_id)
         over = s.left_at is None and s.order_id is not None and statuses.get(s.order_id) not in queries.LIVE_STATUSES
-        if worker not in routes or over:
+        if worker not in routes or over or s.id in rows.missed:
             continue
         place = index[s.place_id]
         start, end = at(s.from_at), at(s.to_at)

@@ -31,9 +31,9 @@ class ShiftRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on: date) -> Readable[ShiftRow]:
-    """The shifts of a zone over some days; a shift that a leave touches is left out.
+    """The shifts of a zone over some days, less the leave taken in them: a leave in the middle makes two of one.
 
-    Whoever begins another shift within the hour, in whatever plan, ends where that one begins: nobody is in two places.
+    The break of a shift comes with its first part; planned in order, it may be taken in any. Whoever begins another shift within the hour, in whatever plan, ends where that one begins: nobody is in two places.
     """
     return await readable(
         connection,
@@ -43,13 +43,16 @@ async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on:
                                         && uuidrange(s.worker_id, s.worker_id, '[]') AND n.id <> s.id
                                         AND n.during && tstzrange(upper(s.during), upper(s.during) + interval '1 hour'))
                        THEN w.start_place_id ELSE w.end_place_id END AS end_place_id,
-                  w.box_capacity, s.plan_on, lower(s.during) AS from_at, upper(s.during) AS to_at, s.break_from,
-                  s.break_to, s.break_s,
+                  w.box_capacity, s.plan_on, lower(part.during) AS from_at, upper(part.during) AS to_at,
+                  CASE part.number WHEN 1 THEN s.break_from END AS break_from,
+                  CASE part.number WHEN 1 THEN s.break_to END AS break_to, s.break_s,
                   ARRAY(SELECT k.skill FROM worker_skills k WHERE k.worker_id = w.id
                         AND (k.expires_on IS NULL OR k.expires_on > s.plan_on) ORDER BY k.skill) AS skills
            FROM shifts s JOIN workers w ON w.id = s.worker_id JOIN providers p ON p.id = w.provider_id AND p.active
+           CROSS JOIN LATERAL unnest(tstzmultirange(s.during) - coalesce(
+               (SELECT range_agg(l.during) FROM leaves l WHERE l.worker_id = s.worker_id AND l.during && s.during), '{}')
+           ) WITH ORDINALITY AS part (during, number)
            WHERE s.zone_id = $1 AND s.plan_on BETWEEN $2 AND $3 AND w.active
-             AND NOT EXISTS (SELECT FROM leaves l WHERE l.worker_id = w.id AND l.during && s.during)
-           ORDER BY w.code, lower(s.during)""",
+           ORDER BY w.code, lower(part.during)""",
         zone_id, from_on, to_on,
     )  # fmt: skip
