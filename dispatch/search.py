@@ -203,8 +203,8 @@ def _anneal_routes(arrays: Arrays, budget: _Budget, heat: Heat, centres: np.ndar
 def _best(arrays: Arrays) -> Plan | None:
     """Build the best plan anew from the order of its stops; None where that order alone finds no times.
 
-    Trials come to times step by step. A meal aboard while its carrier serves a visit with equipment that the meal is
-    linked to can keep its ride so, and from the order alone not: two days in 100,000 random ones.
+    Trials come to times step by step, each from the times before it, and the order alone may end at others. Seen on two
+    of 100,000 random days, both with a meal linked to a visit that needs equipment; not understood yet.
     """
     day, state = arrays.day, arrays.state
     sequence: list[int] = []
