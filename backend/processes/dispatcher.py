@@ -244,7 +244,8 @@ class Dispatcher:
             await self._place(Waiting(order_id, day.zone_id, day.plan_on), now)
 
         version = await self._days.keep_true(day, now, place)
-        self._kept_true[day.zone_id, day.plan_on] = ((version, day.beside), day.roster, now)  # its own change needs no second look
+        # its own change needs no second look
+        self._kept_true[day.zone_id, day.plan_on] = ((version, day.beside), day.roster, now)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

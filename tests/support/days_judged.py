@@ -18,22 +18,29 @@ _SAID = 500  # days between two words about how far a long run has come
 
 
 def disagreements(numbers: Iterable[int], counted: Counter[str]) -> list[str]:
-    """Where the planner makes a plan that breaks a rule, and where its check and the judge differ about one."""
+    """Where the planner ends with an error or a plan that breaks a rule, and where its check and the judge differ about one."""
     found: list[str] = []
     for number in numbers:
-        chance = random.Random(number)
-        for problem, plan in random_plans(chance, random_day(chance)):
-            counted["made"] += 1
-            found += [f"{number}: made and breaks {rule}" for rule in _both(problem, plan, number, found)]
-            bad = plan
-            for _ in range(_SPOILT):
-                bad = spoilt(chance, problem, bad if chance.random() < 0.3 else plan)
-                rules = _both(problem, bad, number, found)
-                counted["spoilt"] += 1
-                counted["broken"] += bool(rules)
-                counted.update(rule.partition(":")[0] for rule in rules)
+        try:
+            _judge_day(number, counted, found)
+        except Exception as error:  # whatever it is, it is told as found, and the other days are judged
+            found.append(f"{number}: {type(error).__name__}: {error}")
         counted["days"] += 1
     return found
+
+
+def _judge_day(number: int, counted: Counter[str], found: list[str]) -> None:
+    chance = random.Random(number)
+    for problem, plan in random_plans(chance, random_day(chance)):
+        counted["made"] += 1
+        found += [f"{number}: made and breaks {rule}" for rule in _both(problem, plan, number, found)]
+        bad = plan
+        for _ in range(_SPOILT):
+            bad = spoilt(chance, problem, bad if chance.random() < 0.3 else plan)
+            rules = _both(problem, bad, number, found)
+            counted["spoilt"] += 1
+            counted["broken"] += bool(rules)
+            counted.update(rule.partition(":")[0] for rule in rules)
 
 
 def _both(problem: Problem, plan: Plan, number: int, found: list[str]) -> list[str]:
