@@ -1,7 +1,7 @@
 """Connections are few and waited for in line: one locked row, one crowd or one frozen process keeps nobody else waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
-from backend.database.pool import LIMITS, Database, Lane
+from backend.database.pool import LIMITS, PATIENCE_S, Database, Lane
 from backend.processes.embedded import Embedded, Urls
 from backend.processes.problems import UNAVAILABLE
 from backend.processes.web import create_app, lanes
@@ -23,14 +23,18 @@ from tests.support.city import Caller, City, at
 from tests.support.people import asking, settings
 
 _AT_ONCE = 7  # the connections of one web process
+_STUCK_S = 60
+_STUCK = {**LIMITS, "statement_timeout": "90s", "lock_timeout": "90s", "transaction_timeout": "90s"}
 _CUT = """SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
           WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 @asynccontextmanager
-async def _web(city: City) -> AsyncIterator[tuple[Database, httpx.AsyncClient]]:
+async def _web(
+    city: City, limits: Mapping[str, str] = LIMITS, patience_s: float = PATIENCE_S
+) -> AsyncIterator[tuple[Database, httpx.AsyncClient]]:
     """A web process's application with the connections it has, beside the city's own."""
-    database = await Database.open(city.database.url, lanes=lanes(_AT_ONCE))
+    database = await Database.open(city.database.url, lanes=lanes(_AT_ONCE), limits=limits, patience_s=patience_s)
     try:
         async with asking(create_app(settings(database), database)) as http:
             yield database, http
@@ -100,12 +104,12 @@ async def test_a_locked_plan_keeps_no_other_zone_no_sign_in_and_no_readiness_wai
 
 
 async def test_sixty_impatient_callers_keep_no_sign_in_waiting_and_leave_no_connection_behind(city: City):
-    """Their quotes stand still, and all of them have hung up before one is answered."""
+    """Their quotes stand still for longer than a sign-in may take, and all of them have hung up before one is answered."""
     operator = await city.staff("operator")
     someone = await city.resident()
     token = operator._headers["Authorization"].removeprefix("Bearer ")
     body = {"resident_id": str(someone["id"]), "item_code": "rehab-home", "days": 1}
-    async with _web(city) as (database, http):
+    async with _web(city, _STUCK, _STUCK_S) as (database, http):
         async with _held(city, "LOCK TABLE catalogue_items IN ACCESS EXCLUSIVE MODE"):
 
             async def impatient() -> int | None:
@@ -119,7 +123,7 @@ async def test_sixty_impatient_callers_keep_no_sign_in_waiting_and_leave_no_conn
             crowd = [asyncio.create_task(impatient()) for _ in range(60)]
             await asyncio.sleep(0.3)
             for number in range(5):
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(_STUCK_S / 3):
                     answer = await http.post("/v1/sign-in/codes", json={"phone": f"1390000222{number}"})
                     assert answer.status_code == 202
                     assert (await http.get("/health/ready")).status_code == 200

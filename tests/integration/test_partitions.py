@@ -88,7 +88,7 @@ async def test_while_a_month_waits_for_a_reader_to_finish_bookings_go_on(databas
                     jobs.fetchval("SELECT prepare_partition('events', $1, '60 s')", month(3))
                 )
                 await until(_waits_for_a_lock, owner)
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(20):  # the reader never ends by itself
                     await tell(database, uuid4())
                 assert not preparing.done()
                 await reader.execute("ROLLBACK; BEGIN")
