@@ -5,6 +5,7 @@ changes its worker or its place in the order, nothing begins earlier than planne
 within its limits. A limit that the plan breaks already is held against it only as far as it is broken.
 """
 
+import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
@@ -103,16 +104,19 @@ class Prepared:
         shift["end"][lasts] = FAR
         for name in _LIMITS:
             worker[name] = FAR
-        self.state = fresh_state(self.day, 1)
-        possible = bool(follow(self.day, self.state, drivers, sequence, len(sequence)))
-        if not possible:
-            self._leave_out_breaks()
-            self.state = fresh_state(self.day, 1)
-            possible = bool(follow(self.day, self.state, drivers, sequence, len(sequence)))
+        late_s = self._late_s(drivers, sequence, closes)
+        breaks = worker["break_end"].copy()
+        moved = set(drivers[self.state.node["start"][sequence] != starts].tolist()) if late_s < math.inf else None
+        if late_s > 0 and self._leave_out_breaks(moved):
+            less = self._late_s(drivers, sequence, closes)
+            if less >= late_s:
+                worker["break_end"] = breaks
+                less = self._late_s(drivers, sequence, closes)
+            late_s = less
         shift["end"], node["closes"] = ends, closes
         for name in _LIMITS:
             worker[name] = limits[name]
-        if not possible:
+        if late_s == math.inf:
             return False
         now = self.state.node["start"][sequence]
         node["closes"][sequence] = np.maximum(closes[sequence], now)
@@ -175,17 +179,39 @@ class Prepared:
         heavy = self.visits[node.visit].seats[node.seat].heavy
         return HEAVY if heavy and (node.kind == VISIT or self.day.visit[node.visit]["first"] == n) else 1
 
-    def _leave_out_breaks(self) -> None:
-        """A break that finds no room any more is lost; it must not keep everybody else's day from being told."""
+    def _late_s(self, drivers: ndarray, sequence: ndarray, closes: ndarray) -> float:
+        """Time the plan from the beginning; by how many seconds starts are too late in all, infinity where none can be told."""
+        self.state = fresh_state(self.day, 1)
+        if not follow(self.day, self.state, drivers, sequence, len(sequence)):
+            return math.inf
+        return float(np.maximum(self.state.node["start"][sequence] - closes[sequence], 0).sum())
+
+    def _leave_out_breaks(self, moved: set[int] | None) -> bool:
+        """Leave out breaks that find no room any more; they must not keep everybody else's day from being told.
+
+        Of `moved`, workers who begin something later than planned, those whom nothing but a break delays: a visit between
+        two others was taken out, and the way that is left leaves no room. Whether there were any.
+        """
         visits = {visit.id: msgspec.structs.replace(visit, latest_s=FAR) for visit in self.visits}
+        found = False
         for w, worker in enumerate(self.workers):
+            if not worker.breaks or (moved is not None and w not in moved):
+                continue
             late = msgspec.structs.replace(
                 worker, shifts=(*worker.shifts[:-1], msgspec.structs.replace(worker.shifts[-1], end_s=FAR))
             )
             route = self.plan.routes.get(worker.id, ())
             planned = {(stop.visit, stop.kind): stop.start_s for stop in route}
-            if worker.breaks and walk(self.problem, late, route, visits, planned) is None:
+            starts = walk(self.problem, late, route, visits, planned)
+            if moved is not None:
+                free = walk(self.problem, msgspec.structs.replace(late, breaks=()), route, visits, planned)
+                lost = starts != free and free == [stop.start_s for stop in route]
+            else:
+                lost = starts is None
+            if lost:
                 self.day.worker[w]["break_end"] = self.day.worker[w]["break_first"]
+                found = True
+        return found
 
     def _blank_question(self) -> Asked:
         workers, gaps = len(self.workers), len(self.nodes) + len(self.workers)

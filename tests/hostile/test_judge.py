@@ -27,8 +27,11 @@ def test_check_and_judge_agree_on_plans_made_and_on_plans_spoilt() -> None:
 
 
 def test_days_that_were_once_planned_wrongly_are_planned_right() -> None:
-    """Found among a hundred thousand: breaks that were lost kept long days long, and an order alone found no times."""
+    """Found among two hundred thousand: breaks that were lost kept long days long, an order alone found no times, and
+    a break that lost its room with the visit beside it made others late.
+    """
     numbers = (700_002_576, 700_003_109, 700_040_097, 700_073_274, 700_083_979)
+    numbers += (1_000_031_797, 1_000_082_894, 1_000_083_503)
     assert disagreements(numbers, Counter()) == []
 
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from dispatch import Insertion, Plan, Problem, Stop, construct, improve, insert, remove, retime
 from tests.support.brute import random_problem
+from tests.support.judge import judge
 
 NIGHT_S = 70_000  # how far a day is moved so that its shifts reach into the night
 
@@ -67,13 +68,17 @@ def _retimed(_: random.Random, problem: Problem, plan: Plan) -> tuple[Problem, P
 
 
 def _put_back(chance: random.Random, problem: Problem, plan: Plan) -> tuple[Problem, Plan] | None:
-    """A visit taken out and put in again."""
+    """A visit taken out and put in again; a break that finds no room without it is lost either way."""
     served = sorted({stop.visit for route in plan.routes.values() for stop in route})
     chosen = chance.choice(served) if served else ""
     for visit in problem.visits:
         if visit.id == chosen:
-            again = insert(problem, remove(plan, visit.id), visit)
-            return (problem, again.plan) if isinstance(again, Insertion) else None
+            rest = remove(plan, visit.id)
+            again = insert(problem, rest, visit)
+            if not isinstance(again, Insertion):
+                return None
+            broken = set(judge(problem, again.plan))
+            return None if broken and broken <= set(judge(problem, rest)) else (problem, again.plan)
     return None
 
 
