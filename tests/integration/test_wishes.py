@@ -85,7 +85,7 @@ async def test_a_night_belongs_to_the_shift_it_began_in(city: City):
 
 
 async def test_a_gap_that_no_time_asked_for_keeps_is_refused(city: City):
-    """Behind an order of another day, one that is over, or one that does not take place any more."""
+    """Behind an order of another day, one that is over, one that does not take place any more, or a hold that ran out."""
     operator, someone = await city.staff("operator"), await city.resident()
     other = await city.booked(operator, someone["id"], REHAB, at(10), at(10), channel="phone")
     near = {"order_id": other["id"], "min_gap_s": 0, "max_gap_s": 7200}
@@ -97,6 +97,14 @@ async def test_a_gap_that_no_time_asked_for_keeps_is_refused(city: City):
         await city.sql("UPDATE orders SET status = $2 WHERE id = $1", UUID(other["id"]), status)
         gone = await _ask(operator, someone, at(11), at(13), after=near)
         assert (gone.status_code, gone.json()["code"]) == (400, "invalid_request"), status
+    held = "UPDATE orders SET status = 'held', hold_expires_at = $2 WHERE id = $1"
+    await city.sql(held, UUID(other["id"]), at(8, 1))  # the clock stands at eight
+    assert _starts(await _ask(operator, someone, at(11), at(13), after=near)), "kept still"
+    await city.sql(held, UUID(other["id"]), at(8))
+    gone = await _ask(operator, someone, at(11), at(13), after=near)
+    assert (gone.status_code, gone.json()["code"]) == (400, "invalid_request"), (
+        "ran out, though no timer has said so yet"
+    )
 
 
 async def test_a_meal_ready_long_ago_is_refused(city: City):
