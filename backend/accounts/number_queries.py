@@ -21,6 +21,7 @@ async def behind(connection: Connection, phone: str) -> list[Someone]:
     """Whoever may sign in with this number by a code alone: never one with a password, never a desk.
 
     After those with an account come the people a resident has named for this number; their `id` is that of a consent.
+    Family nobody lets in any more is not named to others who have the number: it may be a stranger's by now.
     """
     return await many(
         connection,
@@ -29,6 +30,11 @@ async def behind(connection: Connection, phone: str) -> list[Someone]:
            FROM account_numbers n JOIN accounts a ON a.id = n.account_id WHERE n.phone = $1 AND """
         + _CODE_IS_ENOUGH
         + """
+             AND (a.role <> 'family' OR EXISTS (SELECT FROM consents c WHERE c.valid_to IS NULL AND (
+                 c.account_id = a.id OR c.account_id IS NULL AND c.phone = $1 AND c.person = a.name))
+                  OR NOT EXISTS (SELECT FROM account_numbers o WHERE o.phone = $1 AND o.account_id <> a.id
+                                 UNION ALL SELECT FROM consents c
+                                 WHERE c.phone = $1 AND c.account_id IS NULL AND c.valid_to IS NULL))
            UNION ALL (
                SELECT DISTINCT ON (c.person) c.id, c.person, 'family', false FROM consents c
                WHERE c.phone = $1 AND c.account_id IS NULL AND c.valid_to IS NULL AND NOT EXISTS (

@@ -308,13 +308,21 @@ async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], not_d
 
 
 async def to_former_homes(connection: Connection, resident_id: UUID, statuses: list[str]) -> list[Order]:
-    """A resident's orders in these states that lead to where they do not live any more, the next one first."""
+    """A resident's orders in these states that lead to where they do not live any more, the next one first.
+
+    Who has moved back lives behind the same door as before, though it is entered as another home.
+    """
     return await many(
         connection,
         Order,
         "SELECT "
         + ORDER_COLUMNS
         + """ FROM orders WHERE resident_id = $1 AND status = ANY ($2)
-             AND home_id NOT IN (SELECT id FROM homes WHERE resident_id = $1 AND current) ORDER BY window_from, id""",
+             AND home_id NOT IN (
+                 SELECT h.id FROM homes h JOIN places p ON p.id = h.place_id
+                 JOIN homes n ON n.resident_id = h.resident_id AND n.current JOIN places q ON q.id = n.place_id
+                 WHERE h.resident_id = $1
+                   AND (h.zone_id, h.address, p.geometry, p.x, p.y) = (n.zone_id, n.address, q.geometry, q.x, q.y))
+           ORDER BY window_from, id""",
         resident_id, statuses,
     )  # fmt: skip

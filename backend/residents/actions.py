@@ -109,13 +109,14 @@ async def find(connection: Connection, *, phone: str | None, text: str | None, a
     if phone is not None:
         return await search_queries.by_number(connection, e164(phone, area_code))
     key = typed(text or "").removeprefix("+")
+    if key.isdecimal() and len(key) < _TAIL:
+        raise DomainError("invalid_request", f"Type at least {_TAIL} digits of a number.")
+    if any(sign.isdecimal() for sign in key):
+        with contextlib.suppress(DomainError):  # too short for a number, perhaps the end of one
+            if found := await search_queries.by_number(connection, e164(text or "", area_code)):
+                return found
     if not key.isdecimal():
         return await search_queries.by_key(connection, key) if key else []
-    if len(key) < _TAIL:
-        raise DomainError("invalid_request", f"Type at least {_TAIL} digits of a number.")
-    with contextlib.suppress(DomainError):  # too short for a number, perhaps the end of one
-        if found := await search_queries.by_number(connection, e164(text or "", area_code)):
-            return found
     return await search_queries.by_phone_tail(connection, key)
 
 

@@ -174,8 +174,8 @@ async def open_consent(
 ) -> Given:
     """Record a consent for a number; one that stands already stays as it is.
 
-    One statement, whoever has the number or nobody. Of those behind the number it is for the one who is named, or for the
-    only one there is who follows somebody already; otherwise it waits until its owner says who they are.
+    One statement, whoever has the number or nobody. Of those behind the number it is for the one who is named; otherwise it
+    waits until its owner says who they are.
     """
     return await one(
         connection,
@@ -183,9 +183,7 @@ async def open_consent(
         """WITH takers AS (SELECT a.id, a.name, a.role FROM account_numbers n JOIN accounts a ON a.id = n.account_id
                            WHERE n.phone = $2 AND a.active AND a.role IN ('family', 'resident')
                              AND NOT EXISTS (SELECT FROM residents r WHERE r.id = $1 AND r.account_id = a.id)),
-                named AS (SELECT id FROM takers WHERE name = $3 ORDER BY role DESC, id LIMIT 1),
-                only_one AS (SELECT id FROM takers WHERE role = 'family' AND (SELECT count(*) FROM takers) = 1),
-                owner AS (SELECT coalesce((SELECT id FROM named), (SELECT id FROM only_one)) AS id),
+                owner AS (SELECT (SELECT id FROM takers WHERE name = $3 ORDER BY role DESC, id LIMIT 1) AS id),
                 made AS (INSERT INTO consents (resident_id, account_id, phone, person, purpose, given_by, channel, evidence,
                                                text_version)
                          SELECT $1, owner.id, $2, $3, $4, 'resident', $5, $6, $7 FROM owner

@@ -67,14 +67,14 @@ async def by_key(connection: Connection, key: str, most: int = _MOST) -> list[Fo
 
 
 async def by_phone_tail(connection: Connection, digits: str, most: int = _MOST) -> list[Found]:
-    """Residents one of whose numbers ends so."""
+    """Residents one of whose numbers ends so, before its extension if it has one."""
     return await many(
         connection,
         Found,
         """WITH matching AS (
-               SELECT id AS resident_id FROM residents WHERE reverse(phone) LIKE $1
+               SELECT id AS resident_id FROM residents WHERE reverse(split_part(phone, ';', 1)) LIKE $1
                UNION SELECT r.id FROM account_numbers n JOIN residents r ON r.account_id = n.account_id
-                     WHERE reverse(n.phone) LIKE $1) """
+                     WHERE reverse(split_part(n.phone, ';', 1)) LIKE $1) """
         + _FOUND
         + "JOIN matching m ON m.resident_id = r.id ORDER BY r.name, r.id LIMIT $2",
         _beginning(digits[::-1]), most,

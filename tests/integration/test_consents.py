@@ -110,7 +110,7 @@ async def test_a_consent_keeps_nobody_from_being_registered(city: City):
 
 
 async def test_a_consent_given_to_family_counts_at_once(city: City):
-    """Somebody who has an account need not sign in anew, and hears of it on the open socket."""
+    """Somebody who is named and has an account need not sign in anew, and hears of it on the open socket."""
     me, mine, path = await _resident(city)
     order = await city.booked(mine, me["id"], REHAB, at(13), at(15))
     other = await city.resident(number=7)
@@ -118,7 +118,10 @@ async def test_a_consent_given_to_family_counts_at_once(city: City):
     phone = await city.one("SELECT phone FROM account_numbers WHERE account_id = $1", account_id)
     daughter = await city.signed_in(account_id)
     assert (await daughter.get(f"/v1/orders/{order['id']}")).status_code == 404
-    assert (await mine.post(path, _wish(phone))).status_code == 201
+    assert (await mine.post(path, _wish(phone, name="某姐妹"))).status_code == 201
+    assert (await daughter.get(f"/v1/orders/{order['id']}")).status_code == 404, "somebody else on her telephone"
+    name = await city.one("SELECT name FROM accounts WHERE id = $1", account_id)
+    assert (await mine.post(path, _wish(phone, name=name))).status_code == 201
     assert (await daughter.get(f"/v1/orders/{order['id']}")).status_code == 200
     told = await city.sql("SELECT keys FROM events WHERE type = 'consent.changed' AND data->>'account_id' = $1::text",
                           str(account_id))  # fmt: skip
