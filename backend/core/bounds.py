@@ -20,10 +20,23 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 FIRST_DAY, LAST_DAY = date(1850, 1, 1), date(2200, 1, 1)  # nobody alive was born before
 
 Instant = Annotated[datetime, Meta(tz=True)]
-Degrees = Annotated[
-    float, Meta(ge=-180, le=180)
-]  # a latitude too: one beyond 90 is a slip that is named where its zone is known
-Coordinate = Annotated[float, Meta(ge=-1_000_000, le=1_000_000)]  # degrees, or metres where a zone is a plane
+_IN_DEGREES: Final = Meta(ge=-180, le=180)
+# a latitude too: one beyond 90 is a slip that is named where its zone is known
+_ON_A_MAP: Final = Meta(ge=-1_000_000, le=1_000_000)  # degrees, or metres where a zone is a plane
+Longitude = Annotated[float, _IN_DEGREES, Meta(description="Degrees east of Greenwich, in the `datum`.")]
+Latitude = Annotated[float, _IN_DEGREES, Meta(description="Degrees north of the equator, in the `datum`.")]
+GivenX = Annotated[
+    float,
+    _ON_A_MAP,
+    Meta(description="Longitude in degrees, in the `datum`; metres east where the city lies on a plane."),
+]
+GivenY = Annotated[
+    float,
+    _ON_A_MAP,
+    Meta(description="Latitude in degrees, in the `datum`; metres north where the city lies on a plane."),
+]
+ShownX = Annotated[float, Meta(description="Longitude in degrees, WGS-84; metres east where the city lies on a plane.")]
+ShownY = Annotated[float, Meta(description="Latitude in degrees, WGS-84; metres north where the city lies on a plane.")]
 Metres = Annotated[float, Meta(ge=0, le=1_000_000)]
 DaySeconds = Annotated[int, Meta(ge=0, le=86400)]
 

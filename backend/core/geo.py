@@ -1,9 +1,17 @@
 """Positions on the earth: WGS-84 degrees inside, whatever a map shows at the edges, and distances in metres."""
 
 import math
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-Datum = Literal["wgs84", "gcj02"]
+from msgspec import Meta
+
+Datum = Annotated[
+    Literal["wgs84", "gcj02"],
+    Meta(
+        description="How the position was measured: `wgs84` as satellites give it, or `gcj02` as maps and map services in"
+        " mainland China show it; it is kept in WGS-84."
+    ),
+]
 """How a position was measured: satellites and the platform say WGS-84, maps in mainland China show GCJ-02."""
 
 _EARTH_M: Final = 6_371_008.8  # mean radius, IUGG

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from backend.core.bounds import Instant
+from backend.core.bounds import Instant, ShownX, ShownY
 
 
 class OrderStatus(StrEnum):
@@ -250,8 +250,8 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
     seat: int
     kind: str
     place_id: UUID
-    x: float
-    y: float
+    x: ShownX
+    y: ShownY
     from_at: Instant
     to_at: Instant
     started: bool

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from backend.core.bounds import Asked, Degrees, PhoneText, Text, Wording, wording
+from backend.core.bounds import Asked, Latitude, Longitude, PhoneText, Text, Wording, wording
 from backend.core.geo import Datum, to_wgs84
 
 Code = Annotated[str, Meta(pattern="^[0-9]{6,12}(?!\n)$", max_length=12, extra=wording(Wording.MATCHED))]
@@ -31,8 +31,8 @@ class NewHome(Asked, frozen=True, kw_only=True):
     """
 
     zone_id: UUID
-    longitude: Degrees
-    latitude: Degrees
+    longitude: Longitude
+    latitude: Latitude
     datum: Datum = "wgs84"
     address: Text
     district_code: Code

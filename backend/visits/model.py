@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from backend.core.bounds import Asked, Coordinate, Instant, Metres, Text
+from backend.core.bounds import Asked, GivenX, GivenY, Instant, Metres, Text
 from backend.core.geo import Datum, to_wgs84
 
 
@@ -65,8 +65,8 @@ class Report(Asked, frozen=True):
     """
 
     device_at: Instant | None = None
-    x: Coordinate | None = None
-    y: Coordinate | None = None
+    x: GivenX | None = None
+    y: GivenY | None = None
     datum: Datum = "wgs84"
     accuracy_m: Metres | None = None
     tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import msgspec
 import pytest
 
-from backend.core.bounds import EARLIEST, LATEST, Asked, Degrees, Instant, Text, within
+from backend.core.bounds import EARLIEST, LATEST, Asked, Instant, Latitude, Text, within
 
 
 class Inner(Asked, frozen=True):
     at: Instant
     words: list[Text] = msgspec.field(default_factory=list)
     on: date | None = None
-    latitude: Degrees = 0.0
+    latitude: Latitude = 0.0
 
 
 class Outer(Asked, frozen=True):

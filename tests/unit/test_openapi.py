@@ -34,5 +34,26 @@ def test_every_address_names_its_operation_and_says_what_it_does():
     assert len(ids) == len(set(ids)) > 10
 
 
+def test_every_position_names_its_axis_and_its_datum():
+    """Maps in mainland China are some hundred metres off, and x before y is no law: who sends or reads one is told."""
+    found = [
+        (name, axis, schema.get("description", ""))
+        for name, model in interface()["components"]["schemas"].items()
+        for axis, schema in model.get("properties", {}).items()
+        if axis in {"x", "y", "longitude", "latitude", "lng", "lat"}
+    ]
+    assert len(found) >= 6
+    for name, axis, description in found:
+        words = ("ongitude", "east") if axis in {"x", "longitude", "lng"} else ("atitude", "north")
+        assert any(word in description for word in words), (name, axis)
+        assert "WGS-84" in description or "`datum`" in description, (name, axis)
+    datums = [
+        m["properties"]["datum"]
+        for m in interface()["components"]["schemas"].values()
+        if "datum" in m.get("properties", {})
+    ]
+    assert datums and all("gcj02" in datum["description"] and "WGS-84" in datum["description"] for datum in datums)
+
+
 if __name__ == "__main__":
     SNAPSHOT.write_text(json.dumps(interface(), indent=1, ensure_ascii=False, sort_keys=True) + "\n")
