@@ -9,7 +9,8 @@ from numba.core.registry import CPUDispatcher
 from dispatch.kernels import keep
 
 # no reference counts: kernels make no arrays, so nothing in them is freed; no entry for C callers: there are none
-_OPTIONS: Final = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
+# numba takes what is not said here from the kernel whose compilation asks for another one: the order would decide the speed
+_OPTIONS: Final = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True, "forceinline": False}
 # unpacking a whole Day for Python takes as long to compile as a kernel, so only what Python calls has it
 _INNER: Final = {"no_cpython_wrapper": True}
 _INLINED: Final = {"forceinline": True}
@@ -30,12 +31,12 @@ def entry(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """A small kernel inlined into its callers: passing Day and State would cost more than its body."""
+    """A kernel inlined into its callers: passing Day and State would cost more than most of these do."""
     return _inner(function, {**_OPTIONS, **_INNER, **_INLINED})
 
 
 def inlined_entry(function: F) -> F:
-    """A small kernel inlined into its callers, which Python calls too."""
+    """A kernel inlined into its callers, which Python calls too."""
     return _kernel(function, {**_OPTIONS, **_INLINED})
 
 

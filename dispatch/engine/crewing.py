@@ -5,7 +5,7 @@ seat costs at least; combinations are followed in that order until nothing cheap
 from its own route, unless it reaches a crew, a link or a limit of the whole day: then it is tried for real.
 """
 
-from dispatch.engine.compiling import compiled, entry, inlined
+from dispatch.engine.compiling import entry, inlined
 from dispatch.engine.day import FAR, TRYING, WALK, WORST, Day, State
 from dispatch.engine.openings import Asked, beside, is_plain, scan, together, work_left
 from dispatch.engine.places import NEVER, tied_window, walk_on
@@ -152,7 +152,7 @@ def _look(d: Day, s: State, a: Asked, v: int, seat: int, k: int, i: int, count: 
     return _enlist(a, seat, count, cost, w, p, start, limit, plain, rough, trying), best
 
 
-@compiled
+@inlined
 def _sort(a: Asked, seat: int, count: int) -> None:
     """The candidates of a seat by cost (Shell 1959, gaps after Ciura 2001)."""
     for i in range(count):
@@ -226,7 +226,7 @@ def _joins(d: Day, a: Asked, level: int, c: int) -> bool:
     return start <= limit
 
 
-@compiled
+@inlined
 def _real(d: Day, s: State, a: Asked, v: int, k: int, size: int, best: float) -> float:
     """What the crew chosen really costs, which is then the answer so far; NEVER when not under `best`."""
     start = a.crew[size].start
@@ -265,7 +265,7 @@ def _real(d: Day, s: State, a: Asked, v: int, k: int, size: int, best: float) ->
     return total
 
 
-@compiled
+@inlined
 def _later(d: Day, s: State, v: int, seat: int, w: int, p: int, start: int) -> float:
     """What a seat costs that begins later than it could, as far as its own route tells."""
     n = d.visit[v].first + seat

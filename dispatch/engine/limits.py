@@ -20,7 +20,7 @@ def _free_until(d: Day, s: State, n: int) -> int:
     return until
 
 
-@compiled
+@inlined
 def _told_until(d: Day, s: State, n: int) -> int:
     """How late a node that depends on others may start, to begin as told, before whatever comes next for any of them.
 

@@ -62,7 +62,7 @@ def _more_at_least(d: Day, s: State, n: int, start: int, crew: bool) -> float:
     return more / (d.visit[v].units - d.visit[v].first) if crew and together else more
 
 
-@entry
+@inlined_entry
 def walk_on(d: Day, s: State, w: int, n: int, place: int, free: int, shift: int, rests: int, crew: bool) -> float:
     """What it costs when the worker, free then and there, goes on to a node and all behind it, or NEVER.
 

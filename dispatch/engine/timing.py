@@ -91,7 +91,7 @@ def step(d: Day, w: int, free: int, shift: int, rests: int, place: int, n: int, 
     return start, shift, taken
 
 
-@compiled
+@inlined
 def rests_left_fit(d: Day, w: int, free: int, rest: int) -> bool:
     """Whether the breaks not yet taken can still begin after the last stop."""
     for number in range(rest, d.worker[w].break_end):
@@ -152,7 +152,7 @@ def _note(s: State, what: int, n: int, a: int, b: int, c: int, e: int) -> bool:
     return True
 
 
-@compiled
+@inlined
 def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
     """What so much more handling costs a worker beyond an even share; negative for less."""
     before = max(0, s.worker[w].handled - d.worker[w].share)
@@ -160,7 +160,7 @@ def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
     return d.worker[w].uneven * (float(after) * float(after) - float(before) * float(before))
 
 
-@compiled
+@inlined
 def _tally(d: Day, s: State, n: int, w: int, sign: int, ways: int) -> None:
     """Count what limits a day as a whole, and what uneven work costs."""
     busy = sign * d.node[n].duration
@@ -243,7 +243,7 @@ def take_out(d: Day, s: State, n: int) -> bool:
     return True
 
 
-@entry
+@inlined_entry
 def undo(d: Day, s: State, mark: int) -> None:
     """Take back everything since a mark in the log; the caller puts back the sums it kept."""
     while s.top[0] > mark:
@@ -338,7 +338,7 @@ def _reached(d: Day, s: State, n: int, floor: int) -> tuple[int, int, int]:
     return step(d, s.node[n].route, s.node[p].done, s.node[p].shift, s.node[p].rests, d.node[p].place, n, floor)
 
 
-@compiled
+@inlined
 def _settle(d: Day, s: State, v: int) -> bool:
     """Start a visit's crew, and the visits tied to it, together and apart as they must be; False when they cannot."""
     g = d.visit[v].group
@@ -394,7 +394,7 @@ def _settle(d: Day, s: State, v: int) -> bool:
     return True
 
 
-@compiled
+@inlined
 def _apart(d: Day, s: State, g: int) -> bool:
     """Raise the starts of tied visits until every gap holds; False when they chase each other."""
     for _ in range(_ROUNDS):

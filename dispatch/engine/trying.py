@@ -1,6 +1,6 @@
 """Kernels that put a visit where it was asked about, to see what that really costs."""
 
-from dispatch.engine.compiling import compiled, entry
+from dispatch.engine.compiling import inlined, inlined_entry
 from dispatch.engine.day import STEADY, STUCK, WORST, Day, State
 from dispatch.engine.limits import limits_kept
 from dispatch.engine.openings import Asked
@@ -11,7 +11,7 @@ from dispatch.engine.units import free_from, take_units
 _MOST_WAITS = 40  # for a unit, when a crew that must begin later finds it taken again
 
 
-@entry
+@inlined_entry
 def put_in(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bool:
     """Put a visit's nodes where `State.found` says, with equipment from `start` on (-1: without), and time everything.
 
@@ -34,7 +34,7 @@ def put_in(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bo
     return good
 
 
-@compiled
+@inlined
 def _put(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bool:
     """The same, as it comes."""
     first, units = d.visit[v].first, d.visit[v].units
@@ -49,7 +49,7 @@ def _put(d: Day, s: State, a: Asked, v: int, start: int, ceiling: float) -> bool
     return propagate(d, s, ceiling) and good and (d.limits == 0 or limits_kept(d, s))
 
 
-@compiled
+@inlined
 def tried(d: Day, s: State, a: Asked, v: int, k: int, start: int, best: float) -> float:
     """What it really costs to put the visit's nodes where `State.found` says; NEVER when a rule breaks or not under `best`.
 

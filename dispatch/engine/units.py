@@ -4,7 +4,7 @@ A visit gets equipment only where a unit is free in the plan as it stands. Which
 more use comes in, later ones take turns anew, by the same rule as in `sharing.turns`.
 """
 
-from dispatch.engine.compiling import compiled, inlined
+from dispatch.engine.compiling import inlined
 from dispatch.engine.day import FAR, Day, State
 from dispatch.engine.openings import Asked
 from dispatch.engine.timing import put, queue_node, take_out
@@ -23,7 +23,7 @@ def _lasting(d: Day, u: int) -> bool:
     return bool(d.shift[d.worker[u].shift_first].end >= FAR)
 
 
-@compiled
+@inlined
 def _full_until(d: Day, s: State, n: int, provider: int, moment: int) -> int:
     """When the first of all units, busy at a moment, is free again; that moment itself when one is free then."""
     units, busy = 0, 0
@@ -43,7 +43,7 @@ def _full_until(d: Day, s: State, n: int, provider: int, moment: int) -> int:
     return moment if busy < units else soonest
 
 
-@compiled
+@inlined
 def _room_from(d: Day, s: State, n: int, provider: int, begin: int) -> int:
     """The first moment, not before `begin`, from which a unit is free for as long as the node needs it, or FAR."""
     while begin < FAR:
@@ -64,7 +64,7 @@ def _room_from(d: Day, s: State, n: int, provider: int, begin: int) -> int:
     return begin
 
 
-@compiled
+@inlined
 def free_from(d: Day, s: State, v: int, provider: int, begin: int) -> int:
     """The first moment, not before `begin`, at which everything a visit of this provider needs is free, or FAR."""
     again = True
@@ -92,7 +92,7 @@ def _turn(d: Day, a: Asked, begin: int) -> int:
     return idle if idle >= 0 else first
 
 
-@compiled
+@inlined
 def take_units(d: Day, s: State, a: Asked, v: int, start: int) -> bool:
     """Put the visit's equipment in, and let all later uses of the same pools take turns anew; the crew is there already."""
     provider = d.worker[s.node[d.visit[v].first].route].provider
