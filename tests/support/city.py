@@ -91,10 +91,10 @@ class City:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, urls: Urls) -> AsyncIterator[Self]:
+    async def open(cls, urls: Urls, **other: Any) -> AsyncIterator[Self]:
         await asyncio.to_thread(warm_quotes)  # as a process does before it serves: never while transactions are open
         owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12)
-        config = settings(database)
+        config = settings(database, **other)
         try:
             with _lent(config, database) as app:
                 async with asking(app) as http:
