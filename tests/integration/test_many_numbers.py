@@ -13,6 +13,7 @@ from alembic import command
 from backend.core.principal import SYSTEM
 from backend.database.migrate import _config, upgrade
 from backend.processes.embedded import Embedded
+from backend.simulation.demo.city import LANDLINE as DEMO_LANDLINE
 from tests.support.city import Caller, City, at
 
 LANDLINE, MOBILE = "+8651265550077", "+8613700007077"
@@ -75,6 +76,19 @@ async def test_a_couple_on_one_landline_are_two_residents_and_the_sign_in_asks_w
     wife = await _come_in(city, LANDLINE, "王秀兰")
     assert (await wife.get("/v1/me")).json()["resident_id"] == made[1].json()["id"]
     assert (await wife.get(f"/v1/residents/{made[0].json()['id']}")).status_code == 404, "one number is no consent"
+
+
+async def test_the_city_anybody_may_try_has_a_couple_on_one_landline_and_a_care_workers_mother(city: City):
+    couple = await _asked(city, DEMO_LANDLINE)
+    assert [role for _, role in couple] == ["resident"] * 2
+    at_home = await _found(city, phone=DEMO_LANDLINE)
+    assert {one["name"] for one in at_home} == {name for name, _ in couple}
+    assert len({one["address"] for one in at_home}) == 1
+    mothers = await city.sql(
+        "SELECT n.phone FROM resident_contacts c JOIN account_numbers n USING (phone) JOIN workers w USING (account_id)"
+    )
+    [mother] = await _found(city, phone=mothers[0]["phone"])
+    assert [one["by_right"] for one in mother["callers"]] == ["contact"]
 
 
 async def test_the_code_is_good_for_the_question_and_one_answer(city: City):

@@ -21,6 +21,7 @@ from backend.simulation.demo import queries
 TIME_ZONE: Final = "Asia/Shanghai"
 _SEED: Final = 7
 _CENTRE: Final = (120.62, 31.32)
+LANDLINE: Final = "+8651265550400"  # of a couple
 _ZONES: Final = (
     ("Z1", "东湖片区", 0.0, 0.0),
     ("Z2", "梧桐片区", 0.045, 0.0),
@@ -240,6 +241,19 @@ async def _residents(
     await queries.insert_homes(connection, houses)
     await queries.insert_contacts(connection, contacts)
     await queries.insert_consents(connection, consents)
+    if zone_name == _ZONES[-1][1]:
+        await _share_a_telephone(connection, people, houses)
+
+
+async def _share_a_telephone(
+    connection: Connection, people: list[tuple[object, ...]], houses: list[tuple[object, ...]]
+) -> None:
+    """Put a husband and a wife into one flat with its landline, and make somebody else the mother of a care worker."""
+    husband, wife = (next(n for n, row in enumerate(people) if row[4] == gender) for gender in ("male", "female"))
+    mother = next(n for n, row in enumerate(people) if row[4] == "female" and n != wife)
+    await queries.share_home(connection, houses[wife][0], houses[husband][0])
+    await queries.insert_numbers(connection, [(people[n][1], LANDLINE) for n in (husband, wife)])
+    await queries.insert_contact_at_work(connection, people[mother][0], houses[mother][1])
 
 
 class _Ids:

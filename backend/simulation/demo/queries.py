@@ -97,6 +97,33 @@ async def insert_accounts(connection: Connection, rows: Rows) -> None:
     )
 
 
+async def insert_numbers(connection: Connection, rows: Rows) -> None:
+    """(account, phone): a number somebody has as well."""
+    await execute_many(connection, "INSERT INTO account_numbers (account_id, phone) VALUES ($1, $2)", list(rows))
+
+
+async def share_home(connection: Connection, resident_id: object, other_id: object) -> None:
+    """Let a resident live where another one does."""
+    await execute(
+        connection,
+        """UPDATE homes h SET place_id = o.place_id, address = o.address FROM homes o
+           WHERE h.resident_id = $1 AND o.resident_id = $2""",
+        resident_id, other_id,
+    )  # fmt: skip
+
+
+async def insert_contact_at_work(connection: Connection, resident_id: object, zone_id: object) -> None:
+    """Make a care worker of the zone somebody to ring for a resident."""
+    await execute(
+        connection,
+        """INSERT INTO resident_contacts (resident_id, name, phone, relation, emergency)
+           SELECT $1, a.name, n.phone, 'child', false
+           FROM workers w JOIN accounts a ON a.id = w.account_id JOIN account_numbers n ON n.account_id = a.id
+           WHERE w.id IN (SELECT worker_id FROM shifts WHERE zone_id = $2) ORDER BY w.code LIMIT 1""",
+        resident_id, zone_id,
+    )  # fmt: skip
+
+
 async def upsert_desk(
     connection: Connection, role: str, name: str, login: str, password_hash: str, totp: str, provider_id: UUID | None
 ) -> None:

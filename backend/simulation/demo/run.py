@@ -224,6 +224,7 @@ def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, 
     family = resident.replace("+86139", "+86137")
     for who, phone in (("resident 老人", resident), ("family 家属", family), ("worker 护理员", worker)):
         table.add_row(who, phone, "the code is shown when you ask for it")
+    table.add_row("a couple 夫妻", city.LANDLINE, "the same; the sign-in asks which of the two")
     console.print(table)
     console.print(
         f"It is {pace.now().astimezone(pace.zone_info):%Y-%m-%d %H:%M} there, and a minute here is {pace.rate:g} minutes. Open:"
