@@ -16,7 +16,6 @@ from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries as order_queries
-from backend.orders.model import OrderStatus
 from backend.residents.queries import ResidentForBooking, resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import quotes
@@ -62,7 +61,7 @@ async def ask(connection: Connection, principal: Principal, planner: Planner, re
         now = await order_queries.care_now(connection)
         today = city_date(now, planner.zone_info)
         await caps.may_ask(connection, principal, request.resident_id, today)
-        link = request.after and await _link(connection, request.after, request.resident_id, now)
+        link = request.after and await _link(connection, request.after, request.resident_id)
         resident = await resident_for_booking(connection, request.resident_id)
         pickup = request.pickup and PickupPoint(
             request.pickup.facility_id, request.pickup.ready_at, request.pickup.pickup_s, request.pickup.max_ride_s
@@ -116,15 +115,14 @@ def _soft(planner: Planner, asked: Asked, wish: Wish) -> tuple[list[Slot], list[
     return sorted(slots, key=lambda slot: slot.plan_on in idle)[:1], refused
 
 
-async def _link(connection: Connection, after: After, resident_id: UUID, now: datetime) -> WantedLink:
+async def _link(connection: Connection, after: After, resident_id: UUID) -> WantedLink:
     """The gap to the order that comes before, which is the same resident's and takes place."""
     if after.max_gap_s is not None and after.max_gap_s < after.min_gap_s:
         raise DomainError("invalid_window", "The longest gap is shorter than the shortest.")
     other = await order_queries.order(connection, after.order_id)
     if other.resident_id != resident_id:
         raise DomainError("unknown_order")
-    ran_out = other.status is OrderStatus.HELD and other.hold_expires_at is not None and other.hold_expires_at <= now
-    if ran_out or other.status in order_queries.NOT_THERE:
+    if other.status in order_queries.NOT_THERE:
         raise DomainError("invalid_request", "The order it should follow does not take place.")
     return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from)
 
