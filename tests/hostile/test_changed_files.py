@@ -20,7 +20,8 @@ from dispatch import Plan, construct
 from dispatch.formats import FORMATS, Instance, InstanceError, read_instance, read_plan, write_plan
 from tests.benchmarks.generate import city, read
 from tests.support.effort import SEED, announce, effort, tell
-from tests.support.second_reading import agrees, care_day, meal_day, plan_said, said
+from tests.support.second_reading import agrees, plan_said, said
+from tests.support.second_reading_days import care_day, meal_day
 from tests.support.spoiling import spoilt
 from tests.unit.test_formats import CARE, EXAMPLES, SITES, SOLOMON
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from backend.simulation.instances import Instance as RecordedDay
 from dispatch.formats import Instance
 from dispatch.problem import Delivery, Equipment, Link, Promise, Seat, Visit, Weights, Worker
 
@@ -39,14 +38,15 @@ def _lines(text: str) -> list[str]:
     return [row.strip() for row in rows if row.strip()]
 
 
-def _figure(word: str) -> Fraction:
+def figure(word: str) -> Fraction:
+    """The number a word says, exactly. Raises UnaccountedError for anything else."""
     if not word.isascii() or set(word) - set("0123456789+-.eE"):
         raise UnaccountedError(word)
     return Fraction(word)
 
 
 def _whole(word: str) -> int:
-    found = _figure(word)
+    found = figure(word)
     if found.denominator != 1:
         raise UnaccountedError(word)
     return int(found)
@@ -68,8 +68,8 @@ def _solomon_said(text: str) -> Any:
     columns = "CUSTNOXCOORDYCOORDDEMANDREADYTIMEDUEDATESERVICETIME"
     if titles != ["VEHICLE", "NUMBERCAPACITY", "CUSTOMER", columns]:
         raise UnaccountedError(titles)
-    fleet, capacity = map(_figure, lines[2].split())
-    rows = [tuple(map(_figure, line.split())) for line in lines[5:]]
+    fleet, capacity = map(figure, lines[2].split())
+    rows = [tuple(map(figure, line.split())) for line in lines[5:]]
     if [row[0] for row in rows] != list(range(len(rows))) or any(len(row) != 7 for row in rows):
         raise UnaccountedError(rows)
     (_, x, y, demand, ready, due, busy), *customers = rows
@@ -131,12 +131,12 @@ def _vrplib_said(text: str) -> Any:
         raise UnaccountedError("TYPE")
     name = values.pop("NAME", "")
     measure = values.pop("EDGE_WEIGHT_TYPE").upper(), values.pop("EDGE_WEIGHT_FORMAT", "FUNCTION").upper()
-    cells = [_figure(word) for row in sections.pop("EDGE_WEIGHT_SECTION", []) for word in row]
+    cells = [figure(word) for row in sections.pop("EDGE_WEIGHT_SECTION", []) for word in row]
     if measure != (("EXPLICIT", "FULL_MATRIX") if cells else ("EUC_2D", "FUNCTION")):
         raise UnaccountedError("EDGE_WEIGHT_TYPE")
 
     def table(key: str, count: int, width: int) -> list[tuple[Fraction, ...]]:
-        rows = [tuple(map(_figure, row)) for row in sections.pop(key)]
+        rows = [tuple(map(figure, row)) for row in sections.pop(key)]
         if [row[0] for row in rows] != list(range(1, count + 1)) or any(len(row) != width + 1 for row in rows):
             raise UnaccountedError(key)
         return [row[1:] for row in rows]
@@ -144,7 +144,7 @@ def _vrplib_said(text: str) -> Any:
     def figures(key: str, count: int) -> list[Fraction | None]:
         if f"{key}_SECTION" in sections:
             return [row[0] for row in table(f"{key}_SECTION", count, 1)]
-        return [_figure(values.pop(key))] * count if key in values else [None] * count
+        return [figure(values.pop(key))] * count if key in values else [None] * count
 
     points = table("NODE_COORD_SECTION", size, 2) if "NODE_COORD_SECTION" in sections or not cells else []
     loads = figures("LINEHAUL" if "LINEHAUL_SECTION" in sections else "DEMAND", size)
@@ -444,94 +444,6 @@ def plan_said(raw: bytes, workers: set[str]) -> Any:
     body.pop("objective", None), _empty(body)
     named = {worker: [(*stop[:3], stop[3] or "visit") for stop in route] for worker, route in routes.items()}
     return named, unserved
-
-
-def care_day(file_said: Any, day: RecordedDay) -> bool:
-    """Whether a recorded day of care, in seconds rounded up, is what a file of minutes says."""
-    matrix, carers, patients, points = file_said
-    found = iter(day.demands)
-    for n, (name, (first, last), services, kind, gap, refused) in enumerate(patients, 1):
-        crews = [services] if kind in (None, "simultaneous") else [[one] for one in services]
-        for i, crew in enumerate(crews):
-            demand = next(found)
-            seats = [(seat.skill, seat.duration_s) for seat in demand.seats]
-            after = f"{name}.{i}" if kind == "sequential" and i else None
-            fits = [
-                demand.id == (name if len(crews) == 1 else f"{name}.{i + 1}"), demand.resident == name, demand.place == n,
-                seats == [(skill, _up(minutes)) for skill, minutes in crew], set(demand.refused) == refused,
-                (demand.from_s, demand.to_s) == (round(first * 60), round(last * 60)),
-                (demand.gap and (demand.gap.after, demand.gap.min_s, demand.gap.max_s))
-                == (after and (after, *(round(g * 60) for g in gap))),
-            ]  # fmt: skip
-            if not all(fits):
-                return False
-    shifts = [(0, 23 * 3600) if end == 100_000 else (round(on * 60), round(end * 60)) for _, _, (on, end) in carers]
-    fits = [
-        next(found, None) is None, day.matrix == tuple(tuple(_up(cell) for cell in row) for row in matrix),
-        [(w.id, set(w.skills)) for w in day.workers] == [carer[:2] for carer in carers],
-        [(w.on_s, w.off_s) for w in day.workers] == shifts,
-        points is None or [(p.x, p.y) for p in day.places] == points,
-    ]  # fmt: skip
-    return all(fits)
-
-
-def _up(minutes: float) -> int:
-    return math.ceil(round(minutes * 60, 6))
-
-
-def _rows(raw: bytes, *columns: str) -> list[tuple[Any, ...]]:
-    """The rows of a table by its titles; the first column is a name, others are figures unless they name something."""
-    lines = [
-        row
-        for row in raw.decode("utf-8-sig").removesuffix("\x1a").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        if row.strip()
-    ]
-    titles, *rows = [[cell.strip() for cell in line.split("\t")] for line in lines]
-    assert set(columns) <= set(titles) <= {*columns, "pay per order", "guaranteed pay per hour"}
-    assert len(set(titles)) == len(titles)
-    assert all(len(row) == len(titles) for row in rows)
-    names = {"order", "courier", "restaurant"}
-    return [
-        tuple(row[titles.index(c)] if c in names else float(_figure(row[titles.index(c)])) for c in columns)
-        for row in rows
-    ]
-
-
-def meal_day(tables: dict[str, bytes], day: RecordedDay) -> bool:
-    """Whether a recorded day of meals is what its four tables say."""
-    (rule,) = _rows(
-        tables["instance_parameters"], "meters_per_minute", "pickup service minutes", "dropoff service minutes",
-        "target click-to-door", "maximum click-to-door",
-    )  # fmt: skip
-    kitchens = {name: (x, y) for name, x, y in _rows(tables["restaurants"], "restaurant", "x", "y")}
-    couriers = [
-        row for row in _rows(tables["couriers"], "courier", "x", "y", "on_time", "off_time") if row[3] != row[4]
-    ]
-    orders = _rows(tables["orders"], "order", "x", "y", "placement_time", "restaurant", "ready_time")
-    places = [(p.x, p.y) for p in day.places]
-    fetch, bring = max(1, math.ceil(rule[1] * 60)), math.ceil(rule[2] * 60)
-    made = {
-        (
-            d.id, *places[d.place], d.from_s, places[d.pickup.restaurant], d.pickup.ready_s, d.pickup.pickup_s, d.to_s,
-            d.latest_s, d.seats[0].duration_s,
-        )
-        for d in day.demands
-        if d.pickup is not None
-    }  # fmt: skip
-    meant = {
-        (
-            name, x, y, at := round(placed * 60), kitchens[kitchen], max(at, round(ready * 60) - fetch // 2), fetch,
-            max(at, at + round(rule[3] * 60) - bring // 2), max(at, at + round(rule[4] * 60) - bring // 2), bring,
-        )
-        for name, x, y, placed, kitchen, ready in orders
-    }  # fmt: skip
-    team = [(w.id, *places[w.start], w.on_s, w.off_s) for w in day.workers]
-    fits = [
-        made == meant, len(day.demands) == len(orders), day.metres_per_minute == rule[0],
-        team == [(name, x, y, round(on * 60), round(off * 60)) for name, x, y, on, off in couriers],
-        len(places) == len(kitchens) + len(couriers) + len(orders),
-    ]  # fmt: skip
-    return all(fits)
 
 
 _SAID: dict[str, Callable[[str], Any]] = {
