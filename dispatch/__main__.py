@@ -1,6 +1,7 @@
 """`python -m dispatch solve|quote|check|explain FILE`: plan a day from a file, without the platform."""
 
 import argparse
+import io
 import math
 import os
 import sys
@@ -41,6 +42,7 @@ from dispatch.formats import (
     InstanceError,
     Reading,
     as_judged,
+    printable,
     read_instance,
     read_plan,
     typed,
@@ -55,6 +57,7 @@ _MEAL_TIMES = ("ready_s", "pickup_duration_s", "max_ride_s")
 _PARTS = (("promised", ("start_s", "free_s")), ("delivery", _MEAL_TIMES))
 _MOST_STARTS = 100_000  # of one quote
 _PROVABLE = 30  # services of a day; proofs of larger ones do not end
+_MOST_THREADS = 256  # each is one search more; nobody's machine has so many to run at once
 _SECONDS = {"yinling", "city"}  # formats that count seconds
 
 
@@ -63,16 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments().parse_args(arguments)
     keep_kernels_in(kernels_folder(os.environ))
     try:
-        return asked.run(asked)
+        answer: int = asked.run(asked)
+        sys.stdout.flush()
     except InstanceError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except MemoryError:
         sys.stderr.write(f"{asked.file.name}: file: its day takes more memory than there is\n")
         return 2
-    except BrokenPipeError:  # whoever read along, like `head`, has seen enough
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:  # of the standard output: the others are told where they happen
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        if isinstance(error, BrokenPipeError):  # whoever read along, like `head`, has seen enough
+            return 1
+        sys.stderr.write(f"the answer: file: {error.strerror} so it is not whole\n")
+        return 2
+    return answer
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -90,16 +100,16 @@ def _arguments() -> argparse.ArgumentParser:
     solve.add_argument("--seconds", type=_amount, default=10.0, help="how long building and searching may take")
     solve.add_argument("--iterations", type=_count, help="search so many steps instead, the same for a seed everywhere")
     solve.add_argument("--seed", type=_count, default=1)
-    solve.add_argument("--threads", type=int, default=1)
+    solve.add_argument("--threads", type=_threads, default=1)
     solve.add_argument(
-        "--exact", type=_amount, metavar="S", help="then so many seconds to prove it best, for small days"
+        "--exact", type=_length, metavar="S", help="then so many seconds to prove it best, for small days"
     )
     solve.add_argument("--out", type=Path, help="write the plan here as JSON")
     solve.add_argument("--svg", type=Path, help="draw the plan here")
     ask = command("quote", _quote, "the starts one more visit could be promised")
     ask.add_argument("plan", type=Path)
     ask.add_argument("--visit", type=Path, required=True, help="the visit as JSON, times in the file's unit")
-    ask.add_argument("--every", type=_amount, help="time between the starts tried; else a twentieth of the window")
+    ask.add_argument("--every", type=_length, help="time between the starts tried; else a twentieth of the window")
     judge = command("check", _check, "every rule a plan breaks")
     judge.add_argument("plan", type=Path)
     why = command("explain", _explain, "who else could serve a visit, and why others cannot")
@@ -111,27 +121,44 @@ def _arguments() -> argparse.ArgumentParser:
 
 def _amount(text: str) -> float:
     """A finite figure of an option, zero or more."""
-    found = float(text)
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
     if not math.isfinite(found) or found < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a figure of zero or more")
     return found
 
 
-def _count(text: str) -> int:
+def _length(text: str) -> float:
+    """A finite figure of an option, more than zero: none at all would be taken for the option left out."""
+    if _amount(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is not more than zero")
+    return _amount(text)
+
+
+def _count(text: str, least: int = 0, below: int = 2**32) -> int:
     """A whole number of an option, zero or more and inside 32 bits."""
-    found = int(text)
-    if not 0 <= found < 2**32:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2^32")
+    try:
+        found = int(text)
+    except ValueError:
+        found = -1
+    if not least <= found < below:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from {least} to {below - 1}")
     return found
+
+
+def _threads(text: str) -> int:
+    """A number of searches side by side."""
+    return _count(text, 1, _MOST_THREADS + 1)
 
 
 def _solve(asked: argparse.Namespace) -> int:
     instance = read_instance(asked.file, asked.format)
     problem = instance.problem
-    if asked.threads < 1:
-        raise InstanceError("--threads", "threads", asked.threads, "must be at least 1")
     if asked.exact:
         _provable(problem)
+    _apart(asked)
     for path in filter(None, (asked.out, asked.svg)):
         _writable(path)
     with _Progress(instance.name, asked.seconds if asked.iterations is None else None) as progress:
@@ -146,17 +173,20 @@ def _solve(asked: argparse.Namespace) -> int:
         proof = prove(problem, plan, seconds=asked.exact, seed=asked.seed) if asked.exact else None
     if proof is not None:
         plan = proof.plan
-        above = f"at most {100 * (proof.cost / max(1, proof.bound) - 1):.2f} % above the best there may be"
+        above = (
+            f"at most {100 * (proof.cost / proof.bound - 1):.2f} % above the best there may be"
+            if proof.bound > 0
+            else "nothing proven in that time"
+        )
         sys.stdout.write(f"{'proven best' if proof.optimal else above}\n")
     body, objective = write_plan(instance, plan)
     if asked.out:
-        asked.out.write_bytes(body)
+        _write(asked.out, body)
     settled, starts = instance.settle(plan)
     if asked.svg:
-        title = f"{instance.name}: {objective:,.3f}"
-        asked.svg.write_text(
-            draw(problem, settled, title, points=instance.points, told=lambda ticks: _clock(ticks, instance))
-        )
+        title = f"{printable(instance.name)}: {objective:,.3f}"
+        picture = draw(problem, settled, title, points=instance.points, told=lambda ticks: _clock(ticks, instance))
+        _write(asked.svg, picture.encode())
     return _verdict(instance, settled, starts)
 
 
@@ -171,12 +201,33 @@ def _provable(problem: Problem) -> None:
             raise InstanceError("--exact", "shifts", len(worker.shifts), why)
 
 
+def _apart(asked: argparse.Namespace) -> None:
+    """The day, the plan and the picture are three files: one written over another would be lost without a word."""
+    seen: dict[str, str] = {}
+    for name, path in (("the day", asked.file), ("--out", asked.out), ("--svg", asked.svg)):
+        if path is not None and (path.is_file() or not path.exists()):
+            taken = seen.setdefault(os.path.realpath(path), name)
+            if taken != name:
+                raise InstanceError(path.name, name, "this file", f"is {taken} already")
+
+
 def _writable(path: Path) -> None:
-    """An answer that cannot be written is refused before it is searched for."""
+    """An answer that cannot be written is refused before it is searched for; nothing is left behind by asking."""
     try:
-        path.open("ab").close()
+        new = not path.exists()
+        if new or path.is_file() or path.is_dir():  # to look into a pipe is to end it for whoever reads
+            path.open("ab").close()
+        if new:
+            path.unlink()
     except (OSError, ValueError) as error:
         raise InstanceError(path.name, "file", getattr(error, "strerror", error), "so it cannot be written") from error
+
+
+def _write(path: Path, body: bytes) -> None:
+    try:
+        path.write_bytes(body)
+    except OSError as error:
+        raise InstanceError(path.name, "file", error.strerror, "so it is not written") from error
 
 
 def _verdict(instance: Instance, plan: Plan, starts: Starts) -> int:
@@ -197,7 +248,9 @@ def _quote(asked: argparse.Namespace) -> int:
     plan, _ = read_plan(instance, asked.plan)
     visit = _asked_visit(Reading(asked.visit), instance)
     problem = replace(instance.problem, visits=(*instance.problem.visits, visit))
-    every = max(1, round(asked.every * instance.unit if asked.every else (visit.latest_s - visit.earliest_s) / 20))
+    every = max(1, round((visit.latest_s - visit.earliest_s) / 20))
+    if asked.every is not None:
+        every = Reading(Path("--every")).ticks(asked.every, "time", instance.unit)
     starts = range(visit.earliest_s, visit.latest_s + 1, every)
     if len(starts) > _MOST_STARTS:
         raise InstanceError("--every", "starts", len(starts), f"are more than the {_MOST_STARTS} that are tried")
@@ -206,7 +259,7 @@ def _quote(asked: argparse.Namespace) -> int:
         start, late, cost = (_told(ticks, instance) for ticks in (slot.start_s, slot.late_s, slot.cost))
         sys.stdout.write(f"start {start}  late {late}  cost {cost}  crew {' '.join(slot.crew)}\n")
     if not slots:
-        _why_not(insert(problem, plan, visit), visit)
+        _why_not(insert(problem, plan, visit), visit, instance)
     return 0 if slots else 1
 
 
@@ -278,9 +331,12 @@ def _span(ticks: int, instance: Instance) -> str:
     return f"{ticks / 60:g} min" if instance.form in _SECONDS else _told(ticks, instance)
 
 
-def _why_not(outcome: Insertion | Refusal, visit: Visit) -> None:
-    """For everybody the rule that keeps them away."""
-    if isinstance(outcome, Refusal):
+def _why_not(outcome: Insertion | Refusal, visit: Visit, instance: Instance) -> None:
+    """For everybody the rule that keeps them away, or the start between those tried that could be kept."""
+    if isinstance(outcome, Insertion):
+        start, crew = _told(outcome.stops[-1].start_s, instance), " ".join(sorted({s.worker for s in outcome.stops}))
+        sys.stdout.write(f"{visit.id}: none of the starts tried, but {crew} at {start}; try more with --every\n")
+    else:
         for reason in outcome.reasons:
             sys.stdout.write(f"{visit.id}: not {reason.worker}, {reason.rule} {reason.detail}".rstrip() + "\n")
         sys.stdout.write(f"{visit.id}: nobody, {outcome.summary}\n")
@@ -337,4 +393,7 @@ class _Progress:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show are spelled out
     sys.exit(main())

@@ -8,7 +8,7 @@ from dispatch.formats.hhcrsp import read_hhcrsp
 from dispatch.formats.instance import Instance
 from dispatch.formats.native import read_native, typed
 from dispatch.formats.plans import as_judged, read_plan, write_plan
-from dispatch.formats.reading import InstanceError, Reading
+from dispatch.formats.reading import InstanceError, Reading, printable
 from dispatch.formats.solomon import read_solomon
 from dispatch.formats.vrplib import read_vrplib
 
@@ -21,7 +21,7 @@ FORMATS: dict[str, Callable[[Path], Instance]] = {
 }
 
 __all__ = [
-    "FORMATS", "Instance", "InstanceError", "Reading", "as_judged", "read_city", "read_hhcrsp", "read_instance", "read_native",
+    "FORMATS", "Instance", "InstanceError", "Reading", "as_judged", "printable", "read_city", "read_hhcrsp", "read_instance", "read_native",
     "read_plan", "read_solomon", "read_vrplib", "typed", "write_plan",
 ]  # fmt: skip
 
@@ -35,6 +35,8 @@ def _looks_like(path: Path) -> str:
     """The format, from what the file holds where that is plain, else from how it begins."""
     reading = Reading(path)
     start = reading.content().removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if path.is_fifo():
+        raise reading.refuse("file", "a pipe", "is read once; without --format it would be read twice")
     if start not in {b"{", b"["} and not path.name.lower().removesuffix(".gz").endswith(".json"):
         return _looks_like_text(reading)
     keys = reading.json().keys()

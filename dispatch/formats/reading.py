@@ -32,10 +32,10 @@ class InstanceError(ValueError):
     """A file cannot be read: which file, which field, which value, and why, in one line of printable text."""
 
     def __init__(self, file: str, field: str, value: object, why: str) -> None:
-        super().__init__(f"{_plain(file)}: {_plain(field)}: {_plain(value)[:_SHOWN]} {_plain(why)}")
+        super().__init__(f"{printable(file)}: {printable(field)}: {printable(value)[:_SHOWN]} {printable(why)}")
 
 
-def _plain(value: object) -> str:
+def printable(value: object) -> str:
     """The value on one line, without what a terminal would obey."""
     return "".join(c if c.isprintable() else "?" for c in " ".join(str(value).split()))
 
