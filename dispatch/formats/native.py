@@ -212,6 +212,13 @@ def _sound_worker(reading: Reading, worker: Worker, problem: Problem, size: int,
     for rest in worker.breaks:
         reading.window([rest.earliest_s, rest.latest_s], f"{field}.breaks")
         reading.whole(rest.duration_s, f"{field}.breaks.duration_s")
+    free = 0
+    for rest in worker.breaks:
+        free = max(free, rest.earliest_s)
+        if free > rest.latest_s:  # nobody could take it, so every plan would leave it out without a word
+            why = f"is the last moment of a break, but those before it last until {free}"
+            raise reading.refuse(f"{field}.breaks", rest.latest_s, why)
+        free += rest.duration_s
     for shift in worker.shifts:
         reading.window([shift.start_s, shift.end_s], f"{field}.shifts")
     within(reading, worker, field)

@@ -254,6 +254,19 @@ def test_a_day_of_our_own_that_says_more_or_less_is_refused(tmp_path: Path, chan
     _refused(tmp_path, json.dumps(day), words)
 
 
+@pytest.mark.parametrize("second", [36_000, 37_799, 37_800])
+def test_breaks_of_which_one_can_never_be_taken_are_refused(tmp_path: Path, second: int):
+    """Every plan left the second out, and said that no rule was broken."""
+    day = json.loads((EXAMPLES / "morning.json").read_bytes())
+    rest = {"earliest_s": 36_000, "latest_s": 36_000, "duration_s": 1800}
+    day["workers"][0]["breaks"] = [{**rest, "earliest_s": second, "latest_s": second}, rest]
+    if second < 37_800:
+        _refused(tmp_path, json.dumps(day), f"workers[0].breaks: {second} is the last moment of a break", "until 37800")
+    else:
+        (tmp_path / "day").write_text(json.dumps(day))
+        assert len(read_instance(tmp_path / "day").problem.workers[0].breaks) == 2
+
+
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path):
     text = (EXAMPLES / "morning.json").read_text().replace('"id": "Anna"', '"id": "Anne", "id": "Anna"')
     _refused(tmp_path, text, "key of one object: id appears twice")
