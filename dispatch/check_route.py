@@ -51,7 +51,7 @@ def check_route(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit
 
 
 def _reached(problem: Problem, worker: Worker, before: Stop | None, stop: Stop) -> list[Violation]:
-    """Whether the worker can be there by then, and nothing begins in the past."""
+    """Check that the worker can be there by then, and that nothing begins in the past."""
     number = shift_number(worker, stop)
     leaves = None if before is None else before.end_s
     if worker.shifts and (before is None or shift_number(worker, before) < number):
@@ -67,7 +67,7 @@ def _reached(problem: Problem, worker: Worker, before: Stop | None, stop: Stop) 
 
 
 def _in_shift(problem: Problem, worker: Worker, stop: Stop, behind: Stop | None) -> list[Violation]:
-    """Whether a stop lies in a shift, and the last of each leaves time for the way home."""
+    """Check that a stop lies in a shift, and the last of each leaves time for the way home."""
     shift = next((s for s in worker.shifts if s.start_s <= stop.start_s and stop.end_s <= s.end_s), None)
     if shift is None:
         return [Violation("shift", stop.visit, f"{worker.id}: {stop.start_s}..{stop.end_s}")]
@@ -78,7 +78,7 @@ def _in_shift(problem: Problem, worker: Worker, stop: Stop, behind: Stop | None)
 
 
 def _as_asked(visit: Visit, stop: Stop) -> list[Violation]:
-    """Whether a stop is where, and as long as, its visit asks, and a meal is fetched once it is ready."""
+    """Check that a stop is where, and as long as, its visit asks, and a meal is fetched once it is ready."""
     place, lasts = visit.place, visit.seats[stop.seat].duration_s
     found: list[Violation] = []
     if stop.kind == "pickup" and visit.delivery is not None:
@@ -93,7 +93,7 @@ def _as_asked(visit: Visit, stop: Stop) -> list[Violation]:
 
 
 def _whole(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: dict[str, Visit]) -> list[Violation]:
-    """What the route as a whole may hold and how long it may last."""
+    """Check what the route as a whole holds and how long it lasts."""
     found: list[Violation] = []
     if all(stop.locked for stop in route):
         return found

@@ -157,7 +157,7 @@ class Dispatcher:
         return [*self._refused, *(about for about in self._retries.resting("place") if isinstance(about, UUID))]
 
     def _drifts(self, day: scheduling.PlanDay, now: datetime) -> bool:
-        """Whether a running day, or who works, has changed since it was last looked at, or that was long ago."""
+        """Tell whether a running day, or who works, has changed since it was last looked at, or that was long ago."""
         key = (day.zone_id, day.plan_on)
         stamp, roster, at = self._kept_true.get(key, (None, 0, now))
         changed = (stamp, roster) != (day.plan.stamp, day.roster) or (now - at).total_seconds() >= _LOOK_AGAIN_S

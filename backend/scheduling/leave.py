@@ -1,4 +1,4 @@
-"""What an hour of leave takes from a day that is planned already: the stops in that hour, and nothing else."""
+"""Take an hour of leave out of a day that is planned already: the stops in that hour, and nothing else."""
 
 import math
 from collections.abc import Collection, Sequence

@@ -105,7 +105,7 @@ def _shift_number(worker: Worker, stop: Stop) -> int:
 
 
 def _reached(problem: Problem, worker: Worker, route: Sequence[Stop]) -> bool:
-    """Whether the first stop of each shift leaves time for the way there: a leave may begin a shift later than planned."""
+    """Tell whether each shift's first stop leaves time for the way there: a leave may begin a shift later than planned."""
     if not worker.shifts or not route:
         return True
     ways = problem.travel[worker.mode]

@@ -33,7 +33,8 @@ class ShiftRow(Struct, frozen=True, forbid_unknown_fields=True):
 async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on: date) -> Readable[ShiftRow]:
     """The shifts of a zone over some days, less the leave taken in them: a leave in the middle makes two of one.
 
-    The break of a shift comes with its first part; planned in order, it may be taken in any. Whoever begins another shift within the hour, in whatever plan, ends where that one begins: nobody is in two places.
+    The break of a shift comes with its first part; planned in order, it may be taken in any. Whoever begins another shift
+    within the hour, in whatever plan, ends where that one begins: nobody is in two places.
     """
     return await readable(
         connection,
