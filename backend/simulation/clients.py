@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import httpx
@@ -57,10 +57,20 @@ class Session(Struct, frozen=True):
 class Api:
     """One person's way to the platform over HTTP. Lost connections are retried with the same Idempotency-Key."""
 
-    def __init__(self, http: httpx.AsyncClient, traffic: Traffic, patience_s: float = _RETRY_FOR_S) -> None:
-        """`patience_s`: how long a request that fails is tried again."""
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        traffic: Traffic,
+        patience_s: float = _RETRY_FOR_S,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`patience_s`: how long a request that fails is tried again, by `clock`; `pause` lies between two tries."""
         self._http = http
         self._patience_s = patience_s
+        self._clock = clock
+        self._pause = pause
         self.traffic = traffic
         self.session: Session | None = None
 
@@ -99,25 +109,25 @@ class Api:
         if method == "POST":
             headers |= {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
         content = None if body is None else msgspec.json.encode(body)
-        give_up_at = time.monotonic() + self._patience_s
+        give_up_at = self._clock() + self._patience_s
         while True:
             self.traffic.requests += 1
             pause = _PAUSE_S
             try:
                 answer = await self._http.request(method, path, content=content, params=query, headers=headers)
             except httpx.HTTPError as error:
-                if time.monotonic() > give_up_at:
+                if self._clock() > give_up_at:
                     raise RefusedError(0, "no_answer", type(error).__name__) from error
             else:
                 if answer.is_success:
                     return _body(answer)
                 refusal = _refusal(answer)
                 again = answer.status_code in _BUSY or refusal.code == "request_in_progress"
-                if not again or time.monotonic() > give_up_at:
+                if not again or self._clock() > give_up_at:
                     raise refusal
                 pause = _pause(answer)
             self.traffic.retries += 1
-            await asyncio.sleep(pause)
+            await self._pause(pause)
 
     async def quote(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Ask for slots, measuring how long the answer takes."""
