@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis
 WORKERS ?= 2
 SHARED := -n $(WORKERS) --dist loadfile
 # slices wait for their database half of the time
-WAITING := -n $(shell expr $(WORKERS) + 1) --dist loadfile
+WAITING := -n $(shell expr $(WORKERS) + 2) --dist loadfile
 # programs of the environment are started as modules: the scripts beside them name the path they were installed at
 LINT_IMPORTS := $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 HAS = $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("$(1)") is None)' 2>/dev/null

@@ -30,8 +30,10 @@ async def behind(connection: Connection, phone: str) -> list[Someone]:
            FROM account_numbers n JOIN accounts a ON a.id = n.account_id WHERE n.phone = $1 AND """
         + _CODE_IS_ENOUGH
         + """
-             AND (a.role <> 'family' OR EXISTS (SELECT FROM consents c WHERE c.valid_to IS NULL AND (
-                 c.account_id = a.id OR c.account_id IS NULL AND c.phone = $1 AND c.person = a.name))
+             AND (a.role <> 'family' OR EXISTS (
+                      SELECT FROM consents c WHERE c.account_id = a.id AND c.valid_to IS NULL
+                      UNION ALL SELECT FROM consents c
+                      WHERE c.phone = $1 AND c.account_id IS NULL AND c.person = a.name AND c.valid_to IS NULL)
                   OR NOT EXISTS (SELECT FROM account_numbers o WHERE o.phone = $1 AND o.account_id <> a.id
                                  UNION ALL SELECT FROM consents c
                                  WHERE c.phone = $1 AND c.account_id IS NULL AND c.valid_to IS NULL))

@@ -31,6 +31,9 @@ ORDER_COLUMNS: Final[
 NOT_THERE: Final = ("lapsed", "cancelled", "unserved", "missed", "aborted", "rejected")
 
 
+_PAGE: Final[LiteralString] = "SELECT " + ORDER_COLUMNS + " FROM orders WHERE "
+_NEWEST: Final[LiteralString] = " AND id < $1 ORDER BY id DESC LIMIT $2"
+_AFTER_ALL: Final = UUID(int=2**128 - 1)
 _OWN: Final[LiteralString] = "($2 OR resident_id = ANY ($3::uuid[]) OR provider_id = $4)"
 
 
@@ -76,16 +79,23 @@ async def order_for_update(connection: Connection, order_id: UUID) -> Order:
 
 
 async def orders_page(
-    connection: Connection, principal: Principal, statuses: Sequence[str] | None, after: UUID | None, limit: int
+    connection: Connection, principal: Principal, status: OrderStatus | None, after: UUID | None, limit: int
 ) -> Readable[Order]:
-    """The newest orders the principal is a party of, or all for staff, by descending id."""
-    return await readable(
-        connection,
-        Order,
-        "SELECT " + ORDER_COLUMNS + " FROM orders WHERE ($1::text[] IS NULL OR status = ANY ($1)) AND " + _OWN + """
-           AND ($5::uuid IS NULL OR id < $5) ORDER BY id DESC LIMIT $6""",
-        list(statuses) if statuses else None, *_scope(principal), after, limit,
-    )  # fmt: skip
+    """The newest orders the principal is a party of, or all for staff, by descending id.
+
+    Each kind of reader has a statement of their own: "theirs or anybody's" could only be answered by reading all orders.
+    """
+    before = after or _AFTER_ALL
+    if not principal.sees_all:
+        statuses = [status] if status else [*OrderStatus]
+        if principal.provider_id:
+            own, whose = _PAGE + "provider_id = $3 AND status = ANY ($4)" + _NEWEST, principal.provider_id
+        else:
+            own, whose = _PAGE + "resident_id = ANY ($3) AND status = ANY ($4)" + _NEWEST, list(principal.resident_ids)
+        return await readable(connection, Order, own, before, limit, whose, statuses)
+    if status:
+        return await readable(connection, Order, _PAGE + "status = $3" + _NEWEST, before, limit, status)
+    return await readable(connection, Order, _PAGE + "true" + _NEWEST, before, limit)
 
 
 async def orders_to_review(
@@ -220,7 +230,7 @@ async def keep_flags_of_the_crew(connection: Connection, order_id: UUID, of_repo
                SELECT f.flag FROM unnest(o.flags) WITH ORDINALITY AS f (flag, n)
                WHERE f.flag <> ALL ($2) OR EXISTS (
                    SELECT FROM visit_records r JOIN assignments a ON a.id = r.assignment_id
-                   WHERE r.order_id = o.id AND f.flag = ANY (r.flags)
+                   WHERE r.order_id = o.id AND f.flag = ANY (r.flags) AND a.order_id = o.id
                      AND a.status IN ('proposed', 'accepted', 'en_route', 'checked_in', 'checked_out'))
                ORDER BY f.n)
            WHERE o.id = $1 AND o.flags && $2""",

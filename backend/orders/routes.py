@@ -107,7 +107,7 @@ async def list_orders(
 ) -> OrderPage:
     """The orders the reader may see."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        page = await queries.orders_page(connection, request.user, [status] if status else None, cursor, limit)
+        page = await queries.orders_page(connection, request.user, status, cursor, limit)
     ids = [order.id for order in page.rows] + [error.key for error in page.spoilt if error.key]
     return OrderPage([shown(order, request.user) for order in page.rows], min(ids) if len(ids) == limit else None)
 

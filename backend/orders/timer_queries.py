@@ -53,8 +53,9 @@ async def lock_for(connection: Connection, timer: Timer) -> None:
     """Lock the plan of the order a timer is about before the timer itself: whoever moves a timer holds that lock."""
     await execute(
         connection,
-        """SELECT p.id FROM plans p JOIN orders o ON o.zone_id = p.zone_id AND o.plan_on = p.plan_on
-           WHERE o.id = coalesce((SELECT order_id FROM offers WHERE id = $1), $1) FOR NO KEY UPDATE OF p""",
+        """WITH about AS (SELECT $1::uuid AS id UNION ALL SELECT order_id FROM offers WHERE id = $1)
+           SELECT p.id FROM about JOIN orders o ON o.id = about.id
+               JOIN plans p ON p.zone_id = o.zone_id AND p.plan_on = o.plan_on FOR NO KEY UPDATE OF p""",
         timer.subject_id,
     )
 

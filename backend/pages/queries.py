@@ -83,7 +83,10 @@ async def stops(connection: Connection, on: date) -> list[BoardStop]:
         """SELECT s.worker_id, s.kind, o.code AS order_code, o.kind AS order_kind, o.status,
                   (SELECT count(*) FROM order_seats c WHERE c.order_id = s.order_id) AS crew,
                   lower(s.during) AS from_at, upper(s.during) AS to_at
-           FROM stops s JOIN plans p ON p.id = s.plan_id LEFT JOIN orders o ON o.id = s.order_id
+           FROM plans p CROSS JOIN LATERAL (
+               SELECT worker_id, kind, order_id, during FROM stops WHERE plan_id = p.id AND active
+               UNION ALL SELECT worker_id, kind, order_id, during FROM stops WHERE plan_id = p.id AND NOT active) s
+           LEFT JOIN orders o ON o.id = s.order_id
            WHERE p.plan_on = $1 ORDER BY lower(s.during)""",
         on,
     )
@@ -155,8 +158,9 @@ async def desk_orders(connection: Connection) -> list[DeskOrder]:
         connection,
         DeskOrder,
         """SELECT code, kind, status, reason, flags, window_to FROM (
-               SELECT code, kind, status, reason, flags, window_to FROM orders
-               WHERE status IN ('manual', 'disputed', 'exception')
+               SELECT code, kind, status, reason, flags, window_to FROM orders WHERE status = 'manual'
+               UNION ALL SELECT code, kind, status, reason, flags, window_to FROM orders
+               WHERE status IN ('disputed', 'exception')
                UNION ALL SELECT code, kind, 'manual', 'unreadable', flags, window_to FROM orders
                WHERE 'UNREADABLE' = ANY (flags)
                  AND status IN ('accepted', 'en_route', 'arrived', 'in_service', 'no_access')) waiting

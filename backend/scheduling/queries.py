@@ -291,7 +291,9 @@ async def delete_stops_of(connection: Connection, order_id: UUID) -> list[UUID]:
 
 async def delete_expired_holds(connection: Connection, plan_id: UUID) -> None:
     """Stops of a hold that ran out no longer keep a worker."""
-    await execute(connection, "DELETE FROM stops WHERE plan_id = $1 AND hold_expires_at <= yinling_now()", plan_id)
+    await execute(
+        connection, "DELETE FROM stops WHERE plan_id = $1 AND active AND hold_expires_at <= yinling_now()", plan_id
+    )
 
 
 async def move_stops(connection: Connection, moved: list[tuple[UUID, datetime, datetime, int]]) -> None:

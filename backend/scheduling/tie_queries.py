@@ -16,8 +16,9 @@ async def lock_plans(connection: Connection, plan_ids: Sequence[UUID]) -> None:
     """Lock plans and all that are tied to them, in id order, so that two commits never wait for each other in a ring."""
     await execute(
         connection,
-        """SELECT id FROM plans WHERE id = ANY ($1)
-              OR id IN (SELECT unnest(beside) FROM plans WHERE id = ANY ($1)) ORDER BY id FOR NO KEY UPDATE""",
+        """SELECT id FROM plans WHERE id IN (
+               SELECT unnest($1::uuid[]) UNION ALL SELECT unnest(beside) FROM plans WHERE id = ANY ($1))
+           ORDER BY id FOR NO KEY UPDATE""",
         list(plan_ids),
     )
 

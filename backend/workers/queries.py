@@ -40,8 +40,8 @@ async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on:
         connection,
         ShiftRow,
         """SELECT s.worker_id, w.provider_id, w.code, w.gender, w.travel_mode, w.start_place_id,
-                  CASE WHEN EXISTS (SELECT FROM shifts n WHERE uuidrange(n.worker_id, n.worker_id, '[]')
-                                        && uuidrange(s.worker_id, s.worker_id, '[]') AND n.id <> s.id
+                  CASE WHEN EXISTS (SELECT FROM shifts n WHERE n.worker_id = s.worker_id AND n.id <> s.id
+                                        AND n.plan_on BETWEEN $2::date - 1 AND $3::date + 1
                                         AND n.during && tstzrange(upper(s.during), upper(s.during) + interval '1 hour'))
                        THEN w.start_place_id ELSE w.end_place_id END AS end_place_id,
                   w.box_capacity, s.plan_on, lower(part.during) AS from_at, upper(part.during) AS to_at,

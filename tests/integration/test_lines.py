@@ -20,7 +20,7 @@ from backend.processes.problems import UNAVAILABLE
 from backend.processes.web import create_app, lanes
 from backend.scheduling import quotes
 from tests.support.city import Caller, City, at
-from tests.support.people import asking, settings
+from tests.support.people import asking, client_of, settings
 
 _AT_ONCE = 7  # the connections of one web process
 _STUCK_S = 60
@@ -113,7 +113,7 @@ async def test_sixty_impatient_callers_keep_no_sign_in_waiting_and_leave_no_conn
         async with _held(city, "LOCK TABLE catalogue_items IN ACCESS EXCLUSIVE MODE"):
 
             async def impatient() -> int | None:
-                async with httpx.AsyncClient(base_url=http.base_url, timeout=0.5) as mine:
+                async with client_of(http.base_url, timeout=0.5) as mine:
                     try:
                         headers = {"Authorization": f"Bearer {token}"}
                         return (await mine.post("/v1/quotes", json=body, headers=headers)).status_code

@@ -20,7 +20,7 @@ from backend.core.principal import SYSTEM
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
 from backend.processes.web import create_app
-from tests.support.people import Person, asking, one_database, person, settings
+from tests.support.people import Person, asking, client_of, one_database, person, settings
 
 PROXIED = {"trusted_proxies": "127.0.0.0/8"}  # the tests stand where a proxy would
 RIGHT, WRONG = "correct horse", "battery staple"
@@ -256,7 +256,7 @@ async def test_a_crowd_at_the_hasher_keeps_nobody_else_waiting(web, database, mo
 
     monkeypatch.setattr(proofs, "password_fits", stuck)
     resident, desk = await person(database, "resident"), await _desk(database)
-    async with httpx.AsyncClient(base_url=web.base_url, timeout=60, limits=httpx.Limits(max_connections=None)) as crowd:
+    async with client_of(web.base_url, timeout=60, limits=httpx.Limits(max_connections=None)) as crowd:
         tries = [
             asyncio.create_task(_try(crowd, f"nobody-{n}", f"guess-{n}", address=_elsewhere())) for n in range(200)
         ]
@@ -269,7 +269,7 @@ async def test_a_crowd_at_the_hasher_keeps_nobody_else_waiting(web, database, mo
                         break
             assert sum(not task.done() for task in tries) >= 1, "somebody is still being hashed"
             # on a connection of its own: one kept since before may be closed while the crowd is answered
-            async with httpx.AsyncClient(base_url=web.base_url, timeout=60) as other, asyncio.timeout(20):
+            async with client_of(web.base_url, timeout=60) as other, asyncio.timeout(20):
                 assert (await other.get("/health/ready")).status_code == 200
                 assert (await other.get("/v1/me", headers=resident.headers)).status_code == 200
                 signed_in = await _try(other, desk.login, RIGHT, desk.code(), _elsewhere())

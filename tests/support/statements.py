@@ -1,6 +1,7 @@
 """What the program writes, read from its own SQL: every table, the columns it updates, and the tables whose rows it locks."""
 
 import ast
+import importlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ _DELETE = re.compile(r"\bDELETE FROM (\w+)", re.IGNORECASE)
 _UPDATE = re.compile(r"\bUPDATE (\w+)(?: (?!SET\b)\w+)? SET (.*)", re.IGNORECASE | re.DOTALL)
 _LOCK = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|SHARE|KEY SHARE)\b(?: OF (\w+))?", re.IGNORECASE)
 _FROM = re.compile(r"\b(?:FROM|JOIN) (\w+)(?: (?:AS )?(\w+))?", re.IGNORECASE)
+_BEGINS = re.compile(r"\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE)\b")
 _ENDS = re.compile(r"\b(WHERE|FROM|RETURNING)\b", re.IGNORECASE)
 
 
@@ -103,3 +105,30 @@ def written_by_the_platform() -> Writes:
             for text in texts(path):
                 writes.read(text)
     return writes
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Every whole statement the five processes send, with the file and line it stands in; names in it are looked up."""
+    for path in sorted(BACKEND.rglob("*.py")):
+        place = path.relative_to(BACKEND.parent)
+        if place.parts[1] in _OTHERS:
+            continue
+        tree = ast.parse(path.read_text())
+        joined = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp | ast.JoinedStr)]
+        parts = [child for node in joined for child in ast.walk(node) if child is not node]
+        inner, names = {id(part) for part in parts}, {part.id for part in parts if isinstance(part, ast.Name)}
+        inner |= {id(node.value) for node in tree.body if isinstance(node, ast.AnnAssign) and _name(node) in names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.BinOp | ast.JoinedStr | ast.Constant) and id(node) not in inner:
+                text = _text(node)
+                if _BEGINS.match(text):
+                    yield f"{place}:{node.lineno}", text if isinstance(node, ast.Constant) else _joined(node, place)
+
+
+def _name(node: ast.AnnAssign) -> str:
+    return node.target.id if isinstance(node.target, ast.Name) else ""
+
+
+def _joined(node: ast.expr, place: Path) -> str:
+    module = importlib.import_module(".".join(place.with_suffix("").parts))
+    return eval(compile(ast.Expression(node), str(place), "eval"), vars(module))  # noqa: S307  our own source
