@@ -89,7 +89,7 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 
 # all that waits for a database or for processes half of the time in one run, what takes longest first
 test: check ## Everything but the long runs
-	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 1) --dist worksteal tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration
+	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration
 
 .PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile browser test
 help: ## Show this help
