@@ -20,9 +20,14 @@ def _one_shift(problem: Problem) -> Problem:
 
 
 def _tight(chance: random.Random, problem: Problem) -> Problem:
-    """Limits that keep somebody from something; those that are drawn for whole days seldom do."""
-    limits: list[dict[str, int | None]] = [{}, {"max_heavy": 0}, {"max_work_s": 2400}, {"max_span_s": 9000}]
-    return replace(problem, workers=tuple(replace(worker, **chance.choice(limits)) for worker in problem.workers))
+    """A limit for everybody that keeps them from something; those that are drawn for whole days seldom do."""
+    limit: dict[str, int] = chance.choice([{}, {"max_heavy": 1}, {"max_work_s": 2400}, {"max_span_s": 9000}])
+    workers = tuple(replace(worker, **limit) for worker in problem.workers)
+    visits = tuple(
+        replace(visit, seats=tuple(replace(seat, heavy="max_heavy" in limit or seat.heavy) for seat in visit.seats))
+        for visit in problem.visits
+    )
+    return replace(problem, workers=workers, visits=visits)
 
 
 def _wrong_about(problem: Problem, plan: Plan, counted: Counter[str]) -> list[str]:
