@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -22,8 +23,12 @@ from backend.residents import queries, search_queries
 from backend.residents.model import (
     Consent,
     ConsentGiven,
+    Contact,
+    Contacts,
     Found,
+    NewContact,
     NewHome,
+    NewNumber,
     NewResident,
     Numbers,
     NumbersKept,
@@ -44,7 +49,7 @@ async def register(connection: Connection, new: NewResident, area_code: str) -> 
     Raises already_registered, unknown_zone, invalid_phone, outside_zone, unreachable_place.
     """
     phone, keys = e164(new.phone, area_code), await asyncio.to_thread(search_keys, new.name)
-    contacts = [(c.name, dialled(c.phone, area_code), c.relation, c.emergency) for c in new.contacts]
+    contacts = _kept(new.contacts, area_code)
     home = new.home.in_wgs84()
     await _near_its_zone(connection, home)
     try:
@@ -56,6 +61,25 @@ async def register(connection: Connection, new: NewResident, area_code: str) -> 
         raise DomainError("already_registered") from error
     await queries.insert_contacts(connection, resident_id, contacts)
     return await queries.resident_card(connection, resident_id)
+
+
+def _kept(contacts: Sequence[NewContact], area_code: str) -> list[Contact]:
+    """Contacts with their numbers as they are kept. Raises invalid_phone."""
+    return [Contact(one.name, dialled(one.phone, area_code), one.relation, one.emergency) for one in contacts]
+
+
+async def change_contacts(
+    connection: Connection, principal: Principal, resident_id: UUID, given: Contacts, area_code: str
+) -> list[Contact]:
+    """Set whom to ring about a resident, as the desk was told. Raises unknown_resident, invalid_phone."""
+    contacts = _kept(given.contacts, area_code)
+    async with as_the_platform(connection):
+        if await queries.lock_resident(connection, resident_id) is None:
+            raise DomainError("unknown_resident")
+        await queries.delete_contacts(connection, resident_id)
+        await queries.insert_contacts(connection, resident_id, contacts)
+        await note(connection, principal, "change_contacts", "resident", resident_id)
+        return await queries.contacts_of(connection, resident_id)
 
 
 async def change_numbers(
@@ -188,29 +212,68 @@ async def give_consent(
     """
     own(principal, resident_id)
     phone = e164(given.phone, area_code)
-    channel = "phone" if principal.role is Role.OPERATOR else "app"
     async with as_the_platform(connection):
         await queries.resident_card(connection, resident_id)
         await queries.lock_consents(connection, resident_id)
-        most = await limit(connection, "consents_a_day", await queries.area_of(connection, resident_id))
-        if await queries.consents_of_a_day(connection, resident_id) >= most:
-            detail = "No more consents can be given today."
-            raise DomainError("too_many_requests", detail, retry_after_s=_CONSENTS_AGAIN_S)
-        opened = await queries.open_consent(connection, resident_id, phone, given, channel)
-        await _tell(connection, resident_id, opened, given.purpose.value, given=True)
-        return await queries.consent(connection, opened.id)
+        await _may_give(connection, resident_id, 1)
+        return await _open(connection, principal, resident_id, phone, given)
+
+
+async def move_consents(
+    connection: Connection, principal: Principal, resident_id: UUID, consent_id: UUID, new: NewNumber, area_code: str
+) -> list[Consent]:
+    """Whoever a consent is for has another number: all that was given to them under the old one is given anew, and over there.
+
+    The old number reads and books nothing any more; the new one does once its owner says by that name who they are. Raises
+    unknown_resident, unknown_consent, invalid_phone, too_many_requests.
+    """
+    own(principal, resident_id)
+    phone = e164(new.phone, area_code)
+    async with as_the_platform(connection):
+        await queries.resident_card(connection, resident_id)
+        await queries.lock_consents(connection, resident_id)
+        standing = await queries.consents_of_the_same(connection, resident_id, consent_id)
+        if not standing:
+            raise DomainError("unknown_consent")
+        if standing[0].phone == phone:
+            return standing
+        await _may_give(connection, resident_id, len(standing))
+        for consent in standing:
+            await _close(connection, resident_id, consent.id)
+        again = [ConsentGiven(new.phone, consent.person, consent.purpose, new.evidence) for consent in standing]
+        return [await _open(connection, principal, resident_id, phone, given) for given in again]
+
+
+async def _may_give(connection: Connection, resident_id: UUID, number: int) -> None:
+    most = await limit(connection, "consents_a_day", await queries.area_of(connection, resident_id))
+    if await queries.consents_of_a_day(connection, resident_id) + number > most:
+        detail = "No more consents can be given today."
+        raise DomainError("too_many_requests", detail, retry_after_s=_CONSENTS_AGAIN_S)
+
+
+async def _open(
+    connection: Connection, principal: Principal, resident_id: UUID, phone: str, given: ConsentGiven
+) -> Consent:
+    channel = "phone" if principal.role is Role.OPERATOR else "app"
+    opened = await queries.open_consent(connection, resident_id, phone, given, channel)
+    await _tell(connection, resident_id, opened, given.purpose.value, given=True)
+    return await queries.consent(connection, opened.id)
 
 
 async def end_consent(connection: Connection, principal: Principal, resident_id: UUID, consent_id: UUID) -> Consent:
     """Withdraw a consent; it is over at once, on open sockets too. Raises unknown_consent."""
     own(principal, resident_id)
     async with as_the_platform(connection):
-        ended = await queries.close_consent(connection, resident_id, consent_id)
-        if ended is None:
-            raise DomainError("unknown_consent")
-        closed = await queries.consent(connection, ended.id)
-        await _tell(connection, resident_id, ended, closed.purpose.value, given=False)
-        return closed
+        return await _close(connection, resident_id, consent_id)
+
+
+async def _close(connection: Connection, resident_id: UUID, consent_id: UUID) -> Consent:
+    ended = await queries.close_consent(connection, resident_id, consent_id)
+    if ended is None:
+        raise DomainError("unknown_consent")
+    closed = await queries.consent(connection, ended.id)
+    await _tell(connection, resident_id, ended, closed.purpose.value, given=False)
+    return closed
 
 
 async def _tell(connection: Connection, resident_id: UUID, changed: Given, purpose: str, *, given: bool) -> None:

@@ -117,6 +117,28 @@ class NumbersKept(Struct, frozen=True):
     others: list[str]
 
 
+class Contacts(Asked, frozen=True):
+    """Whom to ring about a resident from now on."""
+
+    contacts: Annotated[list[NewContact], Meta(max_length=20)]
+
+
+class Contact(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody to ring, with the number as it is kept: E.164, or a short one such as 120."""
+
+    name: str
+    phone: str
+    relation: str
+    emergency: bool
+
+
+class NewNumber(Asked, frozen=True):
+    """The number somebody who was let in has from now on, and how the resident said so."""
+
+    phone: PhoneText
+    evidence: Text
+
+
 class ConsentGiven(Asked, frozen=True):
     """A consent to be recorded: for whom, by telephone number, what for, and how it was given."""
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
 from backend.database.rows import execute, execute_many, many, maybe_one, one, value
-from backend.residents.model import Consent, ConsentGiven, NewHome, NewResident, ResidentCard
+from backend.residents.model import Consent, ConsentGiven, Contact, NewHome, NewResident, ResidentCard
 
 
 class Given(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,14 +120,28 @@ async def insert_home(connection: Connection, resident_id: UUID, home: NewHome) 
     )  # fmt: skip
 
 
-async def insert_contacts(
-    connection: Connection, resident_id: UUID, contacts: Sequence[tuple[str, str, str, bool]]
-) -> None:
-    """Who to ring: (name, phone, relation, emergency)."""
+async def insert_contacts(connection: Connection, resident_id: UUID, contacts: Sequence[Contact]) -> None:
+    """Who else to ring."""
     await execute_many(
         connection,
         "INSERT INTO resident_contacts (resident_id, name, phone, relation, emergency) VALUES ($1, $2, $3, $4, $5)",
-        [(resident_id, *contact) for contact in contacts],
+        [(resident_id, one.name, one.phone, one.relation, one.emergency) for one in contacts],
+    )
+
+
+async def delete_contacts(connection: Connection, resident_id: UUID) -> None:
+    """Nobody is to be rung any more."""
+    await execute(connection, "DELETE FROM resident_contacts WHERE resident_id = $1", resident_id)
+
+
+async def contacts_of(connection: Connection, resident_id: UUID) -> list[Contact]:
+    """Whom to ring, in an emergency first."""
+    return await many(
+        connection,
+        Contact,
+        """SELECT name, phone, relation, emergency FROM resident_contacts WHERE resident_id = $1
+           ORDER BY emergency DESC, name, phone""",
+        resident_id,
     )
 
 
@@ -220,3 +234,16 @@ async def consent(connection: Connection, consent_id: UUID) -> Consent:
 async def consents_of(connection: Connection, resident_id: UUID) -> list[Consent]:
     """Every consent of a resident, the newest first."""
     return await many(connection, Consent, _CONSENT + "WHERE c.resident_id = $1 ORDER BY c.id DESC", resident_id)
+
+
+async def consents_of_the_same(connection: Connection, resident_id: UUID, consent_id: UUID) -> list[Consent]:
+    """The open consents for whoever an open one is for, itself among them: the same person under the same number."""
+    return await many(
+        connection,
+        Consent,
+        _CONSENT
+        + """JOIN consents one ON one.id = $2 AND one.resident_id = $1 AND one.valid_to IS NULL
+             WHERE c.resident_id = $1 AND c.valid_to IS NULL AND c.person = one.person AND c.phone IS NOT DISTINCT FROM one.phone
+             ORDER BY c.id""",
+        resident_id, consent_id,
+    )  # fmt: skip

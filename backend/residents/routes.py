@@ -14,7 +14,18 @@ from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import as_the_platform
 from backend.residents import actions, queries
-from backend.residents.model import Consent, ConsentGiven, Found, NewResident, Numbers, NumbersKept, ResidentCard
+from backend.residents.model import (
+    Consent,
+    ConsentGiven,
+    Contact,
+    Contacts,
+    Found,
+    NewNumber,
+    NewResident,
+    Numbers,
+    NumbersKept,
+    ResidentCard,
+)
 
 Asked = Request[Principal, Any, State]
 _DESK = requires(Role.OPERATOR)
@@ -63,6 +74,24 @@ async def change_numbers(request: Asked, resident_id: FromPath[UUID], data: JSON
     )
 
 
+@get("/v1/residents/{resident_id:uuid}/contacts", guards=[_DESK])
+async def contacts(request: Asked, resident_id: FromPath[UUID]) -> list[Contact]:
+    """Whom to ring about a resident."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        await queries.resident_card(connection, resident_id)
+        return await queries.contacts_of(connection, resident_id)
+
+
+@post("/v1/residents/{resident_id:uuid}/contacts", guards=[_DESK], status_code=200)
+async def change_contacts(
+    request: Asked, resident_id: FromPath[UUID], data: JSONBody[Contacts]
+) -> Response[list[Contact]]:
+    """Set whom to ring about a resident; what stood there before is gone."""
+    return await write_once(
+        request, 200, lambda c: actions.change_contacts(c, request.user, resident_id, data, _area_code(request))
+    )
+
+
 @get("/v1/residents/{resident_id:uuid}/consents", guards=[_GIVERS])
 async def consents(request: Asked, resident_id: FromPath[UUID]) -> list[Consent]:
     """To whom the resident has agreed, and what for."""
@@ -87,4 +116,18 @@ async def end(request: Asked, resident_id: FromPath[UUID], consent_id: FromPath[
     return await write_once(request, 200, lambda c: actions.end_consent(c, request.user, resident_id, consent_id))
 
 
-route_handlers = [search, register, read, change_numbers, consents, give, end]
+@post("/v1/residents/{resident_id:uuid}/consents/{consent_id:uuid}/number", guards=[_GIVERS], status_code=200)
+async def move(
+    request: Asked, resident_id: FromPath[UUID], consent_id: FromPath[UUID], data: JSONBody[NewNumber]
+) -> Response[list[Consent]]:
+    """Give whoever a consent is for everything they were given under another number; the old one may nothing any more."""
+    return await write_once(
+        request,
+        200,
+        lambda c: actions.move_consents(c, request.user, resident_id, consent_id, data, _area_code(request)),
+    )
+
+
+route_handlers = [
+    search, register, read, change_numbers, contacts, change_contacts, consents, give, end, move,
+]  # fmt: skip

@@ -115,6 +115,8 @@ class Day:
             "Search": {"phone": "13912345678"},
             "NewHome": home,
             "Numbers": {"phone": "13912345678", "others": ["0512-65550001-801"]},
+            "Contacts": {"contacts": [{"name": "王敏", "phone": "13912345673", "relation": "女儿", "emergency": True}]},
+            "NewNumber": {"phone": "13912345672", "evidence": "电话"},
             "ConsentGiven": {"phone": "13912345670", "name": "王敏", "purpose": "status", "evidence": "电话", "text_version": "1"},
             "CodeWanted": {"phone": "13912345671"},
             "CodeProof": {"challenge_id": str(uuid4()), "code": "123456", "who": str(uuid4())},

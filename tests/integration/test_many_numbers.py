@@ -305,6 +305,81 @@ async def test_the_desk_changes_numbers_and_who_has_the_old_one_is_signed_out(ci
     assert (await operator.post(path, {"phone": "12"})).json()["code"] == "invalid_phone"
 
 
+async def test_a_daughter_with_a_new_mobile_is_moved_with_all_she_was_given_and_nobody_else_is(city: City):
+    """The desk hears it from the mother; her son's number, and what the daughter follows elsewhere, stay as they are."""
+    mother, father = [(await _registered(city, name, LANDLINE)).json()["id"] for name in ("李秀英", "王建国")]
+    operator, old, new = await city.staff("operator"), MOBILE, "+8613700007079"
+    for purpose in ("status", "book"):
+        await _consent(operator, mother, old, "王小丽", purpose)
+    await _consent(operator, mother, old, "王小明")
+    await _consent(operator, father, old, "王小丽", "book")
+    daughter = await _come_in(city, old, "王小丽")
+    assert (await daughter.get(f"/v1/residents/{mother}")).status_code == 200
+    own = f"/v1/residents/{mother}/consents"
+    hers = next(one for one in (await operator.get(own)).json() if one["person"] == "王小丽" and not one["valid_to"])
+
+    moved = await operator.post(f"{own}/{hers['id']}/number", {"phone": "137 0000 7079", "evidence": "母亲来电"})
+    assert sorted((one["person"], one["phone"], one["purpose"]) for one in moved.json()) == [
+        ("王小丽", new, "book"), ("王小丽", new, "status"),
+    ]  # fmt: skip
+    assert (await daughter.get(f"/v1/residents/{mother}")).status_code == 404
+    assert (await daughter.get(f"/v1/residents/{father}")).status_code == 200, "the father's is his own to move"
+    assert (await (await _come_in(city, new)).get(f"/v1/residents/{mother}")).status_code == 200
+    standing = {(one["person"], one["phone"]) for one in (await operator.get(own)).json() if not one["valid_to"]}
+    assert standing == {("王小丽", new), ("王小明", old)}
+    assert [one["id"] for one in await _found(city, phone=new)] == [mother]
+    told = await city.sql("SELECT data FROM events WHERE type = 'consent.changed' ORDER BY id DESC LIMIT 20")
+    assert [row["data"]["given"] for row in told if row["data"]["resident_id"] == mother].count(False) >= 2
+
+    again = await operator.post(f"{own}/{moved.json()[0]['id']}/number", {"phone": new, "evidence": "母亲又来电"})
+    assert [one["id"] for one in again.json()] == [one["id"] for one in moved.json()], "nothing to move"
+    over = await operator.post(f"{own}/{hers['id']}/number", {"phone": old, "evidence": "x"})
+    assert (over.status_code, over.json()["code"]) == (404, "unknown_consent"), "what is over is not moved"
+    other = f"/v1/residents/{father}/consents/{moved.json()[0]['id']}/number"
+    assert (await operator.post(other, {"phone": old, "evidence": "x"})).json()["code"] == "unknown_consent"
+
+
+async def test_moving_a_number_to_and_fro_is_capped_as_giving_is(city: City):
+    """Half of what was given is never moved: all of it, or nothing."""
+    mother = (await _registered(city, "李秀英", LANDLINE)).json()["id"]
+    operator, own = await city.staff("operator"), f"/v1/residents/{mother}/consents"
+    await city.sql("UPDATE rule_parameters SET value = 5 WHERE code = 'consents_a_day'")
+    for purpose in ("status", "book"):
+        await _consent(operator, mother, MOBILE, "王小丽", purpose)
+    codes = []
+    for phone in ("+8613700007079", "+8613700007080"):
+        one = next(one for one in (await operator.get(own)).json() if not one["valid_to"])
+        codes.append(
+            (await operator.post(f"{own}/{one['id']}/number", {"phone": phone, "evidence": "来电"})).status_code
+        )
+    assert codes == [200, 429]
+    standing = [one["phone"] for one in (await operator.get(own)).json() if not one["valid_to"]]
+    assert standing == ["+8613700007079"] * 2
+
+
+async def test_the_desk_sets_anew_whom_to_ring(city: City):
+    """A neighbour who has moved away is no longer found by her number, nor said to speak for anybody."""
+    neighbour = {"name": "周阿姨", "phone": MOBILE, "relation": "邻居"}
+    me = (await _registered(city, "李秀英", LANDLINE, contacts=[neighbour])).json()["id"]
+    operator, path = await city.staff("operator"), f"/v1/residents/{me}/contacts"
+    assert (await operator.get(path)).json() == [neighbour | {"emergency": False}]
+    son = {"name": "王小明", "phone": "65550078", "relation": "儿子", "emergency": True}
+    kept = await operator.post(path, {"contacts": [neighbour | {"phone": "13700007081"}, son]})
+    assert [(one["name"], one["phone"]) for one in kept.json()] == [
+        ("王小明", "+8651265550078"), ("周阿姨", "+8613700007081"),
+    ]  # fmt: skip
+    assert (await operator.get(path)).json() == kept.json()
+    assert [await _found(city, phone=phone) for phone in (MOBILE,)] == [[]]
+    assert [one["id"] for one in await _found(city, phone="13700007081")] == [me]
+    assert (await operator.post(path, {"contacts": [son | {"phone": "12"}]})).json()["code"] == "invalid_phone"
+    assert (await operator.get(path)).json() == kept.json(), "nothing is half written"
+    assert (await operator.post(f"/v1/residents/{uuid4()}/contacts", {"contacts": []})).status_code == 404
+    assert (await operator.post(path, {"contacts": []})).json() == []
+    assert (
+        await city.one("SELECT count(*) FROM audit WHERE action = 'change_contacts' AND subject_id = $1", UUID(me)) == 2
+    )
+
+
 async def test_a_resident_moves_twice_and_the_desk_is_told_what_leads_to_an_old_home(city: City):
     """A promised bath must happen, but nobody sends a crew to an empty flat unasked; what is booked anew goes to the new one."""
     me = (await _registered(city, "李秀英", LANDLINE)).json()

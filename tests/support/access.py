@@ -53,9 +53,12 @@ _ROWS = {
     "GET /v1/residents/{resident_id}": _CLIENTS,
     "POST /v1/residents/{resident_id}/numbers": _DESK,
     "POST /v1/residents/{resident_id}/home": _DESK,
+    "GET /v1/residents/{resident_id}/contacts": _DESK,
+    "POST /v1/residents/{resident_id}/contacts": _DESK,
     "GET /v1/residents/{resident_id}/consents": _GIVERS,
     "POST /v1/residents/{resident_id}/consents": _GIVERS,
     "POST /v1/residents/{resident_id}/consents/{consent_id}/end": _GIVERS,
+    "POST /v1/residents/{resident_id}/consents/{consent_id}/number": _GIVERS,
     "POST /v1/quotes": _CLIENTS,
     "POST /v1/bookings": _CLIENTS,
     "GET /v1/orders": "? LLLLL AA LL xx",
@@ -101,6 +104,7 @@ class Thing(Struct, frozen=True, kw_only=True):
     offer_id: str = ""
     resident_id: str = ""
     consent_id: str = ""
+    consent_phone: str = ""
     session_id: str = ""
     slot: str = ""
     code: str = "0"
@@ -153,6 +157,11 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         "password": {"login": "nobody", "password": "an invented word", "totp": "123456"},
         "residents": {"name": "某人", "phone": "13912340002", "gender": "female", "home": home},
         "consents": {"phone": "13912340003", "name": "某人", "purpose": "status", "evidence": "电话"},
+        "contacts": {"contacts": [{"name": "某人", "phone": "13912340004", "relation": "邻居"}]},
+        "number": {
+            "phone": thing.consent_phone or "13912340005",
+            "evidence": "电话",
+        },  # theirs already: those who follow go on doing so
         "numbers": {"phone": thing.phone},
         "home": home,
         "quotes": {"resident_id": thing.resident_id, "item_code": "rehab-home", "wish": wish},

@@ -89,7 +89,7 @@ class House:
             "SELECT id FROM offers WHERE order_id = $1 ORDER BY id DESC", UUID(order_id or str(self.resident_id))
         )
         own = await self.city.sql(
-            """SELECT r.phone, c.id, (SELECT id FROM sessions WHERE account_id = r.account_id ORDER BY id DESC LIMIT 1) AS session
+            """SELECT r.phone, c.id, c.phone AS consent_phone, (SELECT id FROM sessions WHERE account_id = r.account_id ORDER BY id DESC LIMIT 1) AS session
                FROM residents r JOIN consents c ON c.resident_id = r.id WHERE r.id = $1
                ORDER BY c.valid_to IS NULL DESC, c.purpose IN ('location', 'reports') DESC, c.id LIMIT 1""",
             self.resident_id,
@@ -97,7 +97,7 @@ class House:
         crew = await self.city.crew(order_id) if order_id else []
         return Thing(
             order_id=order_id, offer_id=str(offer[0]["id"]) if offer else "", resident_id=str(self.resident_id),
-            consent_id=str(own[0]["id"]), session_id=str(own[0]["session"]), slot=self.slot, code=row["code"],
+            consent_id=str(own[0]["id"]), consent_phone=own[0]["consent_phone"] or "", session_id=str(own[0]["session"]), slot=self.slot, code=row["code"],
             phone=own[0]["phone"], zone_id=str(self.zone_id),
             worker_id=str(crew[0]["worker_id"] if crew else self.worker_id),
         )  # fmt: skip
