@@ -233,7 +233,8 @@ def _write(path: Path, body: bytes) -> None:
 def _verdict(instance: Instance, plan: Plan, starts: Starts) -> int:
     broken = check_plan(instance.judged, as_judged(instance, plan), unserved=True)
     for violation in broken:
-        sys.stdout.write(f"{violation.rule}: {violation.subject} {violation.detail}\n")
+        detail = violation.told(lambda ticks: _told(ticks, instance))
+        sys.stdout.write(f"{violation.rule}: {violation.subject} {detail}\n")
     sys.stdout.write(f"objective {instance.objective(plan, starts):.3f}, unserved {len(plan.unserved)}\n")
     return 1 if broken else 0
 

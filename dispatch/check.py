@@ -19,7 +19,7 @@ def check_plan(problem: Problem, plan: Plan, *, unserved: bool = False) -> list[
     """
     workers = {worker.id: worker for worker in problem.workers}
     visits = {visit.id: visit for visit in problem.visits}
-    found = [Violation("unknown_visit", name, "unserved") for name in plan.unserved if name not in visits]
+    found = [Violation("unknown_visit", name, ("unserved",)) for name in plan.unserved if name not in visits]
     unclear = False
     for worker_id, route in plan.routes.items():
         if worker_id not in workers:
@@ -36,7 +36,11 @@ def check_plan(problem: Problem, plan: Plan, *, unserved: bool = False) -> list[
     found += _equipment(problem, plan, visits)
     if unserved:
         places = {name: place_left(problem, plan, visits[name]) for name in plan.unserved if name in visits}
-        found += [Violation("servable", name, place) for name, place in places.items() if place is not None]
+        found += [
+            Violation("servable", name, (place[0], " at ", place[1]))
+            for name, place in places.items()
+            if place is not None
+        ]
     return found
 
 
@@ -46,15 +50,15 @@ def _strange(worker_id: str, route: tuple[Stop, ...], visits: dict[str, Visit]) 
     for stop in route:
         visit = visits.get(stop.visit)
         if stop.worker != worker_id:
-            found.append(Violation("worker", stop.visit, f"{stop.worker} in the route of {worker_id}"))
+            found.append(Violation("worker", stop.visit, (f"{stop.worker} in the route of {worker_id}",)))
         if stop.kind == "break":
-            found += [] if stop.locked else [Violation("kind", stop.visit, "a hold that has not begun")]
+            found += [] if stop.locked else [Violation("kind", stop.visit, ("a hold that has not begun",))]
         elif visit is None:
             found.append(Violation("unknown_visit", stop.visit))
         elif not 0 <= stop.seat < len(visit.seats):
-            found.append(Violation("crew_size", stop.visit, f"no seat {stop.seat}"))
+            found.append(Violation("crew_size", stop.visit, (f"no seat {stop.seat}",)))
         elif (stop.kind == "visit") != (visit.delivery is None):
-            found.append(Violation("kind", stop.visit, stop.kind))
+            found.append(Violation("kind", stop.visit, (stop.kind,)))
     return found
 
 
@@ -96,7 +100,7 @@ def _crews(plan: Plan, workers: dict[str, Worker], visits: dict[str, Visit]) -> 
         for stop in stops:
             rule = unfit(workers[stop.worker], visit, stop.seat)
             if rule is not None and not stop.locked:
-                found.append(Violation(rule, visit_id, stop.worker))
+                found.append(Violation(rule, visit_id, (stop.worker,)))
     return found
 
 
@@ -109,11 +113,12 @@ def _links(problem: Problem, plan: Plan) -> list[Violation]:
         if not first or not then or (begun and all(s.locked for s in first)):
             continue
         if link.apart and {s.worker for s in first} & {s.worker for s in then}:
-            found.append(Violation("apart", link.after, link.before))
+            found.append(Violation("apart", link.after, (link.before,)))
         base = max(s.end_s for s in first) if link.from_end else min(s.start_s for s in first)
         gap = min(s.start_s for s in then) - base
         if (gap < link.min_gap_s and not begun) or (link.max_gap_s is not None and gap > link.max_gap_s):
-            found.append(Violation("gap", link.after, f"{gap} not in {link.min_gap_s}..{link.max_gap_s}"))
+            most = () if link.max_gap_s is None else (link.max_gap_s,)
+            found.append(Violation("gap", link.after, (gap, " not in ", link.min_gap_s, "..", *most)))
     return found
 
 
@@ -122,7 +127,7 @@ def _equipment(problem: Problem, plan: Plan, visits: dict[str, Visit]) -> list[V
     providers = {worker.id: worker.provider for worker in problem.workers}
     crews = {stop.visit: providers.get(stop.worker, "") for route in plan.routes.values() for stop in route}
     wanted = {(kind, crews[v.id]) for v in visits.values() for kind in v.equipment if v.id in crews}
-    short: dict[tuple[str, str], str] = {}
+    short: dict[tuple[str, str], tuple[str | int, ...]] = {}
     for kind, provider in sorted(wanted):
         kept = kept_units(problem, plan, kind, provider)
         units = units_there(problem, kind, provider)
@@ -130,5 +135,5 @@ def _equipment(problem: Problem, plan: Plan, visits: dict[str, Visit]) -> list[V
             there = [use for use in kept if use[0] <= instant < use[1]]
             planned = [name for _, _, happened, name in there if not happened]
             if len(there) > units and planned:
-                short[max(planned), kind] = f"{kind}: {len(there)} > {units} at {instant}"
-    return [Violation("equipment", name, detail) for (name, _), detail in short.items()]
+                short[max(planned), kind] = (f"{kind}: {len(there)} > {units} at ", instant)
+    return [Violation("equipment", name, figures) for (name, _), figures in short.items()]

@@ -1,5 +1,7 @@
 """The oracle's rules about one worker's day: ways, shifts, windows, box, rides, breaks and what a whole day may hold."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from dispatch.measures import day_s, heavy_seats, home_s, shift_number, way_there, worked_s
@@ -10,11 +12,20 @@ _EVER = 10**12
 
 
 class Violation(Struct, frozen=True):
-    """One broken rule: which, about whom, and the figures."""
+    """One broken rule: which, about whom, and the figures: words and, as whole numbers, instants and lengths in seconds."""
 
     rule: str
     subject: str
-    detail: str = ""
+    figures: tuple[str | int, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """The figures in one text, times in seconds of the day."""
+        return self.told(str)
+
+    def told(self, time: Callable[[int], str]) -> str:
+        """The same with times as their reader counts them."""
+        return "".join(time(part) if isinstance(part, int) else part for part in self.figures)
 
 
 def check_route(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: dict[str, Visit]) -> list[Violation]:
@@ -39,7 +50,9 @@ def check_route(problem: Problem, worker: Worker, route: tuple[Stop, ...], visit
                 found.append(Violation("capacity", worker.id))
             continue
         if not visit.earliest_s <= stop.start_s <= visit.latest_s:
-            found.append(Violation("window", stop.visit, f"{stop.start_s} not in {visit.earliest_s}..{visit.latest_s}"))
+            found.append(
+                Violation("window", stop.visit, (stop.start_s, " not in ", visit.earliest_s, "..", visit.latest_s))
+            )
         if meal is not None:
             if stop.visit not in aboard:
                 found.append(Violation("pickup_first", stop.visit))
@@ -60,9 +73,9 @@ def _reached(problem: Problem, worker: Worker, before: Stop | None, stop: Stop) 
     needed = way_there(problem, worker, before, stop)
     found: list[Violation] = []
     if leaves is not None and stop.start_s < leaves + needed:
-        found.append(Violation("travel", stop.visit, f"{worker.id}: {stop.start_s} < {leaves} + {needed}"))
+        found.append(Violation("travel", stop.visit, (worker.id, ": ", stop.start_s, " < ", leaves, " + ", needed)))
     if stop.start_s < problem.now_s:
-        found.append(Violation("now", stop.visit, f"{worker.id}: {stop.start_s} < {problem.now_s}"))
+        found.append(Violation("now", stop.visit, (worker.id, ": ", stop.start_s, " < ", problem.now_s)))
     return found
 
 
@@ -70,11 +83,11 @@ def _in_shift(problem: Problem, worker: Worker, stop: Stop, behind: Stop | None)
     """Check that a stop lies in a shift, and the last of each leaves time for the way home."""
     shift = next((s for s in worker.shifts if s.start_s <= stop.start_s and stop.end_s <= s.end_s), None)
     if shift is None:
-        return [Violation("shift", stop.visit, f"{worker.id}: {stop.start_s}..{stop.end_s}")]
+        return [Violation("shift", stop.visit, (worker.id, ": ", stop.start_s, "..", stop.end_s))]
     if behind is not None and shift_number(worker, behind) == shift_number(worker, stop):
         return []
     home = stop.end_s + home_s(problem, worker, stop)
-    return [] if home <= shift.end_s else [Violation("return", worker.id, f"{home} > {shift.end_s}")]
+    return [] if home <= shift.end_s else [Violation("return", worker.id, (home, " > ", shift.end_s))]
 
 
 def _as_asked(visit: Visit, stop: Stop) -> list[Violation]:
@@ -86,9 +99,9 @@ def _as_asked(visit: Visit, stop: Stop) -> list[Violation]:
         if stop.start_s < visit.delivery.ready_s:
             found.append(Violation("ready", stop.visit))
     if stop.place != place:
-        found.append(Violation("place", stop.visit, f"{stop.place} and not {place}"))
+        found.append(Violation("place", stop.visit, (f"{stop.place} and not {place}",)))
     if stop.end_s - stop.start_s != lasts:
-        found.append(Violation("duration", stop.visit, f"{stop.end_s - stop.start_s} and not {lasts}"))
+        found.append(Violation("duration", stop.visit, (stop.end_s - stop.start_s, " and not ", lasts)))
     return found
 
 
@@ -99,16 +112,16 @@ def _whole(problem: Problem, worker: Worker, route: tuple[Stop, ...], visits: di
         return found
     load = sum(visits[stop.visit].load for stop in route if stop.visit in visits and stop.kind != "pickup")
     if worker.capacity is not None and load > worker.capacity:
-        found.append(Violation("capacity", worker.id, f"{load} > {worker.capacity}"))
+        found.append(Violation("capacity", worker.id, (f"{load} > {worker.capacity}",)))
     heavy = heavy_seats(route, visits)
     if worker.max_heavy is not None and heavy > worker.max_heavy:
-        found.append(Violation("heavy", worker.id, f"{heavy} > {worker.max_heavy}"))
+        found.append(Violation("heavy", worker.id, (f"{heavy} > {worker.max_heavy}",)))
     work = worked_s(problem, worker, route)
     if worker.max_work_s is not None and work > worker.max_work_s:
-        found.append(Violation("work", worker.id, f"{work} > {worker.max_work_s}"))
+        found.append(Violation("work", worker.id, (work, " > ", worker.max_work_s)))
     span = day_s(problem, worker, route)
     if worker.max_span_s is not None and span > worker.max_span_s:
-        found.append(Violation("span", worker.id, f"{span} > {worker.max_span_s}"))
+        found.append(Violation("span", worker.id, (span, " > ", worker.max_span_s)))
     return found
 
 
@@ -122,7 +135,7 @@ def _rests(problem: Problem, worker: Worker, route: tuple[Stop, ...]) -> list[Vi
     begun = route[: max((n + 1 for n, stop in enumerate(route) if stop.locked), default=0)]
     excused = {number for number, _ in _restless(problem, worker, begun)}
     return [
-        Violation("break", worker.id, f"{begin} > {worker.breaks[number].latest_s}")
+        Violation("break", worker.id, (begin, " > ", worker.breaks[number].latest_s))
         for number, begin in _restless(problem, worker, route)
         if number not in excused
     ]

@@ -28,7 +28,7 @@ class _Taken(Struct, frozen=True):
     price: int  # of the ways and wishes
 
 
-def place_left(problem: Problem, plan: Plan, visit: Visit) -> str | None:
+def place_left(problem: Problem, plan: Plan, visit: Visit) -> tuple[str, int] | None:
     """Name a provider and a start for the visit, if nobody else is moved and it costs no more than leaving it out."""
     begun = plan.stops_of(visit.id)
     if any(stop.kind != "pickup" or not stop.locked for stop in begun):
@@ -52,7 +52,7 @@ def place_left(problem: Problem, plan: Plan, visit: Visit) -> str | None:
             if not all(ready) or not _unit_free(problem, plan, visit, provider, start):
                 continue
             if any(_pays(problem, plan, visit, crew, before) for crew in _crews(problem, visit, ready)):
-                return f"{provider} at {start}"
+                return provider, start
     return None
 
 
