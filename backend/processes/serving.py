@@ -105,7 +105,9 @@ def server(
 def listening(host: str, port: int, send_buffer: int | None) -> socket.socket:
     """A socket that accepts connections; port 0 takes a free one."""
     family: Any = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small packets at once (TCP_NODELAY) only on sockets that say they are TCP; else the body of each answer
+    # waits up to 40 ms behind its headers, until the client's delayed acknowledgement comes
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # accepted sockets inherit it
