@@ -1,20 +1,23 @@
 """An hour of leave takes an hour: what is planned in it goes to others, and the rest of the day stays as it was."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.testing import capture_logs
 
+from backend.core.clock import day_origin
 from backend.core.principal import SYSTEM
 from backend.processes.dispatcher import Dispatcher
+from backend.scheduling.snapshots import _workers
 from backend.workers.queries import shifts_of
 from dispatch import Plan, Problem, improve
-from tests.support.city import DAY, City, NoSolver, at
+from tests.support.city import DAY, TIME_ZONE, City, NoSolver, at
 
-REHAB, BATH = "rehab-home", "bath-home"
+REHAB, BATH, BERLIN = "rehab-home", "bath-home", ZoneInfo("Europe/Berlin")
 Span = tuple[datetime, datetime]
 
 
@@ -205,12 +208,23 @@ async def test_a_visit_that_has_begun_is_finished_by_whoever_takes_leave(city: C
     assert (await city.order(order["id"]))["status"] == "en_route"
 
 
-async def test_shifts_less_leave_are_what_is_left_of_each_minute(city: City):
-    """Random shifts and leaves that touch, overlap and lie outside, against a count of minutes; each break once."""
-    drawn = random.Random(7)
+@pytest.mark.parametrize(
+    ("begins", "zone"),
+    [
+        (at(8), TIME_ZONE),
+        (datetime(2030, 3, 30, 22, tzinfo=BERLIN), BERLIN),  # a night without the hour from two to three
+        (datetime(2030, 10, 26, 22, tzinfo=BERLIN), BERLIN),  # a night with that hour twice
+    ],
+)
+async def test_shifts_less_leave_are_what_is_left_of_each_minute(city: City, begins: datetime, zone: ZoneInfo):
+    """Random shifts and leaves that touch, overlap and lie outside, against a count of minutes; each break once.
+
+    On the table and in the planner's seconds, where an hour is an hour whatever the clocks of the city do.
+    """
+    drawn, on, first = random.Random(7), begins.date(), begins.astimezone(UTC)
     _, workers = await _carers(city, 2)
     zone_id = await city.one("SELECT DISTINCT zone_id FROM shifts")
-    for _ in range(40):
+    for _ in range(40 if zone is TIME_ZONE else 12):
         await city.sql("DELETE FROM leaves")
         await city.sql("DELETE FROM shifts")
         expected: set[tuple[UUID, int]] = set()
@@ -224,19 +238,26 @@ async def test_shifts_less_leave_are_what_is_left_of_each_minute(city: City):
                 await city.sql(
                     """INSERT INTO shifts (worker_id, zone_id, plan_on, during, break_from, break_to, break_s)
                        VALUES ($1, $2, $3, tstzrange($4, $5), $4, $5, 60)""",
-                    worker, zone_id, DAY, at(8) + timedelta(minutes=a), at(8) + timedelta(minutes=b),
+                    worker, zone_id, on, first + timedelta(minutes=a), first + timedelta(minutes=b),
                 )  # fmt: skip
             for a, b in away:
-                await _leave(city, worker, at(8) + timedelta(minutes=a), at(8) + timedelta(minutes=b))
+                await _leave(city, worker, first + timedelta(minutes=a), first + timedelta(minutes=b))
             minutes = {m for a, b in hours for m in range(a, b)} - {m for a, b in away for m in range(a, b)}
             expected |= {(worker, minute) for minute in minutes}
         async with city.database.unit_of_work(SYSTEM) as connection:
-            rows = (await shifts_of(connection, zone_id, DAY, DAY)).rows
+            rows = (await shifts_of(connection, zone_id, on, on)).rows
         parts = [
-            (row.worker_id, *(int((t - at(8)).total_seconds()) // 60 for t in (row.from_at, row.to_at))) for row in rows
+            (row.worker_id, *(int((t - first).total_seconds()) // 60 for t in (row.from_at, row.to_at))) for row in rows
         ]
         covered = [(worker, minute) for worker, a, b in parts for minute in range(a, b)]
         assert len(covered) == len(set(covered))
         assert set(covered) == expected
+        origin = day_origin(on, zone)
+        places = {place: 0 for row in rows for place in (row.start_place_id, row.end_place_id) if place}
+        planned = [(UUID(one.id), shift) for one in _workers(rows, places, origin) for shift in one.shifts]
+        assert {
+            (worker, round((origin + timedelta(seconds=s) - first).total_seconds()) // 60)
+            for worker, shift in planned for s in range(shift.start_s, shift.end_s, 60)
+        } == expected  # fmt: skip
         breaks = [(row.worker_id, row.break_from) for row in rows if row.break_from]
         assert len(breaks) == len(set(breaks))
