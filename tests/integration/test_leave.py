@@ -14,8 +14,7 @@ from backend.core.principal import SYSTEM
 from backend.processes.dispatcher import Dispatcher
 from backend.scheduling.snapshots import _workers
 from backend.workers.queries import shifts_of
-from dispatch import Plan, Problem, improve
-from tests.support.city import DAY, TIME_ZONE, City, NoSolver, at
+from tests.support.city import DAY, TIME_ZONE, City, Solver, at
 
 REHAB, BATH, BERLIN = "rehab-home", "bath-home", ZoneInfo("Europe/Berlin")
 Span = tuple[datetime, datetime]
@@ -72,13 +71,6 @@ async def _times(city: City, order: dict[str, Any]) -> dict[UUID, Span]:
         "SELECT worker_id, lower(during) AS a, upper(during) AS b FROM stops WHERE order_id = $1", UUID(order["id"])
     )
     return {row["worker_id"]: (row["a"], row["b"]) for row in rows}
-
-
-class Solver(NoSolver):
-    """The search itself, in this process."""
-
-    async def improve(self, problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan:
-        return improve(problem, plan, 0.1, seed)
 
 
 async def _improved(city: City) -> None:

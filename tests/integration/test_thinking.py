@@ -19,8 +19,8 @@ from backend.database.deciding import OneAtATime
 from backend.database.line import Line
 from backend.processes.dispatcher import Dispatcher
 from backend.scheduling import placing, quotes, snapshots
-from dispatch import Plan, Prepared, Problem, improve
-from tests.support.city import City, NoSolver, at
+from dispatch import Prepared
+from tests.support.city import City, Solver, at
 
 REHAB, BATH, MEAL = "rehab-home", "bath-home", "meal-lunch"
 
@@ -78,13 +78,6 @@ def watched(city: City, monkeypatch: pytest.MonkeyPatch) -> Watched:
     for module, name in _thinkers():
         monkeypatch.setattr(module, name, watching(name, getattr(module, name)))
     return watched
-
-
-class Solver(NoSolver):
-    """The search itself, in this process."""
-
-    async def improve(self, problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan:
-        return improve(problem, plan, 0.1, seed)
 
 
 async def test_no_command_no_quote_and_no_dispatcher_thinks_holding_a_connection(city: City, watched: Watched):

@@ -22,7 +22,7 @@ from backend.processes.embedded import Urls
 from backend.processes.jobs import fire_due
 from backend.processes.web import assemble, equip
 from backend.simulation.demo import city, queries
-from dispatch import warm_quotes
+from dispatch import Plan, Problem, improve, warm_quotes
 from tests.support.people import asking, settings
 
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
@@ -60,6 +60,13 @@ class NoSolver:
 
     async def improve(self, *_: Any) -> None:
         """Nothing better is found."""
+
+
+class Solver(NoSolver):
+    """The search itself, in this process."""
+
+    async def improve(self, problem: Problem, plan: Plan, seconds: float, seed: int) -> Plan:
+        return improve(problem, plan, 0.1, seed)
 
 
 class Caller:
