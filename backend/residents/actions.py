@@ -74,8 +74,7 @@ async def change_contacts(
     """Set whom to ring about a resident, as the desk was told. Raises unknown_resident, invalid_phone."""
     contacts = _kept(given.contacts, area_code)
     async with as_the_platform(connection):
-        if await queries.lock_resident(connection, resident_id) is None:
-            raise DomainError("unknown_resident")
+        await queries.lock_resident(connection, resident_id)
         await queries.delete_contacts(connection, resident_id)
         await queries.insert_contacts(connection, resident_id, contacts)
         await note(connection, principal, "change_contacts", "resident", resident_id)
@@ -93,8 +92,6 @@ async def change_numbers(
     others = sorted({e164(other, area_code) for other in given.others} - {phone})
     async with as_the_platform(connection):
         account_id = await queries.lock_resident(connection, resident_id)
-        if account_id is None:
-            raise DomainError("unknown_resident")
         try:
             await queries.set_phone(connection, resident_id, phone)
         except asyncpg.UniqueViolationError as error:
@@ -114,8 +111,7 @@ async def move_home(connection: Connection, principal: Principal, resident_id: U
     home = home.in_wgs84()
     await _near_its_zone(connection, home)
     async with as_the_platform(connection):
-        if await queries.lock_resident(connection, resident_id) is None:
-            raise DomainError("unknown_resident")
+        await queries.lock_resident(connection, resident_id)
         await queries.leave_home(connection, resident_id)
         await queries.insert_home(connection, resident_id, home)
         await note(connection, principal, "move_home", "resident", resident_id)
@@ -222,7 +218,7 @@ async def give_consent(
 async def move_consents(
     connection: Connection, principal: Principal, resident_id: UUID, consent_id: UUID, new: NewNumber, area_code: str
 ) -> list[Consent]:
-    """Whoever a consent is for has another number: all that was given to them under the old one is given anew, and over there.
+    """Give anew, under another number, all that was given to whoever a consent is for, and end it under the old one.
 
     The old number reads and books nothing any more; the new one does once its owner says by that name who they are. Raises
     unknown_resident, unknown_consent, invalid_phone, too_many_requests.

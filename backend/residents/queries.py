@@ -121,7 +121,7 @@ async def insert_home(connection: Connection, resident_id: UUID, home: NewHome) 
 
 
 async def insert_contacts(connection: Connection, resident_id: UUID, contacts: Sequence[Contact]) -> None:
-    """Who else to ring."""
+    """Add people to ring."""
     await execute_many(
         connection,
         "INSERT INTO resident_contacts (resident_id, name, phone, relation, emergency) VALUES ($1, $2, $3, $4, $5)",
@@ -130,12 +130,12 @@ async def insert_contacts(connection: Connection, resident_id: UUID, contacts: S
 
 
 async def delete_contacts(connection: Connection, resident_id: UUID) -> None:
-    """Nobody is to be rung any more."""
+    """Take away everybody who is to be rung."""
     await execute(connection, "DELETE FROM resident_contacts WHERE resident_id = $1", resident_id)
 
 
 async def contacts_of(connection: Connection, resident_id: UUID) -> list[Contact]:
-    """Whom to ring, in an emergency first."""
+    """List whom to ring, in an emergency first."""
     return await many(
         connection,
         Contact,
@@ -159,9 +159,12 @@ async def leave_home(connection: Connection, resident_id: UUID) -> None:
     await execute(connection, "UPDATE homes SET current = false WHERE resident_id = $1 AND current", resident_id)
 
 
-async def lock_resident(connection: Connection, resident_id: UUID) -> UUID | None:
-    """Let one request at a time change a resident; returns the account, None where there is no such resident."""
-    return await value(connection, "SELECT account_id FROM residents WHERE id = $1 FOR NO KEY UPDATE", resident_id)
+async def lock_resident(connection: Connection, resident_id: UUID) -> UUID:
+    """Let one request at a time change a resident; returns the account. Raises DomainError unknown_resident (404)."""
+    found = await value(connection, "SELECT account_id FROM residents WHERE id = $1 FOR NO KEY UPDATE", resident_id)
+    if found is None:
+        raise DomainError("unknown_resident")
+    return found
 
 
 async def set_phone(connection: Connection, resident_id: UUID, phone: str) -> None:
