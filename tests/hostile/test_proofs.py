@@ -31,7 +31,7 @@ def _tight(chance: random.Random, problem: Problem) -> Problem:
 
 
 def _wrong_about(problem: Problem, plan: Plan, counted: Counter[str]) -> list[str]:
-    """What is untrue of a proof, and what the model finds although a rule forbids it: `prove` would throw it away."""
+    """Name what is untrue of a proof, and what the model finds against a rule: `prove` would throw it away."""
     sound = not judge(problem, plan)
     found, _ = _Model(problem, plan).solved(_SECONDS, 1)
     wrong = judge(problem, found) if sound and found else []

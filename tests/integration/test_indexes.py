@@ -54,7 +54,7 @@ async def test_no_statement_reads_a_whole_table_that_grows(server: Embedded, dat
 
 
 async def test_the_session_of_a_token_is_found_by_its_index(database: Database):
-    """What functions of the database ask cannot be read from our source; this one is asked with every request."""
+    """Each request asks for it through a function of the database, which cannot be read from our source."""
     assert list(_whole(await _plan(database, "SELECT s.* FROM signed_in s WHERE s.token_hash = $1"))) == []
 
 
@@ -66,7 +66,7 @@ async def _fill(server: Embedded, urls: Urls) -> None:
 
 
 async def _plan(database: Database, sql: str) -> dict[str, Any]:
-    """How the database would go about a statement whatever its parameters are."""
+    """Ask the database how it would go about a statement whatever its parameters are."""
     async with database.unit_of_work(SYSTEM) as connection:
         await connection.execute(f"{_NO_OTHER_WAY}; PREPARE asked AS {sql}")
         anything = ", ".join(["NULL"] * await _parameters(connection))

@@ -121,7 +121,7 @@ async def served(app: Litestar, *, send_buffer: int | None = None) -> AsyncItera
 
 
 async def _stop(running: Server, serving: "asyncio.Task[None]") -> None:
-    """What the server itself does when it is told to stop, without the two tenths of a second that it takes for it."""
+    """Stop as the server itself does when it is told to, without the two tenths of a second that it takes for it."""
     serving.cancel()
     await asyncio.wait([serving])
     for listener in running.servers:

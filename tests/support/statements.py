@@ -4,7 +4,7 @@ import ast
 import importlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ _DELETE = re.compile(r"\bDELETE FROM (\w+)", re.IGNORECASE)
 _UPDATE = re.compile(r"\bUPDATE (\w+)(?: (?!SET\b)\w+)? SET (.*)", re.IGNORECASE | re.DOTALL)
 _LOCK = re.compile(r"\bFOR (?:NO KEY UPDATE|UPDATE|SHARE|KEY SHARE)\b(?: OF (\w+))?", re.IGNORECASE)
 _FROM = re.compile(r"\b(?:FROM|JOIN) (\w+)(?: (?:AS )?(\w+))?", re.IGNORECASE)
-_BEGINS = re.compile(r"\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE)\b")
+_BEGINS = re.compile(r"\s*(?:SELECT|WITH \w|INSERT|UPDATE|DELETE)\b")
 _ENDS = re.compile(r"\b(WHERE|FROM|RETURNING)\b", re.IGNORECASE)
 
 
@@ -74,61 +74,54 @@ def _targets(assignments: str) -> Iterator[str]:
                 word = token
 
 
-def _text(node: ast.AST) -> str:
-    """The words of an expression that makes a text, as far as they stand in the source."""
+def _text(node: ast.AST, names: Mapping[str, Any]) -> str:
+    """The words of an expression that makes a text, as far as they stand in the source or under one of the names."""
+    if isinstance(node, ast.Name):
+        node = ast.Constant(names.get(node.id))
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     if isinstance(node, ast.BinOp):
-        return _text(node.left) + " " + _text(node.right)
+        return _text(node.left, names) + " " + _text(node.right, names)
     return ""
 
 
-def texts(path: Path) -> Iterator[str]:
+def _texts(tree: ast.Module, names: Mapping[str, Any]) -> Iterator[tuple[ast.expr, str]]:
     """Every text of a file, put together where it is joined with +; docstrings are told apart by having no SQL."""
-    tree = ast.parse(path.read_text())
     inner: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp):
             inner.update(id(child) for child in ast.walk(node) if child is not node)
     for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp | ast.Constant) and id(node) not in inner:
-            text: Any = _text(node)
-            if text:
-                yield text
+        if isinstance(node, ast.BinOp | ast.Constant) and id(node) not in inner and (text := _text(node, names)):
+            yield node, text
+
+
+def _own() -> Iterator[Path]:
+    """The files of the five processes."""
+    return (path for path in sorted(BACKEND.rglob("*.py")) if path.relative_to(BACKEND).parts[0] not in _OTHERS)
 
 
 def written_by_the_platform() -> Writes:
     """All writes of the five processes."""
     writes = Writes()
-    for path in sorted(BACKEND.rglob("*.py")):
-        if path.relative_to(BACKEND).parts[0] not in _OTHERS:
-            for text in texts(path):
-                writes.read(text)
+    for path in _own():
+        for _, text in _texts(ast.parse(path.read_text()), {}):
+            writes.read(text)
     return writes
 
 
 def statements() -> Iterator[tuple[str, str]]:
-    """Every whole statement the five processes send, with the file and line it stands in; names in it are looked up."""
-    for path in sorted(BACKEND.rglob("*.py")):
-        place = path.relative_to(BACKEND.parent)
-        if place.parts[1] in _OTHERS:
-            continue
-        tree = ast.parse(path.read_text())
-        joined = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp | ast.JoinedStr)]
-        parts = [child for node in joined for child in ast.walk(node) if child is not node]
-        inner, names = {id(part) for part in parts}, {part.id for part in parts if isinstance(part, ast.Name)}
-        inner |= {id(node.value) for node in tree.body if isinstance(node, ast.AnnAssign) and _name(node) in names}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.BinOp | ast.JoinedStr | ast.Constant) and id(node) not in inner:
-                text = _text(node)
-                if _BEGINS.match(text):
-                    yield f"{place}:{node.lineno}", text if isinstance(node, ast.Constant) else _joined(node, place)
+    """Yield each whole statement the five processes send, with the file and line it stands in; names in it are looked up."""
+    for path in _own():
+        place, tree = path.relative_to(BACKEND.parent), ast.parse(path.read_text())
+        names = vars(importlib.import_module(".".join(place.with_suffix("").parts)))
+        used = {part.id for node in ast.walk(tree) if isinstance(node, ast.BinOp)
+                for part in ast.walk(node) if isinstance(part, ast.Name)}  # fmt: skip
+        parts = {id(node.value) for node in tree.body if isinstance(node, ast.AnnAssign) and _target(node) in used}
+        for node, text in _texts(tree, names):
+            if _BEGINS.match(text) and id(node) not in parts:
+                yield f"{place}:{node.lineno}", text
 
 
-def _name(node: ast.AnnAssign) -> str:
+def _target(node: ast.AnnAssign) -> str:
     return node.target.id if isinstance(node.target, ast.Name) else ""
-
-
-def _joined(node: ast.expr, place: Path) -> str:
-    module = importlib.import_module(".".join(place.with_suffix("").parts))
-    return eval(compile(ast.Expression(node), str(place), "eval"), vars(module))  # noqa: S307  our own source
