@@ -81,6 +81,9 @@ robust: setup ## People and clients who do what they should not, in short
 hostile: setup ## The same for long, from a new seed, which is printed
 	@YINLING_EFFORT=full $(PYTEST) tests/hostile -s
 
+mutants: setup ## Harmful changes, each alone in a copy of this checkout; its tests must notice: make mutants ARGS="care money"
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 browser: setup ## The pages in Chromium
 	@$(PYTEST) tests/browser
 
@@ -91,6 +94,6 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 test: check ## Everything but the long runs
 	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration
 
-.PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile browser test
+.PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile mutants browser test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

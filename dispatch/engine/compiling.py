@@ -1,9 +1,11 @@
 """One place for how kernels are compiled. Where they are kept between starts is `dispatch.kernels`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, TypeVar, cast
 
 import numba
+import numpy as np
+from numba.core import config
 from numba.core.registry import CPUDispatcher
 
 from dispatch.kernels import keep
@@ -15,9 +17,16 @@ _OPTIONS: Final = {"nogil": True, "_nrt": False, "no_cfunc_wrapper": True, "forc
 _INNER: Final = {"no_cpython_wrapper": True}
 _INLINED: Final = {"forceinline": True}
 _numba: Any = numba  # its types leave out some of these options
+_config: Any = config
 _dispatcher: Any = CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def record(fields: Sequence[tuple[str, type[np.generic]]]) -> np.dtype[Any]:
+    """The layout of a record whose fields kernels read by name, also where NUMBA_DISABLE_JIT runs them as Python."""
+    layout = np.dtype(list(fields), align=True)
+    return np.dtype((np.record, layout)) if _config.DISABLE_JIT else layout
 
 
 def compiled(function: F) -> F:
@@ -49,11 +58,13 @@ class _Inner(_dispatcher):
 
 def _kernel(function: F, options: dict[str, Any]) -> F:
     kernel = _numba.njit(**options)(function)
-    keep(kernel, options)
+    if kernel is not function:  # under NUMBA_DISABLE_JIT nothing is compiled, and there is nothing to keep
+        keep(kernel, options)
     return cast(F, kernel)
 
 
 def _inner(function: F, options: dict[str, Any]) -> F:
     kernel = _kernel(function, options)
-    kernel.__class__ = _Inner
+    if kernel is not function:
+        kernel.__class__ = _Inner
     return kernel

@@ -11,6 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from dispatch.engine.compiling import record
+
 FAR: Final = 1 << 40  # later than any day, seconds
 NONE: Final = -1
 VISIT: Final = 0
@@ -22,7 +24,7 @@ WALK, SCAN, TRYING, QUEUED, WAVE, PATIENCE, STUCK, STEADY = 0, 1, 2, 3, 4, 5, 6,
 LOOKS: Final = 60  # in one change a stop comes back more often only where crews wait for each other
 CROWD: Final = 12  # places remembered for each seat of a crew
 
-NODE = np.dtype(
+NODE = record(
     [
         ("place", np.int64),  # -1 where a day ends at the last stop
         ("visit", np.int64),
@@ -33,9 +35,8 @@ NODE = np.dtype(
         ("coupled", np.int64),  # starts together with, or a gap apart from, another node
         ("priced", np.int64),  # its start says what the visit costs
     ],
-    align=True,
 )
-VISITED = np.dtype(
+VISITED = record(
     [
         ("first", np.int64),  # the visit's nodes are first .. end - 1
         ("end", np.int64),
@@ -56,9 +57,8 @@ VISITED = np.dtype(
         ("fixed", np.int64),  # stays in its route
         ("wanted", np.int64),  # served by the plan in force, so it stays served
     ],
-    align=True,
 )
-WORKER = np.dtype(
+WORKER = record(
     [
         ("free", np.int64),  # when the worker can leave the start
         ("idle", np.int64),  # since when a break can be taken; the same as `free` where none is to be
@@ -81,17 +81,15 @@ WORKER = np.dtype(
         ("uneven", np.float64),  # the square of each second beyond
         ("span", np.int64),  # longest time from setting out to being back; FAR when no day can be longer
     ],
-    align=True,
 )
-SHIFT = np.dtype([("begin", np.int64), ("end", np.int64)], align=True)
-REST = np.dtype([("begin", np.int64), ("latest", np.int64), ("length", np.int64)], align=True)
-GROUP = np.dtype([("first", np.int64), ("end", np.int64), ("link_first", np.int64), ("link_end", np.int64)], align=True)
-LINK = np.dtype(
+SHIFT = record([("begin", np.int64), ("end", np.int64)])
+REST = record([("begin", np.int64), ("latest", np.int64), ("length", np.int64)])
+GROUP = record([("first", np.int64), ("end", np.int64), ("link_first", np.int64), ("link_end", np.int64)])
+LINK = record(
     [("before", np.int64), ("after", np.int64), ("least", np.int64), ("most", np.int64), ("apart", np.int64)],
-    align=True,
 )
 
-PLANNED = np.dtype(
+PLANNED = record(
     [
         ("after", np.int64),
         ("before", np.int64),
@@ -110,9 +108,8 @@ PLANNED = np.dtype(
         ("wave", np.int64),  # the last propagation that looked at it, and how often it did
         ("looks", np.int64),
     ],
-    align=True,
 )
-SERVED = np.dtype(
+SERVED = record(
     [
         ("cost", np.float64),  # by its start
         ("order_key", np.float64),
@@ -120,9 +117,8 @@ SERVED = np.dtype(
         ("floor", np.int64),  # where starts are steady: not before, because somebody has waited until then
         ("taken", np.int64),  # removed in which step
     ],
-    align=True,
 )
-DRIVEN = np.dtype(
+DRIVEN = record(
     [
         ("carried", np.int64),
         ("ruined", np.int64),  # in which step
@@ -133,7 +129,6 @@ DRIVEN = np.dtype(
         ("handled", np.int64),
         ("lifted", np.int64),  # heavy seats
     ],
-    align=True,
 )
 
 

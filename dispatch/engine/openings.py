@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from dispatch.engine.compiling import compiled, entry, inlined
+from dispatch.engine.compiling import compiled, entry, inlined, record
 from dispatch.engine.day import FAR, Day, Records, State
 from dispatch.engine.places import NEVER, worker_can
 from dispatch.engine.routes import refresh
@@ -18,7 +18,7 @@ from dispatch.engine.timing import home_of, uneven_more, visit_cost
 SEATS: Final = 4  # the largest crew
 NODES: Final = 8  # of one visit: its seats, and as many kinds of equipment
 
-GAP = np.dtype(
+GAP = record(
     [
         ("after", np.int64),  # the node before the gap
         ("free", np.int64),  # when the worker leaves it
@@ -27,9 +27,8 @@ GAP = np.dtype(
         ("leg", np.int64),  # seconds between the two as it is
         ("latest", np.int64),  # last start of the node behind that one route can tell
     ],
-    align=True,
 )
-CANDIDATE = np.dtype(
+CANDIDATE = record(
     [
         ("cost", np.float64),  # of the seat alone; of a visit with one seat all it costs
         ("worker", np.int64),
@@ -40,9 +39,8 @@ CANDIDATE = np.dtype(
         ("trying", np.int64),  # it reaches a crew, a link or a limit of the whole day: the cost may be more
         ("rough", np.int64),  # only the detour is known
     ],
-    align=True,
 )
-MEMBER = np.dtype(
+MEMBER = record(
     [
         ("at", np.int64),  # position in the order of the seat's candidates
         ("candidate", np.int64),  # the one chosen
@@ -51,7 +49,6 @@ MEMBER = np.dtype(
         ("cost", np.float64),  # of all chosen before
         ("behind", np.float64),  # the least the seats behind cost
     ],
-    align=True,
 )
 
 

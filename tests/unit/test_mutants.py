@@ -1,0 +1,50 @@
+"""The harmful changes of tests/mutants are about this code: each applies where it says, and names tests that exist."""
+
+import ast
+from collections import Counter
+
+import pytest
+
+from tests.mutants.changes import ROOT, Change, all_changes
+
+_CHANGES = all_changes()
+
+
+@pytest.mark.parametrize("kind", sorted({change.kind for change in _CHANGES}))
+def test_every_harmful_change_still_applies(kind: str) -> None:
+    """One that does not is a guard that moved: whoever moved it takes the change along."""
+    for change in (change for change in _CHANGES if change.kind == kind):
+        changed = change.applied((ROOT / change.file).read_text())
+        ast.parse(changed)
+        assert change.before != change.after, change.name
+
+
+def test_every_harmful_change_is_tried_or_argued() -> None:
+    twice = [name for name, times in Counter(change.name for change in _CHANGES).items() if times > 1]
+    assert twice == [], "two changes of one name"
+    assert [change.name for change in _CHANGES if bool(change.tests) == bool(change.argued)] == []
+
+
+def test_every_test_that_is_to_notice_exists() -> None:
+    named = {test for change in _CHANGES for test in change.tests}
+    assert [test for test in sorted(named) if not _exists(test)] == []
+
+
+def _exists(test: str) -> bool:
+    path, _, name = test.partition("::")
+    file = ROOT / path
+    if not name or not file.is_file():
+        return file.exists()
+    function = name.partition("[")[0]
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function
+        for node in ast.walk(ast.parse(file.read_text()))
+    )
+
+
+def test_a_change_whose_text_is_gone_or_stands_twice_is_told() -> None:
+    change = Change("n", "f", before="a", after="b", hurts="somebody", tests=("t",))
+    assert change.applied("cad") == "cbd"
+    for text in ("c", "aa"):
+        with pytest.raises(ValueError, match="stands"):
+            change.applied(text)
