@@ -274,8 +274,10 @@ def _waker(worker: Worker) -> Callable[[object], None]:
     return heard
 
 
-async def replay(instance: Instance, options: Options, progress: Progress) -> report.Report:
-    """Start a platform of its own, live one day on it, and stop everything again."""
+async def replay(
+    instance: Instance, options: Options, progress: Progress, look: Callable[[Database], Awaitable[None]] | None = None
+) -> report.Report:
+    """Start a platform of its own, live one day on it, and stop everything again; `look` sees the database before that."""
     extra = {"YINLING_POLICY": options.policy, "YINLING_DISPATCHER_IMPROVE_SECONDS": str(options.improve_s)}
     imported: list[Imported] = []
 
@@ -284,7 +286,10 @@ async def replay(instance: Instance, options: Options, progress: Progress) -> re
             imported.append(await importer.load(database, instance, TIME_ZONE))
 
     async with launch.running(extra, prepare, keep=options.keep) as platform, _opened(platform.urls) as database:
-        return await Day(platform, database, imported[0], options, progress).live()
+        lived = await Day(platform, database, imported[0], options, progress).live()
+        if look is not None:
+            await look(database)
+        return lived
 
 
 @asynccontextmanager

@@ -106,6 +106,7 @@ async def test_what_a_person_decided_knowing_of_it_stays_decided(city: City):
     assert (await city.order(one["id"]))["status"] == "completed"
 
 
+@pytest.mark.spoils("an order is served")
 async def test_an_order_of_another_plan_is_flagged_by_a_timer_that_is_due_at_once(city: City):
     """Whoever holds one day's plan waits for no other; nobody's word in between completes it for good."""
     worker, (one, two) = await two_visits(city)
@@ -187,6 +188,7 @@ async def test_two_visits_overlapping_by_the_phones_own_clock_are_doubted_though
         assert "TWO_PLACES" in await flags(city, order)
 
 
+@pytest.mark.spoils("a meal comes")
 async def test_a_meal_handed_over_before_it_was_fetched_by_the_phones_own_time_was_fetched_nowhere(city: City):
     worker, (one, _) = await two_visits(city)
     await city.sql("UPDATE orders SET kind = 'meal', pickup_place_id = place_id WHERE id = $1", UUID(one["id"]))

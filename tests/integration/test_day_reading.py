@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from backend.core.principal import SYSTEM
 from backend.database.pool import Connection, Database
 from backend.processes.embedded import Urls
@@ -58,6 +60,7 @@ async def _looked_at(city: City) -> dict[str, int]:
     return found
 
 
+@pytest.mark.spoils("an order has another crew")
 async def test_a_finished_order_is_not_looked_at_once_for_each_open_one(city: City):
     operator = await city.staff("operator")
     for number in range(OPEN):

@@ -155,6 +155,7 @@ async def test_a_day_that_was_not_brought_up_to_date_is_tried_again(
     assert await city.one(behind) == 0
 
 
+@pytest.mark.spoils("a crew is not", "an order has another crew")
 async def test_an_unreadable_order_that_was_not_set_aside_is_set_aside_later(
     city: City, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ):

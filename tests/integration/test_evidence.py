@@ -147,6 +147,7 @@ async def two_visits(city: City) -> tuple[Caller, list[dict[str, Any]]]:
     return await city.worker(keep), orders
 
 
+@pytest.mark.spoils("a meal comes")
 @pytest.mark.parametrize("second", ["check-in", "hand-over"])
 async def test_a_worker_in_two_visits_is_told_of_both(city: City, second: str):
     """We cannot know which of the two is true."""
@@ -287,6 +288,7 @@ async def test_offline_hides_no_short_visit(city: City):
     assert done["flags"] == ["OFFLINE", "TOO_SHORT"]
 
 
+@pytest.mark.spoils("an order is not of the newest")
 async def test_an_item_without_acceptance_does_not_complete_itself_with_a_flag(city: City):
     order, crew = await accepted(city)
     await city.sql("UPDATE orders SET acceptance = false")
@@ -395,6 +397,7 @@ async def test_only_the_parties_speak_each_for_themselves_and_while_it_is_open(c
     assert (await mine.post(path, {"words": "还有"})).json()["current"] == "completed"
 
 
+@pytest.mark.spoils("an order has another crew")
 async def test_the_desks_tasks_come_page_by_page_the_oldest_first_for_operators_only(city: City):
     order, crew = await in_exception(city)
     await city.clock(at(8))

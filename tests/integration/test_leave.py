@@ -148,6 +148,7 @@ async def test_of_two_who_were_to_come_one_who_takes_leave_is_replaced(city: Cit
     assert {seat["worker_id"] for seat in await city.crew(order["id"])} == set(after)
 
 
+@pytest.mark.spoils("a worker comes outside")
 async def test_until_another_crew_is_found_nobody_is_promised_the_time_of_the_visit_missed(city: City):
     """The leave begins in the middle of a visit: the minutes before it are still that visit's, and nothing is written over it."""
     _, (worker,) = await _carers(city, 1)

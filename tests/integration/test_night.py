@@ -183,6 +183,7 @@ async def _visit(city: City, order: dict[str, Any], days: int, planner: Planner 
     return day.instant(visit.earliest_s), day.instant(visit.latest_s)
 
 
+@pytest.mark.spoils("a stop is at", "a gap between", "a resident has two", "two visits", "a worker")
 async def test_whoever_plans_one_day_anew_knows_what_the_other_one_holds(city: City):
     """A search, the desk and the dispatcher read one plan: the visits tied to it in the other one bound its starts, as they are now."""
     someone, operator = await _night(city), await city.staff("operator")

@@ -161,6 +161,7 @@ async def test_flags_of_a_crew_that_was_replaced_stay_with_its_records_and_hold_
     assert [row["flags"] for row in kept] == [["TOO_EARLY", "OUT_OF_RANGE"]]
 
 
+@pytest.mark.spoils("a crew was sent")
 async def test_flags_of_whoever_stays_in_a_crew_stand_on_when_the_other_is_replaced(city: City):
     """Also where both were odd in the same way; and what is odd about the order itself stays with it."""
     order, (first, second) = await accepted(city, BATH, 3)

@@ -197,6 +197,7 @@ async def test_who_comes_late_moves_what_follows_and_no_crew_is_changed(city: Ci
     assert (await city.crew(orders[1]["id"]))[0]["worker_id"] == keep
 
 
+@pytest.mark.spoils("a window is not")
 async def test_a_worker_who_is_in_time_to_the_second_moves_nobody(city: City):
     """Seconds added by rounding would break a gap that is kept exactly, and then the plan is free to break it by far."""
     await city.sql("UPDATE providers SET auto_accept = true")
@@ -224,6 +225,7 @@ async def _told(city: City, now: datetime, order_id: UUID) -> datetime:
     return day.instant(settled(day).stops_of(str(order_id))[0].start_s)
 
 
+@pytest.mark.spoils("a window is not")
 async def test_a_gap_lost_by_a_little_is_not_given_up(city: City):
     """The visit before began early, so the next one is minutes too late: better than never, but every minute more costs."""
     await city.sql("UPDATE providers SET auto_accept = true")

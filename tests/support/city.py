@@ -23,6 +23,7 @@ from backend.processes.jobs import fire_due
 from backend.processes.web import assemble, equip
 from backend.simulation.demo import city, queries
 from dispatch import Plan, Problem, improve, warm_quotes
+from tests.support.barred import add_barred
 from tests.support.people import asking, settings
 
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
@@ -40,6 +41,7 @@ async def build(owner_url: str) -> None:
     async with owner.unit_of_work(SYSTEM) as connection:
         await queries.set_clock(connection, at(8), 0.0)
         await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
+        await add_barred(connection, DAY, TIME_ZONE)
     await owner.close()
 
 

@@ -47,6 +47,24 @@ def finish(replay: subprocess.Popen[str], figures: Path, within_s: float) -> dic
     return found[0] if isinstance(found, list) else found
 
 
+def clean(found: dict[str, Any]) -> None:
+    """Fail unless nothing that a replay counts went wrong: nobody in two places, no event lost, told twice or to others, no rule
+    of the day broken, and nobody unserved who would have fitted."""
+    wrong = (
+        "worker_overlaps",
+        "lost",
+        "duplicated",
+        "leaked",
+        "check_violations",
+        "violation_examples",
+        "unserved_refuted",
+        "trouble",
+    )
+    assert {name: found[name] for name in wrong if found[name]} == {}
+    assert sum(found["unfinished"].values()) == 0, found["unfinished"]
+    assert found["events_received_by_watchers"] == found["events_expected_by_watchers"] > 0
+
+
 def children(parent: int, words: str) -> list[int]:
     """Processes somebody started whose command line contains some words."""
     return [child.pid for child in psutil.Process(parent).children() if words in " ".join(child.cmdline())]
