@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from backend.core.geo import sphere_m, to_wgs84
-from backend.core.principal import NOBODY, SYSTEM, Principal, Role
+from backend.core.principal import SYSTEM
 from tests.support.city import Caller, City, at
 
 MIGRATION = importlib.import_module("migrations.versions.0020_on_the_map")
@@ -223,30 +223,3 @@ async def test_meal_points_and_zones_are_open_to_everybody(city: City):
     assert [zone["code"] for zone in zones] == ["Z1", "Z2", "Z3", "Z4"]
     points = (await city.http.get("/v1/facilities", params={"zone_id": zones[0]["id"]})).json()
     assert {point["kind"] for point in points} == {"meal_point"}
-
-
-_SCOPED = ("residents", "homes", "resident_contacts", "consents", "bookings", "orders", "order_seats", "assignments",
-           "stops", "offers", "visit_records", "timers", "sessions", "sign_in_codes", "workers", "audit")  # fmt: skip
-
-
-async def test_rows_keep_to_their_own_even_when_a_query_forgets(city: City):
-    """Row-level security: a statement without any WHERE, as somebody, sees nobody else's rows; as nobody, none."""
-    operator = await city.staff("operator")
-    people = [await city.resident(number=number) for number in range(4)]
-    for someone in people:
-        await city.booked(operator, someone["id"], REHAB, at(9), at(17), channel="phone")
-    await city.dispatch()
-    me = people[0]
-    mine = Principal(Role.RESIDENT, me["account_id"], resident_ids=(me["id"],))
-    async with city.database.unit_of_work(mine) as connection:
-        for table in ("residents", "homes", "orders", "bookings"):
-            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1, table
-        for table in ("timers", "offers", "sign_in_codes", "workers", "audit"):
-            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
-    async with city.database.unit_of_work(NOBODY) as connection:
-        for table in _SCOPED:
-            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
-    provider_id = await city.one("SELECT provider_id FROM offers LIMIT 1")
-    async with city.database.unit_of_work(Principal(Role.PROVIDER, provider_id=provider_id)) as connection:
-        seen = await connection.fetch("SELECT DISTINCT provider_id FROM orders")
-        assert {row["provider_id"] for row in seen} == {provider_id}
