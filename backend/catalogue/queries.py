@@ -1,13 +1,18 @@
 """All SQL of the catalogue."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from backend.catalogue.model import CatalogueItem, CatalogueSeat
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import many, maybe_one
+from backend.database.rows import many, maybe_one, value
+
+
+async def care_now(connection: Connection) -> datetime:
+    """The present instant of care time: by the city's plan day, not the server's, a version is in force."""
+    return await value(connection, "SELECT yinling_now()")
 
 
 async def current_item(connection: Connection, code: str, on: date) -> CatalogueItem:
@@ -26,16 +31,17 @@ async def current_item(connection: Connection, code: str, on: date) -> Catalogue
     return found
 
 
-async def current_items(connection: Connection) -> Sequence[CatalogueItem]:
-    """Everything that can be booked today."""
+async def current_items(connection: Connection, on: date) -> Sequence[CatalogueItem]:
+    """Everything that can be booked, in its version of that day."""
     return await many(
         connection,
         CatalogueItem,
         """SELECT DISTINCT ON (i.code) i.id AS item_id, v.id AS version_id, i.code, i.kind, i.name, i.name_en,
                   v.price_fen, v.slot_s, v.acceptance, v.rules
            FROM catalogue_items i JOIN catalogue_versions v ON v.item_id = i.id
-           WHERE v.valid_from <= yinling_now()::date ORDER BY i.code, v.version DESC""",
-    )
+           WHERE v.valid_from <= $1 ORDER BY i.code, v.version DESC""",
+        on,
+    )  # fmt: skip
 
 
 async def seats_for(connection: Connection, version_id: UUID, ability_level: int) -> list[CatalogueSeat]:

@@ -8,14 +8,16 @@ from litestar.datastructures import State
 
 from backend.catalogue import queries
 from backend.catalogue.model import CatalogueItem
+from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
 
 
 @get("/v1/catalogue/items", opt={"public": True})
 async def items(request: Request[Any, Any, State]) -> Sequence[CatalogueItem]:
-    """What can be booked, with prices."""
+    """What can be booked, with the prices at which it is booked now."""
     async with request.app.state.database.unit_of_work(SYSTEM) as connection:
-        return await queries.current_items(connection)
+        today = city_date(await queries.care_now(connection), request.app.state.planner.zone_info)
+        return await queries.current_items(connection, today)
 
 
 route_handlers = [items]

@@ -55,4 +55,3 @@ class Principal(Struct, frozen=True):
 
 
 SYSTEM = Principal(Role.SYSTEM)
-NOBODY = Principal(Role.RESIDENT)

@@ -97,7 +97,7 @@ async def take_back(connection: Connection, order_id: UUID, provider_id: UUID) -
         Offer,
         """UPDATE offers SET status = 'withdrawn', version = version + 1, closed_at = yinling_now()
            WHERE id = (SELECT id FROM offers WHERE order_id = $1 AND provider_id = $2 AND status = 'accepted'
-                       ORDER BY id DESC LIMIT 1)
+                       ORDER BY id DESC LIMIT 1) AND status = 'accepted'
            RETURNING id, order_id, provider_id, kind, status, version, made_at, expires_at""",
         order_id, provider_id,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any, Self
@@ -16,7 +16,7 @@ from backend.accounts import proofs
 from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.owner import open_as_owner
-from backend.database.pool import Database
+from backend.database.pool import LIMITS, Database
 from backend.processes.dispatcher import Dispatcher
 from backend.processes.embedded import Urls
 from backend.processes.jobs import fire_due
@@ -100,9 +100,9 @@ class City:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, urls: Urls, **other: Any) -> AsyncIterator[Self]:
+    async def open(cls, urls: Urls, *, limits: Mapping[str, str] = LIMITS, **other: Any) -> AsyncIterator[Self]:
         await asyncio.to_thread(warm_quotes)  # as a process does before it serves: never while transactions are open
-        owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12)
+        owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12, limits=limits)
         config = settings(database, **other)
         try:
             with _lent(config, database) as app:

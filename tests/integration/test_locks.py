@@ -1,0 +1,448 @@
+"""Of two who meet at one row one waits, or is told that the other was quicker: every lock and compare-and-set, two connections.
+
+Read from the program's own SQL: a statement that locks or compares, and is not named here, fails.
+"""
+
+import ast
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from msgspec import structs
+
+from backend.accounts import number_queries
+from backend.accounts import queries as accounts
+from backend.bookings import actions as booking
+from backend.bookings import queries as bookings
+from backend.core.errors import DomainError
+from backend.core.principal import SYSTEM
+from backend.database import upkeep
+from backend.database.pool import LIMITS, Connection
+from backend.orders import desk, offer_queries, queries, seat_queries, timer_queries
+from backend.orders.model import AssignmentStatus, Timer, Waiting
+from backend.processes import crews, days
+from backend.processes.embedded import Embedded
+from backend.processes.leases import LostZoneError
+from backend.residents import queries as residents
+from backend.scheduling import queries as scheduling
+from backend.scheduling import tie_queries
+from backend.scheduling.actions import StalePlanError
+from backend.tasks import queries as tasks
+from backend.tasks.model import TaskKind
+from tests.support.access import request
+from tests.support.city import DAY, City, at
+from tests.support.households import LATE_MORNING, REHAB, House, two_houses
+from tests.support.statements import BACKEND
+
+Attempt = Callable[[Connection], Awaitable[Any]]
+_IMPATIENT: Final = {**LIMITS, "lock_timeout": "40ms"}
+NO_PLACE: Final = b"\0" * 16
+
+
+@pytest.fixture(scope="module")
+async def house(server: Embedded, city_template: str) -> AsyncIterator[House]:
+    """A household with an order whose crew is on the way, in a city in which nobody waits long for a lock."""
+    name = f"locks_{uuid4().hex[:12]}"
+    async with City.open(await server.copy_database(city_template, name), limits=_IMPATIENT) as city:
+        here, _ = await two_houses(city)
+        await here.book(await city.staff("operator"), REHAB, *LATE_MORNING)
+        await city.dispatch()
+        await here.accept(here.orders[0])
+        await city.sql("INSERT INTO plans (zone_id, plan_on) VALUES ($1, $2)", here.zone_id, DAY + timedelta(days=1))
+        await city.clock(at(14, 30))
+        here.slot = await here.quoted(await city.staff("operator"), REHAB, at(15), at(17))
+        yield here
+    await server.drop_database(name)
+
+
+ORDER, OFFER, RESIDENT = (
+    "POST /v1/orders/{order_id}/",
+    "POST /v1/offers/{offer_id}/",
+    "POST /v1/residents/{resident_id}/",
+)
+WAITS: Final[dict[str, dict[str, str]]] = {
+    "SELECT id FROM plans WHERE plan_on = $2 AND $1::uuid IS NOT NULL FOR NO KEY UPDATE": {
+        **{ORDER + word: "resident" for word in ("confirm", "extend", "release", "cancel", "accept-service", "dispute", "statements")},
+        **{ORDER + word: "worker" for word in ("en-route", "check-in", "check-out", "pick-up", "hand-over")},
+        **{ORDER + word: "operator" for word in ("unserved", "resolve", "sheet")},
+        OFFER + "accept": "provider", OFFER + "decline": "provider", ORDER + "cancel ": "provider", "POST /v1/bookings": "operator",
+    },
+    "SELECT id FROM workers WHERE $1::uuid IS NOT NULL AND $2::date IS NOT NULL FOR NO KEY UPDATE": {
+        ORDER + "check-in": "worker", ORDER + "sheet": "operator", "POST /v1/bookings": "operator",
+    },
+    "SELECT id FROM residents WHERE id = $1 AND $2::date IS NOT NULL FOR NO KEY UPDATE": {
+        "POST /v1/bookings": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts")},
+    },
+    "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 2)) WHERE $2::date IS NOT NULL": {
+        RESIDENT + "consents": "operator", RESIDENT + "consents/{consent_id}/number": "operator",
+    },
+}  # fmt: skip
+"""By what somebody else holds at that moment: the commands that wait for it, and who gives them."""
+
+
+@pytest.mark.parametrize("held", WAITS)
+async def test_a_command_waits_while_somebody_else_holds_what_it_is_about(house: House, held: str):
+    """Whatever it is for: it locks before it looks at the state, so that none goes on from what another has changed since."""
+    city, thing = house.city, await house.thing(house.orders[0])
+    callers = {name: await city.signed_in(house.accounts[name]) for name in ("resident", "provider")}
+    callers |= {"operator": await city.staff("operator"), "worker": await city.worker(thing.worker_id)}
+    before = await city.order(house.orders[0])
+    async with city.owner.unit_of_work(SYSTEM) as other:
+        await other.execute(held, house.resident_id, DAY)
+        for route, who in WAITS[held].items():
+            asked = request(route.strip(), thing, by_operator=who == "operator")
+            answer = await callers[who].send(asked.method, asked.path, asked.query, asked.body)
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), (route, answer.text)
+    assert await city.order(house.orders[0]) == before
+
+
+@asynccontextmanager
+async def _asking(house: House) -> AsyncIterator[Connection]:
+    async with house.city.database.unit_of_work(SYSTEM) as connection:
+        yield connection
+
+
+async def _locks(house: House) -> dict[str, Attempt]:
+    """Every function that takes a lock, called for the same thing by both."""
+    city, order_id = house.city, UUID(house.orders[0])
+    offer_id = await city.one("SELECT id FROM offers LIMIT 1")
+    plans = [row["id"] for row in await city.sql("SELECT id FROM plans ORDER BY id")]
+    await city.sql("UPDATE plans SET beside = ARRAY[$2::uuid] WHERE id = $1", plans[0], plans[1])
+    staff_id = await city.one(
+        """UPDATE accounts SET login = 'locks', password_hash = 'h', totp_secret = 's' WHERE id = (
+               SELECT id FROM accounts WHERE role = 'operator' ORDER BY id LIMIT 1) RETURNING id"""
+    )
+    async with _asking(house) as connection:
+        staff = await accounts.staff_by_login(connection, "locks", NO_PLACE)
+        assert staff
+        assert staff.id == staff_id
+    return {
+        "lock_number": lambda c: number_queries.lock_number(c, "+8613800000001"),
+        "is_unchanged": lambda c: accounts.is_unchanged(c, staff),
+        "try_lock_key": lambda c: accounts.try_lock_key(c, staff_id, "POST /", "some key"),
+        "take_turn": lambda c: upkeep.take_turn(c, "sessions"),
+        "bookings.lock_resident": lambda c: bookings.lock_resident(c, house.resident_id),
+        "lock_resident": lambda c: residents.lock_resident(c, house.resident_id),
+        "lock_consents": lambda c: residents.lock_consents(c, house.resident_id),
+        "order_for_update": lambda c: queries.order_for_update(c, order_id),
+        "lock_plan_of": lambda c: scheduling.lock_plan_of(c, order_id),
+        "lock_workers": lambda c: scheduling.lock_workers(c, [house.worker_id]),
+        "lock_plans": lambda c: tie_queries.lock_plans(c, [plans[0]]),
+        "lock_for": lambda c: timer_queries.lock_for(c, Timer(uuid4(), "x", order_id, None)),
+        "lock_for an offer": lambda c: timer_queries.lock_for(c, Timer(uuid4(), "x", offer_id, None)),
+    }
+
+
+async def test_a_lock_is_held_by_one_until_the_transaction_ends(house: House):
+    for name, lock in (await _locks(house)).items():
+        async with _asking(house) as first:
+            assert await lock(first) is not False, name
+            try:
+                async with _asking(house) as second:
+                    assert await lock(second) is False, name
+            except asyncpg.LockNotAvailableError:
+                pass
+        async with _asking(house) as second:
+            assert await lock(second) is not False, name
+
+
+async def test_a_lock_keeps_waiting_whatever_else_it_stands_for(house: House):
+    """The order itself as well as its plan; a plan with those it is planned beside; and no worker but those named."""
+    city = house.city
+    locks = await _locks(house)
+    order_id, plan_id = UUID(house.orders[0]), await city.one("SELECT beside[1] FROM plans WHERE beside <> '{}'")
+    for name, statement, argument in (
+        ("order_for_update", "SELECT FROM orders WHERE id = $1 FOR NO KEY UPDATE", order_id),
+        ("lock_plans", "SELECT FROM plans WHERE id = $1 FOR NO KEY UPDATE", plan_id),
+    ):
+        async with _asking(house) as first:
+            await locks[name](first)
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await _asks(house, statement, argument)
+    async with _asking(house) as first:
+        await locks["lock_workers"](first)
+        await _asks(house, "SELECT FROM workers WHERE id <> $1 FOR NO KEY UPDATE", house.worker_id)
+
+
+async def _asks(house: House, statement: str, argument: UUID) -> None:
+    async with _asking(house) as second:
+        await second.execute(statement, argument)
+
+
+async def test_a_commit_that_has_looked_at_its_epoch_keeps_other_leaders_away(house: House):
+    """And no longer than until it ends: whoever leads a zone by then has another epoch."""
+    city = house.city
+    await city.sql("UPDATE zone_leases SET expires_at = now() - interval '1 second'")
+    async with _asking(house) as first:
+        epoch = await scheduling.lease_epoch(first, house.zone_id)
+        led = await city.database.ask_as_nobody(lambda nobody: scheduling.lead_zones(nobody, "another", 60))
+        assert house.zone_id not in {lease.zone_id for lease in led}
+        assert len(led) > 0
+    led = await city.database.ask_as_nobody(lambda nobody: scheduling.lead_zones(nobody, "another", 60))
+    assert {lease.zone_id: lease.epoch for lease in led}[house.zone_id] == (epoch or 0) + 1
+    third = await city.database.ask_as_nobody(lambda nobody: scheduling.lead_zones(nobody, "a third", 60))
+    assert third == []
+    again = await city.database.ask_as_nobody(lambda nobody: scheduling.lead_zones(nobody, "another", 60))
+    assert sorted(again, key=str) == sorted(led, key=str), "who keeps a zone keeps its epoch"
+
+
+async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
+    """Every compare-and-set with what the first and the second of two are answered, and every insert that meets another."""
+    city, order_id = house.city, UUID(house.orders[0])
+    code, ticket, someone = (
+        uuid4(),
+        uuid4().bytes,
+        await city.one("SELECT id FROM accounts WHERE role = 'operator' ORDER BY id LIMIT 1"),
+    )
+    async with city.owner.unit_of_work(SYSTEM) as connection:
+        order = await queries.order(connection, order_id)
+        order = structs.replace(order, version=order.version + 1)  # as it is when its hold was kept longer
+        crew = await seat_queries.assignments_of(connection, order_id)
+        await accounts.insert_code(connection, code, "+8613800000002", b"h", NO_PLACE, 300)
+        await accounts.insert_ticket(connection, ticket, None, 30)
+        await timer_queries.set_timer(connection, "x", order_id, at(9))
+        timer = await connection.fetchval("SELECT id FROM timers WHERE kind = 'x'")
+        offer = await connection.fetchval("SELECT id FROM offers WHERE order_id = $1", order_id)
+        await connection.execute("UPDATE offers SET status = 'open' WHERE id = $1", offer)
+        await connection.execute(
+            """INSERT INTO offers (order_id, provider_id, expires_at)
+               SELECT $1, id, $3 FROM providers WHERE id <> $2 LIMIT 1""", order_id, house.provider_id, at(20),
+        )  # fmt: skip
+    await city.sql("UPDATE zone_leases SET owner = 'another', expires_at = now() + interval '1 hour'")
+    held = await city.one("UPDATE orders SET hold_expires_at = $1, status = 'held' RETURNING id", at(20))
+    session = await city.one(
+        "INSERT INTO sessions (token_hash, account_id, expires_at) VALUES ($2, $1, now() + interval '1 hour') RETURNING id",
+        someone, uuid4().bytes,
+    )  # fmt: skip
+    consent = await city.one(
+        "SELECT id FROM consents WHERE resident_id = $1 AND valid_to IS NULL LIMIT 1", house.resident_id
+    )
+
+    async def used(connection: Connection) -> bool:
+        open_code = await accounts.try_code(connection, code, 5)
+        await accounts.use_code(connection, code)
+        return open_code is not None
+
+    async def withdrawn(connection: Connection) -> int:
+        return len(await offer_queries.withdraw_offers(connection, order_id))
+
+    async def taken_back(connection: Connection) -> int:
+        return len(await offer_queries.take_back(connection, order_id, house.provider_id))
+
+    async def counted(connection: Connection) -> list[float]:
+        return [
+            round(wait)
+            for wait in await accounts.count_uses(connection, [NO_PLACE], [1], [600], [600], [0], together=True)
+        ]
+
+    async def ended(connection: Connection) -> bool:
+        return await residents.close_consent(connection, house.resident_id, consent) is not None
+
+    async def closed(connection: Connection) -> bool:
+        return await offer_queries.close_offer(connection, offer, "accepted", None) is not None
+
+    async def entered(connection: Connection) -> bool:
+        return await accounts.take_ticket(connection, ticket) is not None
+
+    async def moved(connection: Connection) -> int:
+        return (await queries.advance(connection, order, order.status, provider_id=order.provider_id)).version
+
+    async def seated(connection: Connection) -> int:
+        return len(await seat_queries.set_assignments(connection, crew, AssignmentStatus.EN_ROUTE))
+
+    return [
+        ("extend_hold", lambda c: queries.extend_hold(c, held, 180, 180), 1, 0),
+        ("advance", moved, order.version + 1, "stale_version"),
+        ("close_offer", closed, True, False),
+        ("take_back", taken_back, 1, 0),
+        ("withdraw_offers", withdrawn, 1, 0),
+        ("set_assignments", seated, len(crew), "stale_version"),
+        ("use_totp_step", lambda c: accounts.use_totp_step(c, someone, 7), True, False),
+        ("try_code", used, True, False),
+        ("take_ticket", entered, True, False),
+        ("end_session", lambda c: accounts.end_session(c, someone, session), True, False),
+        ("claim", lambda c: timer_queries.claim(c, timer), True, False),
+        ("close_consent", ended, True, False),
+        ("insert_task", lambda c: tasks.insert_task(c, TaskKind.FEED_STALLED, {}), True, False),
+        ("close_tasks", lambda c: tasks.close_tasks(c, TaskKind.FEED_STALLED), True, False),
+        ("count_uses", counted, [0], [600]),
+        ("ensure_plan", lambda c: scheduling.ensure_plan(c, house.zone_id, DAY + timedelta(days=9)), None, None),
+        ("set_timer", lambda c: timer_queries.set_timer(c, "y", order_id, at(20)), None, None),
+        ("remember_place", lambda c: accounts.remember_place(c, b"p" * 16), None, None),
+        ("add_numbers", lambda c: number_queries.add_numbers(c, someone, ["+8613800000009"]), None, None),
+        ("count_quote", lambda c: bookings.count_quote(c, house.resident_id, DAY, by_desk=False), None, None),
+        ("give_leases_back", lambda c: scheduling.give_leases_back(c, "another"), 4, 0),
+    ]  # fmt: skip
+
+
+async def _answered(house: House, attempt: Attempt) -> Any:
+    try:
+        async with house.city.owner.unit_of_work(SYSTEM) as connection:  # it waits as long as it takes
+            return await attempt(connection)
+    except DomainError as error:
+        return error.code
+
+
+async def _both(house: House, attempt: Attempt) -> tuple[Any, Any]:
+    """Two at a barrier: the second asks when the first has written and not committed yet."""
+    async with _asking(house) as first:
+        one = await attempt(first)
+        second = asyncio.create_task(_answered(house, attempt))
+        await _until_it_waits(house.city, second)
+    return one, await second
+
+
+async def _until_it_waits(city: City, task: "asyncio.Task[Any]") -> None:
+    """Go on when somebody waits for a lock, or is done without."""
+    while not task.done():
+        async with city.database.unit_of_work(SYSTEM) as watching:
+            if await watching.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                return
+
+
+async def test_of_two_at_a_barrier_one_is_answered_that_the_other_was_quicker(house: House):
+    asked = int(await house.city.one("SELECT coalesce(max(asked), 0) FROM quotes_asked WHERE NOT by_desk"))
+    for name, attempt, first, second in await _races(house):
+        assert await _both(house, attempt) == (first, second), name
+    assert await house.city.one("SELECT max(asked) FROM quotes_asked WHERE NOT by_desk") == asked + 2, "neither is lost"
+    assert await house.city.one("SELECT count(*) FROM timers WHERE kind = 'y'") == 1
+
+
+CHANGES: Final = ("UPDATE plans SET version = version + 1", "UPDATE roster_stamp SET version = version + 1")
+"""What may have happened to a day between reading and writing: another wrote its plan, or who works has changed."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_whoever_decided_on_a_day_that_has_changed_decides_anew(
+    city: City, change: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Changed in the very moment its lock is asked for: what was found for the day as it was is never written."""
+    calls: list[str] = []
+
+    def changing(module: Any, name: str) -> None:
+        really = module.lock_day
+
+        async def lock_day(connection: Connection, *about: Any) -> None:
+            calls.append(name)
+            if calls.count(name) > 1:
+                return await really(connection, *about)
+            async with city.owner.unit_of_work(SYSTEM) as other:
+                await other.execute(change)
+                if "plans" in change:  # who works is not locked: what is committed later is seen by the next look
+                    mine = asyncio.create_task(really(connection, *about))
+                    await _until_it_waits(city, mine)
+            return await (mine if "plans" in change else really(connection, *about))
+
+        monkeypatch.setattr(module, "lock_day", lock_day)
+
+    for module, name in ((booking, "book"), (crews, "offer"), (desk, "assign"), (days, "write")):
+        changing(module, name)
+    await city.manual_acceptance()
+    operator, someone = await city.staff("operator"), await city.resident()
+    order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
+    crew = await city.one("SELECT worker_id FROM stops LIMIT 1")
+    await city.sql("UPDATE orders SET status = 'manual', version = version + 1")
+    body = {"worker_ids": [str(crew)], "start_at": at(13).isoformat(), "reason": "电话约定"}
+    assert (await operator.post(f"/v1/orders/{order['id']}/assign", body)).json()["status"] == "offered"
+    await city.booked(operator, (await city.resident(number=1))["id"], REHAB, at(15), at(16), channel="phone")
+    await city.dispatch()
+    assert [calls.count(name) for name in ("book", "offer", "assign")] == [3, 2, 2], (
+        "the first is refused, the second writes"
+    )
+
+    work, planner = city.dispatcher._days, city.dispatcher._planner
+    zone_id, now = UUID(order["zone_id"]), at(8)
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = (await planner.read(connection, zone_id, DAY, now)).built()
+        seen = next(one for one in await scheduling.plan_days(connection, [zone_id], DAY))
+    with pytest.raises(StalePlanError):
+        async with city.database.unit_of_work(SYSTEM) as connection:
+            await work._commit(connection, days.Carried(day, day.plan, fresh=True))
+    calls.clear()
+    monkeypatch.setattr(days, "settled", lambda day: structs.replace(day.plan))
+    monkeypatch.setattr(days, "_drifted", lambda *_: True)
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        seen = next(one for one in await scheduling.plan_days(connection, [zone_id], DAY))
+    with pytest.raises(StalePlanError):
+        await work.keep_true(seen, now, _nobody)
+    assert calls == ["write"]
+
+
+async def _nobody(_: UUID) -> None:
+    """Look for no crew."""
+
+
+async def test_a_dispatcher_whose_zone_another_leads_by_now_writes_nothing(city: City, monkeypatch: pytest.MonkeyPatch):
+    """Neither a crew, nor a better or a truer day, nor what it cannot read or gives up: each proves the lease first."""
+    operator, someone = await city.staff("operator"), await city.resident()
+    order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
+    await city.dispatcher.renew()
+    zone_id, order_id = UUID(order["zone_id"]), UUID(order["id"])
+    waiting, work, hands = Waiting(order_id, zone_id, DAY), city.dispatcher._days, city.dispatcher._crews
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = (await city.dispatcher._planner.read(connection, zone_id, DAY, at(8))).built()
+        seen = next(one for one in await scheduling.plan_days(connection, [zone_id], DAY))
+    monkeypatch.setattr(days, "settled", lambda day: structs.replace(day.plan))
+    monkeypatch.setattr(days, "_drifted", lambda *_: True)
+
+    async def commit() -> None:
+        async with city.database.unit_of_work(SYSTEM) as connection:
+            await work._commit(connection, days.Carried(day, day.plan, fresh=True))
+
+    works: dict[str, Callable[[], Awaitable[Any]]] = {
+        "offer": lambda: hands.place(waiting), "set aside": lambda: hands.set_aside(order_id, zone_id, "x"),
+        "give up": lambda: hands.give_up(waiting), "commit": commit, "keep true": lambda: work.keep_true(seen, at(8), _nobody),
+    }  # fmt: skip
+    before = await city.order(order["id"]), await city.sql("SELECT * FROM plans"), await city.sql("SELECT * FROM stops")
+    for name, step in works.items():
+        await city.sql("UPDATE zone_leases SET owner = '', expires_at = now() - interval '1 second'")
+        await city.dispatcher.renew()
+        await city.sql("UPDATE zone_leases SET owner = 'another', epoch = epoch + 1")
+        with pytest.raises(LostZoneError):
+            await step()
+        assert zone_id not in city.dispatcher.zones, name
+    assert (
+        await city.order(order["id"]),
+        await city.sql("SELECT * FROM plans"),
+        await city.sql("SELECT * FROM stops"),
+    ) == before
+
+
+NEED_NONE: Final = {
+    "insert_order": "a code somebody has is drawn anew: test_order_codes",
+    "see_session": "once an hour: test_sign_in_sessions",
+    "end_oldest_sessions": "ends what is ended", "end_other_sessions": "ends what is ended",
+    "lease_epoch": "test_a_commit_that_has_looked_at_its_epoch_keeps_other_leaders_away",
+    "clear_timers": "leaves what is being fired", "open_consent": "under the consents' lock", "leave_home": "under the resident's lock",
+    "tie_plans": "under both plans' locks", "finish_stops": "under the plan's lock", "finish_stops_as_told": "under the plan's lock",
+    "keep_flags_of_the_crew": "under the plan's lock", "flag_records": "adds what is not there", "unflag_records": "takes off what is there",
+}  # fmt: skip
+_LOCKS: Final = re.compile(r"FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE|advisory|ON CONFLICT")
+_UPDATES: Final = re.compile(r"UPDATE \w+(?: (?:AS )?\w+)? SET (.*?) WHERE (.*?)(?:RETURNING|$)")
+
+
+def _compares(sql: str) -> bool:
+    """Whether a statement writes a column that it asks for: it takes somebody's word that it stands as it was read."""
+    return any(
+        set(re.findall(r"(\w+) =", found[1])) & set(re.findall(r"\w+", found[2])) for found in _UPDATES.finditer(sql)
+    )
+
+
+async def test_every_statement_that_locks_or_compares_is_met_by_two(house: House):
+    met = {*await _locks(house), *(race[0] for race in await _races(house)), *NEED_NONE}
+    found: set[str] = set()
+    for path in BACKEND.rglob("*queries.py"):
+        if "simulation" in path.parts:
+            continue
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.AsyncFunctionDef):
+                said = [n.value for n in ast.walk(function) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+                sql = " ".join(" ".join(said[1:]).split())
+                found |= {function.name} if _LOCKS.search(sql) or _compares(sql) else set()
+    assert found - met == set()
