@@ -23,6 +23,8 @@ from dispatch.problem import Delivery, Link, Problem, Seat, Shift, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.timing import not_before
 
+_POSSIBLE = NEVER / 2  # a way that becomes shorter by a stop makes a little less than NEVER of what cannot be
+
 
 def quote(
     problem: Problem, plan: Plan, visit: Visit, starts: Sequence[int], prepared: Prepared | None = None
@@ -46,7 +48,7 @@ def quote(
             _ask(prepared, visit, len(some))
             places = prepared.asked.found[: len(some), : 2 * len(visit.seats) : 2].tolist()
             for start, cost, crew in zip(some, prepared.asked.cost[: len(some)].tolist(), places, strict=True):
-                if cost < NEVER:
+                if cost < _POSSIBLE:
                     names = tuple(prepared.workers[w].id for w in crew)
                     slots.append(Slot(start, round(cost), names, max(0, start - due)))
         return slots
@@ -80,7 +82,8 @@ def _insert_alone(prepared: Prepared, problem: Problem, visit: Visit) -> Inserti
             prepared.asked.lo[0], prepared.asked.hi[0] = max(entry.lo, not_before(visit)), entry.hi
             _ask(prepared, visit, 1)
             cost = float(prepared.asked.cost[0])
-        return _placed(prepared, problem, visit, entry, cost) if cost < NEVER else _refused(prepared, visit, entry)
+        possible = cost < _POSSIBLE
+        return _placed(prepared, problem, visit, entry, cost) if possible else _refused(prepared, visit, entry)
 
 
 def _ask(prepared: Prepared, visit: Visit, windows: int) -> None:
@@ -131,7 +134,7 @@ def _refused(prepared: Prepared, visit: Visit, entry: Entry) -> Refusal:
         else:
             w = prepared.number[worker.id]
             able = [int(prepared.asked.able[int(prepared.asked.alike[seat]), w]) for seat in range(seats)]
-            if max(able) < 2:
+            if max(able) < 2 or seats == 1:
                 refusals.append(WorkerRefusal(worker.id, "no_gap" if max(able) else _full(prepared, w, visit)))
     return refused(visit, refusals, prepared.problem)
 
