@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any, Self
@@ -24,6 +24,7 @@ from backend.processes.web import assemble, equip
 from backend.simulation.demo import city, queries
 from dispatch import Plan, Problem, improve, warm_quotes
 from tests.support.barred import add_barred
+from tests.support.day_judge import must_be_sound
 from tests.support.people import asking, settings
 
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
@@ -100,14 +101,18 @@ class City:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, urls: Urls, *, limits: Mapping[str, str] = LIMITS, **other: Any) -> AsyncIterator[Self]:
+    async def open(
+        cls, urls: Urls, *, limits: Mapping[str, str] = LIMITS, spoilt: Sequence[str] = (), **other: Any
+    ) -> AsyncIterator[Self]:
+        """The city in this database; in the end it must be as the rules have it, but for what a test says it has `spoilt`."""
         await asyncio.to_thread(warm_quotes)  # as a process does before it serves: never while transactions are open
         owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12, limits=limits)
         config = settings(database, **other)
         try:
             with _lent(config, database) as app:
                 async with asking(app) as http:
-                    yield cls(owner, database, http, config)
+                    yield (opened := cls(owner, database, http, config))
+                await must_be_sound(opened.sql, spoilt)
         finally:
             await database.close()
             await owner.close()

@@ -26,7 +26,9 @@ from backend.simulation import launch
 from backend.simulation.clients import Api, Traffic
 from backend.simulation.demo import city, queries
 from backend.simulation.launch import Platform
+from tests.support.barred import add_barred
 from tests.support.city import DAY, TIME_ZONE, at
+from tests.support.day_judge import must_be_sound
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,7 +126,8 @@ async def running(folder: Path, *, rate: float = 1.0, connections: int = -1) -> 
             owner = await open_as_owner(urls.owner, size=2)
             async with owner.unit_of_work(SYSTEM) as connection:
                 desks = await city.desks(connection)
-            yield Running(platform, owner, http, desks)
+            yield (opened := Running(platform, owner, http, desks))
+            await must_be_sound(opened.sql)
             await owner.close()
 
 
@@ -134,4 +137,5 @@ async def _fill(urls: Urls, rate: float) -> None:
     async with owner.unit_of_work(SYSTEM) as connection:
         await queries.set_clock(connection, at(8), rate)
         await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
+        await add_barred(connection, DAY, TIME_ZONE)
     await owner.close()
