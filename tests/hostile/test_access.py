@@ -8,9 +8,12 @@ import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
+import pytest
+from msgspec.structs import replace
+from websockets.asyncio.client import connect
 
 from backend.database.pool import Database
 from backend.live.channels import Hub
@@ -31,7 +34,7 @@ from tests.support.access import (
 )
 from tests.support.city import Caller, City, at
 from tests.support.effort import FULL, tell
-from tests.support.feeds import Reader, reading
+from tests.support.feeds import Reader, reading, ticket
 from tests.support.households import LATE_MORNING, MEAL, NOON, REHAB, House, told, two_houses
 from tests.support.people import served, settings
 
@@ -191,10 +194,11 @@ async def _asked(city: City) -> tuple[Askers, Askers]:
     return Askers(city, one, two, staff, callers), Askers(city, two, one, staff, callers)
 
 
-async def _staff(city: City, role: str) -> UUID:
+async def _staff(city: City, login: str, role: str = "") -> UUID:
     return await city.one(
-        "INSERT INTO accounts (role, name, login, password_hash) VALUES ($1, '某人', $1, 'none') RETURNING id", role
-    )
+        "INSERT INTO accounts (role, name, login, password_hash) VALUES ($1, '某人', $2, 'none') RETURNING id",
+        role or login, login,
+    )  # fmt: skip
 
 
 def test_every_operation_of_the_interface_says_who_may_ask_it_and_no_other_row_stands():
@@ -241,6 +245,89 @@ async def test_who_may_not_see_an_order_hears_nothing_of_it(city: City):
     relay.cancel()
     await asyncio.gather(relay, return_exceptions=True)
     await database.close()
+
+
+_NOBODY_ANY_MORE = {
+    "signed out": "UPDATE sessions SET revoked_at = now() WHERE account_id = $1",
+    "run out": "UPDATE sessions SET expires_at = now() - interval '1 second' WHERE account_id = $1",
+    "left": "UPDATE sessions SET idle_s = 14400, last_seen_at = now() - interval '4 hours 1 second' WHERE account_id = $1",
+    "closed": "UPDATE accounts SET active = false WHERE id = $1",
+}
+_STILL_THEMSELVES = """UPDATE sessions SET idle_s = 14400, last_seen_at = now() - interval '3 hours 59 minutes',
+                       expires_at = now() + interval '1 minute' WHERE account_id = $1"""
+
+
+async def test_whoever_is_nobody_any_more_is_let_in_nowhere(city: City):
+    """Sessions that were ended, ran out or lay unused, accounts that were closed; and a moment before that, everywhere."""
+    ours, _ = await _asked(city)
+    order_id = await ours.own.book(await city.staff("operator"), REHAB, *LATE_MORNING)
+    await city.signed_in(ours.own.accounts["resident"])
+    ours.own.slot = await ours.own.quoted(await city.staff("operator"), REHAB, at(16), at(18))
+    thing = replace(await ours.own.thing(order_id), offer_id=str(uuid4()))
+    closed = [route for route, row in EXPECTED.items() if row["nobody"] == NOT_SIGNED_IN]
+    async with served(create_gateway(settings(city.database), city.database, Hub())) as address:
+        for change in _NOBODY_ANY_MORE.values():
+            account_id = await _staff(city, f"operator-{uuid4()}", "operator")
+            once = await city.signed_in(account_id)
+            await city.sql(_STILL_THEMSELVES, account_id)
+            assert (await once.get(f"/v1/orders/{order_id}")).status_code == 200
+            admitted = await ticket(city.database, once.token)
+            await city.sql(change, account_id)
+            for route in closed:
+                wanted = access.request(route, thing, by_operator=True)
+                answer = await once.send(wanted.method, wanted.path, wanted.query, wanted.body)
+                assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in"), f"{change}: {route}"
+            assert await _turned_away(address, admitted) == 4401, f"{change}: the ticket outlives the session"
+        late = await ticket(city.database, (await city.signed_in(await _staff(city, "late", "operator"))).token)
+        await city.sql("UPDATE live_tickets SET expires_at = now() - interval '1 second'")
+        assert await _turned_away(address, late) == 4401, "a ticket is good for half a minute"
+
+
+async def _turned_away(address: str, ticket: str) -> int:
+    async with connect(f"ws://{address}/v1/live") as socket:
+        await socket.send(json.dumps({"ticket": ticket}))
+        await asyncio.wait_for(socket.wait_closed(), 8)
+        return socket.close_code or 0
+
+
+@pytest.mark.spoils(
+    "a worker comes who was dismissed, or whose provider does not work any more", "a suspended resident was booked for"
+)
+async def test_a_dismissed_worker_is_no_worker_and_the_suspended_are_served_nothing_new(city: City):
+    ours, _ = await _asked(city)
+    desk, own = await city.staff("operator"), ours.own
+    await city.sql("UPDATE providers SET auto_accept = true")
+    order_id = await own.book(desk, REHAB, *LATE_MORNING)
+    await city.dispatch()
+    worker = await city.signed_in(await own.worker_of(order_id))
+    thing = await own.thing(order_id)
+    own.slot = await own.quoted(desk, REHAB, at(16), at(18))
+    await city.sql("UPDATE workers SET active = false WHERE id = $1", UUID(thing.worker_id))
+    assert (await worker.get("/v1/me")).json()["worker_id"] is None
+    for route, row in EXPECTED.items():
+        if (
+            row["own worker"] in {ALLOWED, OWN_ROWS}
+            and not route.startswith("DELETE")
+            and "/me" not in route.replace("workers/me", "")
+        ):
+            wanted = access.request(route, thing, by_operator=False)
+            answer = await worker.send(wanted.method, wanted.path, wanted.query, wanted.body)
+            hidden = route.startswith("POST /v1/orders/{order_id}/statements")
+            live = route == "POST /v1/live/tickets"
+            assert answer.status_code == (201 if live else 404 if hidden else 403), f"{route}: {answer.text}"
+
+    await city.sql("UPDATE residents SET suspended = true WHERE id = $1", own.resident_id)
+    wish = {"from_at": at(16).isoformat(), "to_at": at(18).isoformat()}
+    for who in ("resident", "booker", "operator"):
+        asker = await city.signed_in(own.accounts[who]) if who in own.accounts else desk
+        quote = {"resident_id": str(own.resident_id), "item_code": REHAB, "wish": wish}
+        book = {"slot": own.slot, "channel": "phone" if who == "operator" else "app"}
+        for path, body in (("/v1/quotes", quote), ("/v1/bookings", book)):
+            answer = await asker.post(path, body)
+            assert answer.json().get("code") == "not_entitled", f"{who}: {path}: {answer.text}"
+        assert (await asker.get(f"/v1/orders/{order_id}")).status_code == 200
+    booker = await city.signed_in(own.accounts["booker"])
+    assert (await booker.post(f"/v1/orders/{order_id}/cancel", {})).status_code == 200, "what was promised stays theirs"
 
 
 async def test_what_is_closed_stays_closed_without_row_level_security(city: City):

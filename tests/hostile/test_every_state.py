@@ -13,16 +13,23 @@ from typing import Any, Self, get_args
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 
+from backend.core.principal import SYSTEM
 from backend.events import catalogue
+from backend.events.catalogue import RouteChanged
+from backend.events.outbox import emit
 from backend.live.channels import Hub
 from backend.processes.embedded import APP
 from backend.processes.gateway import create_gateway
 from backend.processes.relay import Relay
-from tests.support.city import Caller, City, at
+from backend.tasks.actions import close_task, open_task
+from backend.tasks.model import TaskKind
+from tests.support.city import DAY, Caller, City, at
 from tests.support.feeds import Reader, reading
 from tests.support.life import COMMANDS, JUDGED, MAY_TRY, PROVIDERS, REPORTS
 from tests.support.moves import CREW, HEARS, HIDDEN_FROM, LISTENERS, MEAL, VISIT, Move
+from tests.support.orphans import orphans
 from tests.support.people import consent, person, served, settings
 
 _KEPT = (
@@ -52,6 +59,7 @@ class Walk:
         self.readers: dict[str, Reader] = {}
         self.workers: dict[str, UUID] = {}
         self.order_id, self.version = "", 0
+        self.routed = set[str]()
         self.walked, self.wrong = set[tuple[str, str, str]](), list[str]()
 
     @classmethod
@@ -80,7 +88,7 @@ class Walk:
         someone, other = await city.resident(ability=3), await city.resident()
         self.resident_id, zone_id = someone["id"], someone["zone_id"]
         self.point = str(await city.meal_point(zone_id))
-        own, *others = [row["id"] for row in await sql("SELECT id FROM providers ORDER BY name")]
+        own, *others = [row["id"] for row in await sql("SELECT id FROM providers WHERE active ORDER BY name")]
         await city.manual_acceptance()
         team = await sql("SELECT id FROM workers WHERE provider_id = $1 AND code LIKE 'W1%' ORDER BY code", own)
         worker, mate, former, stranger = [row["id"] for row in team][:4]
@@ -101,7 +109,7 @@ class Walk:
         for purpose in ("status", "book"):
             given = await consent(city.database, self.resident_id, former_family.account_id, purpose)
             await sql("UPDATE consents SET valid_to = now() WHERE id = $1", given)
-        self.declined_by = others[0]
+        self.declined_by, self.phone = others[0], former_family.phone
         self.callers = {
             "resident": await city.signed_in(someone["account_id"]),
             "daughter": await city.signed_in(await city.daughter(self.resident_id)),
@@ -134,6 +142,8 @@ class Walk:
         )  # fmt: skip
         await self.city.sql("UPDATE orders SET declined_by = $1::uuid[]", [self.declined_by])
         await self.heard()
+        crew = {"worker"} if meal else {*CREW}
+        assert self.routed == {*HEARS["route"], *crew}, f"{self.routed} heard of the new route"
 
     async def save(self) -> str:
         """The statements that bring everything of the order back as it stands."""
@@ -171,12 +181,18 @@ class Walk:
         )  # fmt: skip
         return {who: found for who in LISTENERS if (found := await self._until(who, mark))}
 
+    async def look_again(self, account_id: UUID) -> None:
+        """Have the gateway look at the rights of an account now, as it does every few seconds by itself."""
+        insert = "INSERT INTO events (type, keys, data) VALUES ('consent.changed', '{}', jsonb_build_object('account_id', $1::uuid))"
+        await self._server.execute(insert, account_id)
+
     async def _until(self, who: str, mark: str) -> dict[str, int]:
         found: Counter[str] = Counter()
         while (message := await self.readers[who].next(20)).get("data") != {"mark": mark}:
             kind = message["type"]
             if kind == "route.changed":
                 assert who in HEARS["route"] or message["data"]["worker_id"] == str(self.workers.get(who)), who
+                self.routed.add(who)
             elif kind != "hello":
                 found[kind] += 1
         return dict(found)
@@ -198,8 +214,22 @@ class Walk:
         self.walked.add((state, command, who))
         after = await self.state()
         assert after == move.after, f"{state}: {who} {command}: {after}"
+        told_before = "version is not the number of events"  # what was put back was told all the same
+        left = [row for row in await orphans(self.city) if not row["what"].startswith(told_before)]
+        assert not left, f"{state}: {who} {command}: left behind: {left}"
         heard = await self.heard()
         assert heard == move.heard, f"{state}: {who} {command}: {_differing(heard, move.heard)}"
+
+    async def in_time_only(self, who: str, command: str, timer: str, code: int) -> None:
+        """At the moment a clock runs out it is too late, whether or not it has struck; one second before, it is not."""
+        due: datetime = await self.city.one("SELECT due_at FROM timers WHERE kind = $1 AND fired_at IS NULL", timer)
+        state, now = await self.state(), await self.city.one("SELECT yinling_now()")
+        await self.city.clock(due)
+        answer = await self._ask(who, command)
+        assert (answer.status_code, await self.state()) == (code, state), answer.text
+        await self.city.clock(due - timedelta(seconds=1))
+        await self.go(who, command)
+        await self.city.clock(now)
 
     async def accepted(self) -> None:
         """As far as its provider's word."""
@@ -314,6 +344,8 @@ async def test_until_somebody_accepts_everybody_may_and_hears_what_they_must(cit
         await walk.go("resident", "release")
         await walk.here()
         await walk.restore(held)
+        await walk.in_time_only("daughter", "confirm", "hold_expiry", 410)
+        await walk.restore(held)
         await walk.go("daughter", "confirm")
         await walk.here()
         placed = await walk.save()
@@ -324,6 +356,7 @@ async def test_until_somebody_accepts_everybody_may_and_hears_what_they_must(cit
         await walk.restore(placed)
         await walk.go("", "@dispatch")
         await walk.here()
+        await walk.in_time_only("own provider", "accept", "offer_expiry", 409)
         walk.left_out("held", "placed", "manual", "offered")
 
 
@@ -366,8 +399,54 @@ async def test_with_a_meal_everybody_may_and_hears_what_they_must(city: City):
         await walk.go("worker", "en-route")
         kitchen = "SELECT p.x, p.y FROM orders o JOIN places p ON p.id = o.pickup_place_id WHERE o.id = $1"
         where = (await city.sql(kitchen, UUID(walk.order_id)))[0]
+        await city.clock(at(10, 4))
         fetched = await walk.callers["worker"].post(f"/v1/orders/{walk.order_id}/pick-up", {"device_at": None, **where})
         assert fetched.json()["report"] == {"counts": True, "flags": []}
         await city.clock(at(10, 12))
         await walk.here()
         walk.left_out(*{state for state, _, _ in MEAL})
+        await walk.go("worker", "hand-over")
+
+
+@pytest.mark.spoils("a worker comes who was dismissed, or whose provider does not work any more")
+async def test_what_is_told_besides_orders_is_heard_by_whom_it_concerns_and_rights_count_from_then_on(city: City):
+    """A consent given and withdrawn, a task of the desk, a worker dismissed and an account closed while they listen."""
+    async with Walk.open(city, VISIT) as walk:
+        household = {who: {"consent.changed": 1} for who in ("resident", "daughter", "son")}
+        given = {"phone": walk.phone, "name": "某人", "purpose": "status", "evidence": "电话"}
+        path = f"/v1/residents/{walk.resident_id}/consents"
+        answer = await walk.callers["resident"].post(path, given)
+        assert answer.status_code == 201, answer.text
+        assert await walk.heard() == {**household, "former family": {"consent.changed": 2}}, (
+            "theirs, and the resident's"
+        )
+        following = walk.table["held", "extend", "daughter"].heard
+        await walk.callers["daughter"].post(f"/v1/orders/{walk.order_id}/extend")
+        assert await walk.heard() == {**following, "former family": {"order.held": 1}}
+        assert (await walk.callers["resident"].post(f"{path}/{answer.json()['id']}/end")).status_code == 200
+        assert await walk.heard() == {**household, "former family": {"consent.changed": 1}}
+        await walk.callers["daughter"].post(f"/v1/orders/{walk.order_id}/extend")
+        assert await walk.heard() == following
+
+        for change, told in (
+            (lambda c: open_task(c, TaskKind.FEED_STALLED, {}), "opened"),
+            (lambda c: close_task(c, TaskKind.FEED_STALLED), "closed"),
+        ):
+            async with city.database.unit_of_work(SYSTEM) as connection:
+                assert await change(connection)
+            assert await walk.heard() == {who: {f"task.{told}": 1} for who in HEARS["task"]}
+
+        dismissed = walk.workers["worker"]
+        await city.sql("UPDATE workers SET active = false WHERE id = $1", dismissed)
+        await walk.look_again(await city.one("SELECT account_id FROM workers WHERE id = $1", dismissed))
+        await walk.go("daughter", "confirm")
+        async with city.database.unit_of_work(SYSTEM) as connection:
+            zone_id = (await walk.order())["zone_id"]
+            await emit(connection, RouteChanged(worker_id=dismissed, zone_id=zone_id, plan_on=DAY, plan_version=1))
+        walk.routed.clear()
+        assert not await walk.heard()
+        assert walk.routed == set(HEARS["route"]), "a worker who was dismissed hears of their route"
+
+        closed = await city.one("UPDATE accounts SET active = false WHERE role = 'supervisor' RETURNING id")
+        await walk.look_again(closed)
+        assert await walk.readers["supervisor"].closed() == 4401

@@ -1,13 +1,19 @@
 """From a wish to a promise: quotes, holds, bookings, and every way one is refused."""
 
+import base64
+import json
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+import msgspec
 import pytest
 
 from backend.core.principal import SYSTEM
+from backend.scheduling import slots
 from tests.support.city import City, at
+from tests.support.people import SECRET
 
 BATH, REHAB, MEAL = "bath-home", "rehab-home", "meal-lunch"
 
@@ -250,23 +256,60 @@ async def test_bad_wishes_are_refused_in_plain_words(city: City):
     assert await city.one("SELECT count(*) FROM bookings") == 0
 
 
-@pytest.mark.parametrize("spoil", [lambda t: t[:-4] + "AAAA", lambda _: "", lambda _: "¡hola!", lambda t: t[40:]])
-async def test_a_slot_somebody_tampered_with_is_not_ours(city: City, spoil):
+async def test_a_slot_somebody_tampered_with_is_not_ours(city: City):
+    """Any one field changed, the proof of another slot, of another secret or none: only a slot as it was signed is taken up."""
     operator, someone = await city.staff("operator"), await city.resident()
-    token = (await city.quote(operator, someone["id"], REHAB, at(13), at(15)))[0]["token"]
-    _refused(await operator.post("/v1/bookings", {"slot": spoil(token), "channel": "phone"}), 422, "slot_invalid")
+    offered = await city.quote(operator, someone["id"], REHAB, at(13), at(15))
+    token, other = (slots.opened(slot["token"], SECRET) for slot in offered[:2])
+    written = json.loads(msgspec.json.encode(token))
+    raw = base64.urlsafe_b64decode(offered[0]["token"])
+    spoilt: dict[str, str] = {
+        "another secret": slots.sign(token, f"{SECRET}!"), "no proof": base64.urlsafe_b64encode(bytes(32) + raw[32:]).decode(),
+        "the proof of another": base64.urlsafe_b64encode(base64.urlsafe_b64decode(offered[1]["token"])[:32] + raw[32:]).decode(),
+        "empty": "", "no base64": "¡hola!", "cut": offered[0]["token"][40:], "short": offered[0]["token"][:-4] + "AAAA",
+    }  # fmt: skip
+    theirs = json.loads(msgspec.json.encode(other)) | {
+        "resident_id": str((await city.resident(number=1))["id"]), "item_code": "bath-home", "soft": True, "late_s": 7,
+        "price_fen": 1, "price_lines": [], "catalogue_version_id": str(uuid4()), "links": None, "beside": [str(uuid4())],
+        "plan_on": "2030-03-13", "wish_from": at(12).isoformat(), "wish_to": at(16).isoformat(), "quoted_at": at(9).isoformat(),
+        "pickup": {"facility_id": str(uuid4())},
+    }  # fmt: skip
+    for name, value in written.items():
+        assert theirs[name] != value, f"{name}: nothing was changed"
+        body = json.dumps(written | {name: theirs[name]}).encode()
+        spoilt[name] = base64.urlsafe_b64encode(raw[:32] + body).decode()
+    for what, spoiled in spoilt.items():
+        answer = await operator.post("/v1/bookings", {"slot": spoiled, "channel": "phone"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "slot_invalid"), what
+    assert await city.one("SELECT count(*) FROM bookings") == 0
+    assert (await operator.post("/v1/bookings", {"slot": offered[0]["token"], "channel": "phone"})).status_code == 201
 
 
+@pytest.mark.spoils("a window is not as long as its item has it, or not within the wish")
 async def test_a_slot_grows_old_and_its_time_passes(city: City):
+    """Ten minutes, and until its last start: at that moment it is good, one second later it is not."""
     operator, someone = await city.staff("operator"), await city.resident()
+
+    async def taken(token: str, now: datetime) -> httpx.Response:
+        await city.clock(now)
+        return await operator.post("/v1/bookings", {"slot": token, "channel": "phone", "hold_only": True})
+
     token = (await city.quote(operator, someone["id"], REHAB, at(13), at(15)))[0]["token"]
-    await city.clock(at(8, 11))
-    _refused(await operator.post("/v1/bookings", {"slot": token, "channel": "phone"}), 422, "slot_invalid")
+    _refused(await taken(token, at(8, 10) + timedelta(seconds=1)), 422, "slot_invalid")
+    assert (await taken(token, at(8, 10))).status_code == 201
     await city.sql("UPDATE catalogue_versions SET slot_s = 10")
-    await city.clock(at(14, 6))
-    token = (await city.quote(operator, someone["id"], REHAB, at(14, 15), at(14, 15)))[0]["token"]
-    await city.clock(at(14, 15) + timedelta(seconds=30))
-    _refused(await operator.post("/v1/bookings", {"slot": token, "channel": "phone"}), 422, "slot_in_past")
+    for soft, number in ((False, 1), (True, 2)):
+        await city.clock(at(14, 6))
+        other = (await city.resident(number=number))["id"]
+        wish: dict[str, Any] = {"from_at": at(14, 15).isoformat(), "to_at": at(14, 15).isoformat(), "soft": soft}
+        wish |= {"latest_at": at(14, 15).isoformat()} if soft else {}
+        body = {"resident_id": str(other), "item_code": REHAB, "wish": wish, "days": 1}
+        slot = (await operator.post("/v1/quotes", body)).json()["slots"][0]
+        opened = slots.opened(slot["token"], SECRET)
+        last = opened.latest_at if soft else opened.starts_to
+        assert last < at(14, 16), "it is not too old by then"
+        _refused(await taken(slot["token"], last + timedelta(seconds=1)), 422, "slot_in_past")
+        assert (await taken(slot["token"], last)).json().get("code") != "slot_in_past"
 
 
 async def test_what_is_not_yours_is_not_there(city: City):

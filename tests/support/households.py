@@ -139,7 +139,7 @@ class House:
 async def two_houses(city: City) -> tuple[House, House]:
     """In the first two zones, each served by one provider alone; nobody accepts by rule."""
     await city.manual_acceptance()
-    providers = [row["id"] for row in await city.sql("SELECT id FROM providers ORDER BY name LIMIT 2")]
+    providers = [row["id"] for row in await city.sql("SELECT id FROM providers WHERE active ORDER BY name LIMIT 2")]
     return await House.open(city, "Z1", providers, 0), await House.open(city, "Z2", providers, 1)
 
 
