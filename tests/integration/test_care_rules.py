@@ -81,8 +81,13 @@ async def test_the_same_workers_come_where_and_when_nothing_bars_them(city: City
 async def test_planning_knows_of_every_order_what_its_row_says(city: City):
     """Field by field: what is lost between a row and the planner is a promise the plan does not know."""
     zone_id = await _busy_day(city)
+    await city.dispatch()
+    operator = await city.staff("operator")
+    for number, ability in ((0, 3), (1, 0)):
+        someone = await city.resident(zone="Z4", number=number, ability=ability)
+        await city.booked(operator, someone["id"], BATH, at(9), at(11), channel="phone")
     providers = [row["id"] for row in await city.sql("SELECT id FROM providers WHERE active ORDER BY id")]
-    orders = [row["id"] for row in await city.sql("SELECT id FROM orders WHERE kind = 'bath' ORDER BY id")]
+    orders = [row["id"] for row in await city.sql("SELECT id FROM orders WHERE status = 'placed' ORDER BY id")]
     await city.sql("UPDATE orders SET declined_by = $2 WHERE id = $1", orders[0], providers[:1])
     await city.sql("UPDATE orders SET expired_by = $2 WHERE id = $1", orders[1], [*providers[1:2] * 2, providers[2]])
     await city.sql("UPDATE plans SET version = version + 1")
@@ -107,7 +112,9 @@ async def test_planning_knows_of_every_order_what_its_row_says(city: City):
             ),
             earliest_s=_s(row["window_from"]) or 0, latest_s=_s(row["latest_at"] if soft else row["window_to"]) or 0,
             due_s=_s(row["window_to"]) if soft else None, delivery=meal or None,
-            providers=frozenset(at_work - {str(p) for p in barred}) if barred else None,
+            providers=(
+                {str(row["provider_id"])} if row["provider_id"] else at_work - {str(p) for p in barred} if barred else None
+            ),
             refused_workers=frozenset(map(str, row["refused_workers"])),
         )  # fmt: skip
     links = await city.sql("SELECT * FROM order_links")
