@@ -48,6 +48,7 @@ async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on:
                   CASE part.number WHEN 1 THEN s.break_from END AS break_from,
                   CASE part.number WHEN 1 THEN s.break_to END AS break_to, s.break_s,
                   ARRAY(SELECT k.skill FROM worker_skills k WHERE k.worker_id = w.id
+                        AND (k.valid_from IS NULL OR k.valid_from <= s.plan_on)
                         AND (k.expires_on IS NULL OR k.expires_on > s.plan_on) ORDER BY k.skill) AS skills
            FROM shifts s JOIN workers w ON w.id = s.worker_id JOIN providers p ON p.id = w.provider_id AND p.active
            CROSS JOIN LATERAL unnest(tstzmultirange(s.during) - coalesce(

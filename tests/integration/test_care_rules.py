@@ -133,7 +133,7 @@ async def test_planning_knows_of_every_worker_what_their_rows_say(city: City):
     rows = await city.sql(
         """SELECT w.*, array_agg(h.during ORDER BY h.during) AS shifts, max(h.break_from) AS break_from, max(h.break_to) AS break_to,
                   max(h.break_s) AS break_s, (SELECT array_agg(k.skill) FROM worker_skills k WHERE k.worker_id = w.id
-                      AND (k.expires_on IS NULL OR k.expires_on > $2)) AS skills,
+                      AND coalesce(k.valid_from, $2) <= $2 AND coalesce(k.expires_on, 'infinity') > $2) AS skills,
                   (SELECT l.during FROM leaves l WHERE l.worker_id = w.id AND l.during && tstzrange($3, $4)) AS leave
            FROM workers w JOIN shifts h ON h.worker_id = w.id JOIN providers p ON p.id = w.provider_id
            WHERE h.zone_id = $1 AND h.plan_on = $2 AND w.active AND p.active GROUP BY w.id""",

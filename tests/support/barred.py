@@ -16,7 +16,14 @@ _NAMES: Final = UUID("5f0a3c1e-2b47-4a53-9a55-0e6d9d0f7a11")
 _DAYS: Final = 15
 _DAY: Final = (time(7, 30), time(17, 30))
 _SKILLS: Final = ("meal", "bath", "rehab")
-_BARRED: Final = ("dismissed", "of a closed provider", "with credentials that ran out", "on leave", "at work elsewhere")
+_BARRED: Final = (
+    "dismissed",
+    "of a closed provider",
+    "with credentials that ran out",
+    "with credentials to come",
+    "on leave",
+    "at work elsewhere",
+)
 _AT_TIMES: Final = ("refused", "of the other gender", "away at noon", "in the morning only")
 _KINDS: Final = {"Z1": _BARRED, "Z4": (*_BARRED, *_AT_TIMES)}
 
@@ -80,13 +87,12 @@ async def _worker(connection: Connection, worker_id: UUID, kind: str, door: Any,
         kind != "dismissed", f"X{str(worker_id)[-8:]}",
     )  # fmt: skip
     ran_out = on if kind == "with credentials that ran out" else None
+    valid_from = on + timedelta(days=_DAYS) if kind == "with credentials to come" else on if kind in _AT_TIMES else None
     skills = ("bath",) if kind == "of the other gender" else _SKILLS
     await connection.execute(
-        "INSERT INTO worker_skills (worker_id, skill, expires_on) SELECT $1, unnest($2::text[]), $3",
-        worker_id,
-        skills,
-        ran_out,
-    )
+        "INSERT INTO worker_skills (worker_id, skill, expires_on, valid_from) SELECT $1, unnest($2::text[]), $3, $4",
+        worker_id, skills, ran_out, valid_from,
+    )  # fmt: skip
     if kind == "refused":
         await connection.execute(
             "UPDATE residents SET refused_workers = refused_workers || $2::uuid WHERE id = $1", door["id"], worker_id

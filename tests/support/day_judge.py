@@ -57,10 +57,11 @@ WITH city AS MATERIALIZED (
 """
 
 _RULES: Final = {
-    "a worker comes who lacks a skill or whose credential has run out": """
+    "a worker comes who lacks a skill, or whose credential is not valid on the day": """
         SELECT code, worker FROM coming c WHERE EXISTS (SELECT FROM unnest(c.skills) AS skill
             WHERE NOT EXISTS (SELECT FROM worker_skills k WHERE k.worker_id = c.worker_id AND k.skill = skill
-                              AND (k.expires_on IS NULL OR k.expires_on > c.plan_on)))""",
+                              AND coalesce(k.valid_from, '-infinity') <= c.plan_on
+                              AND coalesce(k.expires_on, 'infinity') > c.plan_on))""",
     "a worker comes who is not of the gender wished for or the item asks for": """
         SELECT c.code, worker FROM coming c JOIN residents r ON r.id = c.resident_id
         WHERE (c.wish <> 'any' AND c.gender <> c.wish)
@@ -244,10 +245,11 @@ WITH lived AS MATERIALIZED (
 )
 """
 _CAME: Final = {
-    "somebody came who lacks a skill or whose credential had run out": """
+    "somebody came who lacked a skill, or whose credential was not valid on the day": """
         SELECT code, worker FROM lived c WHERE EXISTS (SELECT FROM unnest(c.skills) AS skill
             WHERE NOT EXISTS (SELECT FROM worker_skills k WHERE k.worker_id = c.worker_id AND k.skill = skill
-                              AND (k.expires_on IS NULL OR k.expires_on > c.plan_on)))""",
+                              AND coalesce(k.valid_from, '-infinity') <= c.plan_on
+                              AND coalesce(k.expires_on, 'infinity') > c.plan_on))""",
     "somebody came who is not of the gender wished for or the item asks for, or was refused": """
         SELECT c.code, worker FROM lived c JOIN residents r ON r.id = c.resident_id
         WHERE (c.wish <> 'any' AND c.gender <> c.wish) OR c.worker_id = ANY (r.refused_workers)
