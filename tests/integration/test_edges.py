@@ -301,7 +301,7 @@ async def test_a_credential_ends_before_the_day_it_expires_on(here: City):
 
 @pytest.mark.parametrize(("now", "seconds", "due"), [
     (at(8), 900, at(8, 15)), (at(7), 900, at(8, 15)), (at(19, 45), 900, at(20)), (at(19, 45), 901, at(8, 0, days=1) + SECOND),
-    (at(20), 900, at(8, 15, days=1)), (at(8) - SECOND, 900, at(8, 15)), (at(12), 13 * 3600, at(13, days=1)),
+    (at(20), 900, at(8, 15, days=1)), (at(21), 900, at(8, 15, days=1)), (at(8) - SECOND, 900, at(8, 15)), (at(12), 13 * 3600, at(13, days=1)),
     (at(12), 25 * 3600, at(13, days=2)),
 ])  # fmt: skip
 def test_an_offers_seconds_count_while_its_provider_is_open(now: datetime, seconds: int, due: datetime):

@@ -28,6 +28,7 @@ from backend.orders import desk, offer_queries, queries, seat_queries, timer_que
 from backend.orders.model import AssignmentStatus, Timer, Waiting
 from backend.processes import crews, days
 from backend.processes.embedded import Embedded
+from backend.processes.jobs import fire_due
 from backend.processes.leases import LostZoneError
 from backend.residents import queries as residents
 from backend.scheduling import queries as scheduling
@@ -87,18 +88,35 @@ WAITS: Final[dict[str, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("held", WAITS)
-async def test_a_command_waits_while_somebody_else_holds_what_it_is_about(house: House, held: str):
-    """Whatever it is for: it locks before it looks at the state, so that none goes on from what another has changed since."""
+async def test_a_command_waits_while_somebody_else_holds_what_it_is_about(
+    house: House, held: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever it is for: it locks before it looks at the state, so that none goes on from what another has changed since.
+
+    One that comes to wait only where it writes has looked already.
+    """
     city, thing = house.city, await house.thing(house.orders[0])
     callers = {name: await city.signed_in(house.accounts[name]) for name in ("resident", "provider")}
     callers |= {"operator": await city.staff("operator"), "worker": await city.worker(thing.worker_id)}
-    before = await city.order(house.orders[0])
+    before, really, waited = await city.order(house.orders[0]), city.database.unit_of_work, list[str]()
+
+    @asynccontextmanager
+    async def unit_of_work(*about: Any) -> AsyncIterator[Connection]:
+        try:
+            async with really(*about) as connection:
+                yield connection
+        except asyncpg.LockNotAvailableError as error:
+            waited.append(error.context or "while locking by name")
+            raise
+
+    monkeypatch.setattr(city.database, "unit_of_work", unit_of_work)
     async with city.owner.unit_of_work(SYSTEM) as other:
         await other.execute(held, house.resident_id, DAY)
         for route, who in WAITS[held].items():
             asked = request(route.strip(), thing, by_operator=who == "operator")
             answer = await callers[who].send(asked.method, asked.path, asked.query, asked.body)
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), (route, answer.text)
+            assert waited[-1].startswith("while locking"), (route, waited)
     assert await city.order(house.orders[0]) == before
 
 
@@ -314,6 +332,20 @@ async def test_of_two_at_a_barrier_one_is_answered_that_the_other_was_quicker(ho
     assert await house.city.one("SELECT count(*) FROM timers WHERE kind = 'y'") == 1
 
 
+async def test_a_timer_waits_for_its_plan_before_it_is_taken(house: House):
+    """Whoever holds the plan may move the timer: holding one and waiting for the other, both would wait for ever."""
+    city, order_id = house.city, UUID(house.orders[0])
+    async with _asking(house) as connection:
+        await timer_queries.set_timer(connection, "hold_expiry", order_id, at(9))
+    async with city.owner.unit_of_work(SYSTEM) as other:
+        await scheduling.lock_plan_of(other, order_id)
+        firing = asyncio.create_task(fire_due(city.owner))
+        await _until_it_waits(city, firing)
+        assert not firing.done()
+        await other.execute("SELECT FROM timers WHERE subject_id = $1 FOR UPDATE NOWAIT", order_id)
+    await firing
+
+
 CHANGES: Final = ("UPDATE plans SET version = version + 1", "UPDATE roster_stamp SET version = version + 1")
 """What may have happened to a day between reading and writing: another wrote its plan, or who works has changed."""
 
@@ -412,6 +444,46 @@ async def test_a_dispatcher_whose_zone_another_leads_by_now_writes_nothing(city:
         await city.sql("SELECT * FROM plans"),
         await city.sql("SELECT * FROM stops"),
     ) == before
+
+
+async def test_of_two_open_quotes_of_one_resident_for_one_hour_one_is_taken_up(city: City):
+    """Two browsers of one family: a second crew would stand at the door while the first one bathes."""
+    someone = await city.resident()
+    mother, daughter = (
+        await city.signed_in(someone["account_id"]),
+        await city.signed_in(await city.daughter(someone["id"])),
+    )
+    slots = [(await city.quote(who, someone["id"], REHAB, at(10), at(11)))[0]["token"] for who in (mother, daughter)]
+    answers = [await who.post("/v1/bookings", {"slot": slot, "channel": "app"})
+               for who, slot in zip((mother, daughter), slots, strict=True)]  # fmt: skip
+    assert [(answer.status_code, answer.json().get("code")) for answer in answers][1] == (409, "slot_taken")
+    assert answers[0].status_code == 201
+    assert await city.one("SELECT count(*) FROM orders") == 1
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_the_seats_of_an_order_follow_the_plan_to_another_worker(city: City, *, accepted: bool):
+    """Accepted as well as offered: else one worker has the visit on their phone and another one in the plan."""
+    await city.sql("UPDATE providers SET auto_accept = $1", accepted)
+    operator, someone = await city.staff("operator"), await city.resident()
+    order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
+    await city.dispatch()
+    (seat,) = await city.crew(order["id"])
+    other = await city.one("SELECT id FROM workers w WHERE id <> $1 AND provider_id = (SELECT provider_id FROM workers WHERE id = $1)"
+                           " AND EXISTS (SELECT FROM shifts s WHERE s.worker_id = w.id AND s.zone_id = $2) LIMIT 1",
+                           seat["worker_id"], UUID(order["zone_id"]))  # fmt: skip
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        day = (await city.dispatcher._planner.read(connection, UUID(order["zone_id"]), DAY, at(8))).built()
+        (stop,) = day.plan.stops_of(order["id"])
+        moved = {**day.plan.routes, stop.worker: (), str(other): (structs.replace(stop, worker=str(other)),)}
+        better = structs.replace(day.plan, routes=moved)
+        await city.dispatcher._days._commit(connection, days.Carried(day, better, fresh=True))
+    assert await city.crew(order["id"]) == [{**seat, "worker_id": other}]
+    told = await city.sql("SELECT data ->> 'worker_id' AS worker, data ->> 'status' AS status FROM events"
+                          " WHERE type LIKE 'assignment.%' ORDER BY id DESC LIMIT 2")  # fmt: skip
+    assert {(row["worker"], row["status"]) for row in told} == {
+        (str(seat["worker_id"]), "replaced"), (str(other), seat["status"]),
+    }  # fmt: skip
 
 
 NEED_NONE: Final = {

@@ -385,3 +385,73 @@ async def test_whatever_acts_in_the_platforms_name_leaves_its_caller_who_they_ar
                 async with as_the_platform(connection):
                     assert await connection.fetchval("SELECT app_role()") == "system"
                 assert await connection.fetchval("SELECT app_role()") == role
+
+
+TWICE: Final[dict[str, tuple[str, str, str]]] = {
+    "accounts_login_once": ("accounts WHERE login IS NOT NULL", "id = uuidv7()", "login = 'new'"),
+    "assignments_one_active": ("assignments WHERE status = 'checked_in'", "id = uuidv7()", "status = 'replaced'"),
+    "catalogue_items_code_once": ("catalogue_items", "id = uuidv7()", "code = 'new'"),
+    "catalogue_versions_once": ("catalogue_versions", "id = uuidv7()", "version = 99"),
+    "consents_one_open": ("consents WHERE account_id IS NOT NULL AND valid_to IS NULL", "id = uuidv7(); phone = '+861'", "valid_to = now()"),
+    "consents_one_open_by_number": ("consents WHERE phone = '+862'", "id = uuidv7(); account_id = NULL", "valid_to = now()"),
+    "desk_tasks_one_open": ("desk_tasks", "id = uuidv7()", "closed_at = now()"),
+    "homes_one_current": ("homes WHERE current", "id = uuidv7()", "current = false"),
+    "offers_one_open": ("offers WHERE status = 'open'", "id = uuidv7()", "status = 'expired'"),
+    "orders_code_once": ("orders", "id = uuidv7()", "code = '0'"),
+    "plans_one_a_day": ("plans", "id = uuidv7()", "plan_on = '2031-01-01'"),
+    "residents_account_once": ("residents", "id = uuidv7(); name = 'new'", "account_id = $1"),
+    "residents_once": ("residents", "id = uuidv7(); account_id = $1", "born_on = '1930-01-01'"),
+    "sessions_token_once": ("sessions", "id = uuidv7()", "token_hash = 'new'"),
+    "shifts_apart": ("shifts", "id = uuidv7()", "during = tstzrange(upper(during), upper(during) + interval '1 second')"),
+    "stops_worker_once": ("stops WHERE active", "id = uuidv7()", "active = false"),
+    "timers_once": ("timers", "id = uuidv7()", "kind = 'new'"),
+    "workers_account_once": ("workers", "id = uuidv7(); code = 'new'", "account_id = $1"),
+    "workers_code_once": ("workers", "id = uuidv7(); account_id = $1", "code = 'new'"),
+    "zones_code_once": ("zones", "id = uuidv7()", "code = 'new'"),
+}  # fmt: skip
+"""By the rule that lets something be once only: a row, by what else its copy differs, and what lets the copy in."""
+_ONCE: Final = """SELECT c.relname AS rule, t.relname AS of_table, i.indisprimary AS key FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+    WHERE (i.indisunique OR i.indisexclusion) AND t.relnamespace = 'public'::regnamespace AND NOT t.relispartition"""
+
+
+async def _copied(connection: Connection, rich: Rich, source: str, *changes: str) -> str:
+    """Add a copy of a row with some columns changed, and take it back; tells the rule it breaks."""
+    table = source.split(maxsplit=1)[0]
+    written = await rich.city.sql(_COLUMNS)
+    names = [row["column_name"] for row in written if row["table_name"] == table]
+    changed = dict(part.split(" = ", 1) for change in changes for part in change.split("; "))
+    values = ", ".join(f"({changed.get(name, name)})" for name in names)
+    attempt = connection.transaction()
+    await attempt.start()
+    try:
+        spare = await connection.fetchval("INSERT INTO accounts (role, name) VALUES ('family', 'x') RETURNING id")
+        values = values.replace("$1", f"'{spare}'::uuid")
+        await connection.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {source} LIMIT 1"
+        )
+    except (asyncpg.UniqueViolationError, asyncpg.ExclusionViolationError) as error:
+        return str(error.constraint_name)
+    else:
+        return ""
+    finally:
+        await attempt.rollback()
+
+
+async def test_what_may_be_once_only_is_refused_the_second_time_and_let_in_beside_it(rich: Rich):
+    """Whoever comes first: the database itself decides between two who have not seen each other."""
+    await rich.city.sql(
+        "UPDATE consents SET phone = '+862' WHERE id = (SELECT id FROM consents WHERE valid_to IS NULL LIMIT 1)"
+    )
+    await rich.city.sql("UPDATE offers SET status = 'open' WHERE id = (SELECT id FROM offers LIMIT 1)")
+    rules = await rich.city.sql(_ONCE)
+    assert sorted(row["rule"] for row in rules if not row["key"]) == sorted(TWICE)
+    assert {row["of_table"] for row in rules if row["key"]} == set(rich.tables), "a table without a key"
+    async with rich.city.owner.unit_of_work(SYSTEM) as connection:
+        for row in rules:
+            if row["key"]:
+                broken = await _copied(connection, rich, row["of_table"])
+                assert broken.endswith("_pkey") or broken == "alembic_version_pkc", row["of_table"]
+        for rule, (source, other, beside) in TWICE.items():
+            assert await _copied(connection, rich, source, other) == rule
+            assert await _copied(connection, rich, source, other, beside) == "", rule

@@ -46,7 +46,7 @@ class House:
         await sql("UPDATE workers SET name = '独名护工' || code WHERE provider_id = $1", house.provider_id)
         house.worker_id = await city.one(
             """SELECT w.id FROM workers w JOIN shifts s ON s.worker_id = w.id JOIN worker_skills k ON k.worker_id = w.id
-               WHERE s.zone_id = $1 AND k.skill = 'rehab' ORDER BY w.code LIMIT 1""",
+               WHERE s.zone_id = $1 AND k.skill = 'rehab' AND w.active ORDER BY w.code LIMIT 1""",
             house.zone_id,
         )
         staff = "INSERT INTO accounts (role, name, login, password_hash, provider_id) VALUES ('provider', '某人', $1, 'none', $2) RETURNING id"
