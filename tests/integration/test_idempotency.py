@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
-from uuid import UUID
+from typing import Any, Final
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -11,6 +11,7 @@ from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 from msgspec import Struct
+from msgspec.structs import replace
 
 from backend.accounts.authentication import Authentication
 from backend.accounts.guards import anybody_signed_in
@@ -21,6 +22,8 @@ from backend.database.pool import Database
 from backend.processes.embedded import Embedded
 from backend.processes.problems import HANDLERS
 from backend.scheduling.zones import Zones
+from tests.support.access import ALLOWED, EXPECTED, OWN_ROWS, Thing, request
+from tests.support.city import City, at
 from tests.support.people import Person, asking, one_database, person, settings
 
 
@@ -28,7 +31,7 @@ class Written(Struct):
     number: int
 
 
-@post("/v1/marks/{mark_id:uuid}", guards=[anybody_signed_in], status_code=201)
+@post(["/v1/marks/{mark_id:uuid}", "/v1/signs/{mark_id:uuid}"], guards=[anybody_signed_in], status_code=201)
 async def mark(request: Request[Principal, Any, State], mark_id: FromPath[UUID]) -> Response[bytes]:
     """Writes one audit row and answers how many there are."""
     body = await request.body()
@@ -106,12 +109,23 @@ async def test_a_key_belongs_to_one_request(client, somebody):
 
 
 async def test_two_people_may_use_the_same_key(client, database, somebody):
-    other = await person(database, "resident")
-    for one in (somebody, other):
-        answer = await client.post(ONE, json={}, headers=one.headers | {"Idempotency-Key": "same words"})
-        assert answer.status_code == 201
-        assert "idempotency-replayed" not in answer.headers
-        assert await _marks(database, one) == 1
+    """At the same moment, too: neither waits for the other, nor hears what the other was answered."""
+    both = [somebody, await person(database, "resident")]
+    answers = await asyncio.gather(
+        *(client.post(ONE, json={}, headers=one.headers | {"Idempotency-Key": "same words"}) for one in both)
+    )
+    assert [(answer.status_code, "idempotency-replayed" in answer.headers) for answer in answers] == [(201, False)] * 2
+    assert [await _marks(database, one) for one in both] == [1, 1]
+
+
+async def test_a_key_belongs_to_one_route(client, database, somebody):
+    """A client that counts its requests may use one number for two commands."""
+    headers = somebody.headers | {"Idempotency-Key": "number one"}
+    answers = await asyncio.gather(
+        *(client.post(ONE.replace("marks", word), headers=headers) for word in ("marks", "signs"))
+    )
+    assert [(answer.status_code, "idempotency-replayed" in answer.headers) for answer in answers] == [(201, False)] * 2
+    assert await _marks(database, somebody) == 2
 
 
 async def test_a_refusal_changes_nothing_and_may_be_tried_again(client, database, somebody):
@@ -123,6 +137,42 @@ async def test_a_refusal_changes_nothing_and_may_be_tried_again(client, database
 
 
 async def test_a_write_needs_a_key(client, somebody):
-    for key in ({}, {"Idempotency-Key": "short"}, {"Idempotency-Key": "x" * 256}):
+    for key in (
+        {},
+        *({"Idempotency-Key": key} for key in ("seven77", "x" * 256, "tab\tbetween", "钥匙是这样的一把".encode())),
+    ):
         answer = await client.post(ONE, json={}, headers=somebody.headers | key)
         assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required")
+    for length in (8, 255):
+        answer = await client.post(ONE, json={}, headers=somebody.headers | {"Idempotency-Key": "x" * length})
+        assert answer.status_code == 201
+
+
+KEYLESS: Final = {
+    "sign-in/codes", "sign-in/phone", "sign-in/password", "live/board-tickets", "live/tickets", "residents/search",
+    "orders/search", "quotes",
+}  # fmt: skip
+"""What may be done twice: it changes nothing about care, or is a proof that works once."""
+
+
+async def test_every_command_needs_a_key(city: City):
+    """Sent again by a phone that heard no answer, a command without one would be done twice."""
+    resident, provider = await city.resident(), await city.one("SELECT id FROM providers WHERE active LIMIT 1")
+    askers = {
+        "resident": await city.signed_in(resident["account_id"]), "operator": await city.staff("operator"),
+        "own provider": await city.staff("provider", provider),
+        "own worker": await city.worker(await city.one("SELECT id FROM workers WHERE active ORDER BY id LIMIT 1")),
+    }  # fmt: skip
+    slot = (await city.quote(askers["operator"], resident["id"], "rehab-home", at(10), at(11)))[0]["token"]
+    thing = replace(Thing(slot=slot, phone="13912340001", zone_id=str(uuid4()), worker_id=str(uuid4())).unknown(),
+                    resident_id=str(resident["id"]))  # fmt: skip
+    commands = [
+        route for route in EXPECTED if route.startswith("POST") and route.removeprefix("POST /v1/") not in KEYLESS
+    ]
+    assert len(commands) > len(KEYLESS)
+    for route in commands:
+        who = next(asker for asker in askers if EXPECTED[route][asker] in {ALLOWED, OWN_ROWS})
+        asked = request(route, thing, by_operator=who == "operator")
+        headers = {"Authorization": f"Bearer {askers[who].token}"}
+        answer = await city.http.request(asked.method, asked.path, json=asked.body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required"), (route, answer.text)

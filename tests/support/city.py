@@ -184,6 +184,12 @@ class City:
         while await fire_due(self.database):
             pass
 
+    async def until_it_waits(self, task: "asyncio.Task[Any]") -> None:
+        """Go on when somebody waits for a lock, or the task is done without."""
+        while not task.done():
+            if await self.one("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                return
+
     async def quote(self, who: Caller, resident_id: UUID, item: str, *span: datetime) -> list[dict[str, Any]]:
         wish = {"from_at": span[0].isoformat(), "to_at": span[1].isoformat()} if span else None
         body = {"resident_id": str(resident_id), "item_code": item, "wish": wish, "days": 1}
