@@ -59,7 +59,7 @@ class Walk:
         self.readers: dict[str, Reader] = {}
         self.workers: dict[str, UUID] = {}
         self.order_id, self.version = "", 0
-        self.routed = set[str]()
+        self.routed, self.steps = set[str](), list[tuple[str | None, str]]()
         self.walked, self.wrong = set[tuple[str, str, str]](), list[str]()
 
     @classmethod
@@ -195,6 +195,8 @@ class Walk:
                 self.routed.add(who)
             elif kind != "hello":
                 found[kind] += 1
+                if who == "operator" and kind.startswith("order."):
+                    self.steps.append((message["data"]["before"], message["data"]["status"]))
         return dict(found)
 
     async def go(self, who: str, command: str) -> None:
@@ -217,7 +219,13 @@ class Walk:
         told_before = "version is not the number of events"  # what was put back was told all the same
         left = [row for row in await orphans(self.city) if not row["what"].startswith(told_before)]
         assert not left, f"{state}: {who} {command}: left behind: {left}"
+        self.steps.clear()
         heard = await self.heard()
+        came = [before for before, _ in self.steps]
+        assert came == [state.removesuffix("*"), *(status for _, status in self.steps)][: len(came)], self.steps
+        if after == "cancelled":
+            side = "provider" if who == "own provider" else "resident"
+            assert (await self.order())["reason"] == f"cancelled_by_{side}", f"{who}: whose wish it was"
         assert heard == move.heard, f"{state}: {who} {command}: {_differing(heard, move.heard)}"
 
     async def in_time_only(self, who: str, command: str, timer: str, code: int) -> None:

@@ -24,7 +24,7 @@ from tests.support.life import Seen, expected
 from tests.support.orphans import orphans, overdue
 from tests.support.people import consent, person
 
-_WALKS, _STEPS = effort(20, 200), 50
+_WALKS, _STEPS = effort(14, 200), 50
 _ITEMS = {"bath": "bath-home", "rehab": "rehab-home", "meal": "meal-lunch"}
 _BUSY = ("proposed", "accepted", "en_route", "checked_in", "checked_out")
 _numbers = itertools.count()

@@ -88,9 +88,12 @@ async def test_a_session_in_use_goes_on_and_one_that_is_not_ends(web, database, 
 async def test_a_desk_signs_in_every_day_however_busy_it_is(web, database):
     """Twelve hours from signing in, used or not; four without a request are a desk that was left."""
     secret = pyotp.random_base32()
-    for idle, hours, status in ((1, 11, 200), (1, 13, 401), (5, 5, 401)):
+    for idle, hours, status, role in (
+        (1, 11, 200, "operator"), (1, 13, 401, "operator"), (5, 5, 401, "operator"), (5, 5, 401, "provider"),
+        (5, 5, 401, "supervisor"),
+    ):  # fmt: skip
         login = f"desk-{uuid4()}"
-        await person(database, "operator", login=login, password_hash=_HASH, totp_secret=secret)
+        await person(database, role, login=login, password_hash=_HASH, totp_secret=secret)
         proof = {"login": login, "password": "correct horse", "totp": pyotp.TOTP(secret).now()}
         answer = await web.post("/v1/sign-in/password", json=proof)
         token = answer.json()["token"]
