@@ -161,18 +161,6 @@ async def test_a_seat_changes_in_one_place_that_knows_its_table(city: City):
         assert refused.value.code == "stale_version"
 
 
-async def test_an_order_moves_from_the_version_that_was_read_only(city: City):
-    """Even where the state is the same again: what happened in between was not seen."""
-    order, _ = await _booked(city)
-    async with city.database.unit_of_work(SYSTEM) as connection:
-        current = await queries.order(connection, UUID(order["id"]))
-        await queries.advance(connection, current, current.status, provider_id=current.provider_id)
-        with pytest.raises(DomainError) as refused:
-            await queries.advance(connection, current, current.status, provider_id=current.provider_id)
-        assert refused.value.code == "stale_version"
-        assert (await queries.order(connection, current.id)).version == current.version + 1
-
-
 async def test_what_the_desk_gave_a_later_start_is_not_missed_or_given_up_before_it(city: City):
     """The clocks of an order count from when somebody is to come, not from the window that was broken already."""
     await city.sql("UPDATE providers SET auto_accept = false, offer_expiry_s = 60")

@@ -97,27 +97,6 @@ async def test_an_offer_expires_and_is_made_once_more(city: City):
     assert await city.one("SELECT array_agg(DISTINCT status) FROM offers") == ["expired"]
 
 
-async def test_an_offer_made_at_night_waits_for_the_provider_to_open(city: City):
-    await city.sql(
-        "UPDATE providers SET auto_accept = false, offer_expiry_s = 1200, opens_at = '09:00', closes_at = '20:00'"
-    )
-    await city.clock(at(19, 50))
-    operator, someone = await city.staff("operator"), await city.resident()
-    order = await city.booked(operator, someone["id"], REHAB, at(12, days=1), at(15, days=1), channel="phone")
-    await city.dispatch()
-    assert (await _offer(city, order["id"]))["expires_at"] == at(9, 10, days=1)
-
-
-async def test_an_expired_offer_can_no_longer_be_accepted(city: City):
-    await city.manual_acceptance()
-    order = await _placed(city)
-    await city.dispatch()
-    offer = await _offer(city, order["id"])
-    await city.clock(offer["expires_at"])
-    desk = await city.staff("provider", offer["provider_id"])
-    assert (await desk.post(f"/v1/offers/{offer['id']}/accept")).json()["code"] == "offer_closed"
-
-
 async def test_what_nobody_accepts_in_half_an_hour_is_on_the_desk_and_an_operator_solves_it(city: City):
     await city.manual_acceptance()
     await city.sql("UPDATE providers SET offer_expiry_s = 7200")
@@ -264,27 +243,6 @@ async def test_two_dispatchers_share_the_city_and_offer_each_order_once(city: Ci
     await asyncio.gather(*(d.cycle() for d in (city.dispatcher, other) for _ in range(3)))
     assert await city.one("SELECT count(*) FROM offers") == 12
     assert await city.one("SELECT array_agg(DISTINCT status) FROM orders") == ["offered"]
-
-
-async def test_a_dispatcher_that_lost_its_zone_writes_nothing(city: City):
-    order = await _placed(city)
-    await city.dispatcher.renew()
-    await city.sql("UPDATE zone_leases SET owner = 'another', epoch = epoch + 1")
-    await city.dispatcher.cycle()
-    assert (await city.order(order["id"]))["status"] == "placed"
-    assert await city.one("SELECT count(*) FROM offers") == 0
-
-
-async def test_the_database_itself_refuses_a_worker_in_two_places(city: City):
-    import asyncpg
-
-    order = await _placed(city)
-    with pytest.raises(asyncpg.ExclusionViolationError, match="stops_worker_once"):
-        await city.sql(
-            """INSERT INTO stops (plan_id, worker_id, seq, kind, place_id, order_id, during)
-               SELECT plan_id, worker_id, 9, kind, place_id, order_id, during FROM stops WHERE order_id = $1""",
-            UUID(order["id"]),
-        )
 
 
 async def test_an_order_offered_to_one_provider_is_not_moved_to_anothers_worker(city: City):
