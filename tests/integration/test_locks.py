@@ -321,7 +321,10 @@ async def test_of_two_at_a_barrier_one_is_answered_that_the_other_was_quicker(ho
 
 
 async def test_a_timer_waits_for_its_plan_before_it_is_taken(house: House):
-    """Whoever holds the plan may move the timer: holding one and waiting for the other, both would wait for ever."""
+    """Whoever holds the plan may move the timer: holding one and waiting for the other, both would wait for ever.
+
+    And one that is moved while somebody is about to take it is left to its new time.
+    """
     city, order_id = house.city, UUID(house.orders[0])
     async with _asking(house) as connection:
         await timer_queries.set_timer(connection, "hold_expiry", order_id, at(9))
@@ -331,7 +334,11 @@ async def test_a_timer_waits_for_its_plan_before_it_is_taken(house: House):
         await city.until_it_waits(firing)
         assert not firing.done()
         await other.execute("SELECT FROM timers WHERE subject_id = $1 FOR UPDATE NOWAIT", order_id)
+        await timer_queries.set_timer(other, "hold_expiry", order_id, at(23))
     await firing
+    assert (
+        await city.one("SELECT fired_at FROM timers WHERE kind = 'hold_expiry' AND subject_id = $1", order_id) is None
+    )
 
 
 NEED_NONE: Final = {
