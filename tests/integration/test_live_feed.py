@@ -102,11 +102,13 @@ async def test_a_reader_resumes_where_it_was_cut(feed, gateway):
         assert first["keys"] == [f"resident:{resident.own_id}"]
         assert set(first) == {"type", "v", "cursor", "at", "keys", "data"}
     for _ in range(20):
-        await tell(feed, resident.own_id, resident.own_id)
+        await tell(feed, resident.own_id, uuid4(), resident.own_id)
     async with reading(feed, gateway, resident.token, first["cursor"]) as reader:
         assert (await reader.next())["cursor"] == first["cursor"]
-        cursors = [Cursor.parse((await reader.next())["cursor"]) for _ in range(40)]
+        missed = [await reader.next() for _ in range(40)]
+        cursors = [Cursor.parse(message["cursor"]) for message in missed]
         assert cursors == sorted(set(cursors))
+        assert all(message["keys"] == [f"resident:{resident.own_id}"] for message in missed), "theirs, and no more"
         assert await reader.silence(0.3) == []
 
 

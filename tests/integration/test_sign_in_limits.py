@@ -234,6 +234,15 @@ async def test_a_second_factor_is_the_way_back_and_is_used_up_by_it(web, databas
     code = desk.code()
     assert (await _try(web, desk.login, RIGHT, code)).status_code == 201
     assert (await _try(web, desk.login, RIGHT, code)).status_code != 201, "no replay"
+    assert _refused(await _try(web, desk.login, RIGHT)), "who has come in leaves no room to guess"
+
+
+async def test_ten_failures_lock_a_place_and_whoever_comes_in_has_not_failed(web, database, quick):
+    desk = await _desk(database)
+    tries = [await _try(web, desk.login, WRONG) for _ in range(9)]
+    assert (await _try(web, desk.login, RIGHT, desk.code())).status_code == 201
+    tries += [await _try(web, desk.login, WRONG) for _ in range(2)]
+    assert [_refused(answer) for answer in tries] == [False] * 10 + [True]
 
 
 @pytest.mark.parametrize("role", ["operator", "supervisor", "provider"])
