@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx
@@ -149,6 +150,12 @@ async def test_staff_need_password_and_a_fresh_one_time_password(client, databas
     answers = await asyncio.gather(*(client.post("/v1/sign-in/password", json=good) for _ in range(4)))
 
     assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401], "each step works once"
+    (signed_in,) = [answer.json() for answer in answers if answer.status_code == 201]
+    async with database.unit_of_work(SYSTEM) as connection:
+        began = await connection.fetchval(
+            "SELECT max(created_at) FROM sessions WHERE account_id = $1", staff.account_id
+        )
+    assert datetime.fromisoformat(signed_in["expires_at"]) == began + timedelta(hours=12), "a shift at the desk"
     earlier = good | {"totp": totp.at(time.time() - 30)}
     assert (await client.post("/v1/sign-in/password", json=earlier)).status_code == 401, "an older step is spent too"
     sent = await _code(client, staff.phone)
