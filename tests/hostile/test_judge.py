@@ -5,8 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 from tests.support import judge as judging
+from tests.support.brute import PATHS
 from tests.support.days_judged import disagreements
-from tests.support.effort import FULL, SEED, announce
+from tests.support.effort import FULL, SEED, announce, tell
 
 RULES = (
     "now", "place", "duration", "way", "shift", "home", "window", "ready", "box", "never fetched", "ride", "capacity",
@@ -24,6 +25,8 @@ def test_check_and_judge_agree_on_plans_made_and_on_plans_spoilt() -> None:
     assert disagreements(range(first, first + days), counted) == []
     assert counted["spoilt"] / 3 < counted["broken"] < counted["spoilt"]
     assert [rule for rule in RULES if not counted[rule]] == []
+    tell(f"plans: { ({path: counted[path] for path in PATHS}) }")
+    assert [path for path in PATHS if counted[path] < 20] == []
 
 
 def test_days_that_were_once_planned_wrongly_are_planned_right() -> None:

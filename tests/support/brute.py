@@ -81,6 +81,8 @@ def _drawn(chance: random.Random) -> tuple[Problem, Visit, tuple[Link, ...]]:
 def random_case(chance: random.Random) -> Case | None:
     """A day, its plan and a visit for it; None when the plan drawn is no plan."""
     problem, asked, links = _drawn(chance)
+    if chance.random() < 0.3:
+        problem, asked, links = plain_day(problem), _plain(asked), ()
     plan = _later(chance, problem, construct(problem))
     if chance.random() < 0.5:
         now = chance.randrange(END_S // 2)
@@ -89,6 +91,57 @@ def random_case(chance: random.Random) -> Case | None:
     if verdict(problem, plan) or retime(_no_earlier(problem, plan), plan) != plan:
         return None
     return Case(replace(problem, visits=(*problem.visits, asked), links=links), plan, asked)
+
+
+def plain_day(problem: Problem) -> Problem:
+    """The day without all that the kernels have a long way for: one shift and no rest, no crew, meal, tie, limit or price."""
+    workers = tuple(
+        replace(worker, shifts=worker.shifts[:1], breaks=(), capacity=None, max_span_s=None, max_work_s=None, max_heavy=None)
+        for worker in problem.workers
+    )  # fmt: skip
+    visits = tuple(map(_plain, problem.visits))
+    return replace(problem, workers=workers, visits=visits, links=(), equipment=(), weights=Weights())
+
+
+def _plain(visit: Visit) -> Visit:
+    """The visit as one person's, to begin in its window."""
+    plain = Visit(
+        visit.id, visit.place, visit.seats[:1], visit.earliest_s, visit.latest_s, drop_penalty=visit.drop_penalty
+    )
+    return replace(plain, providers=visit.providers, refused_workers=visit.refused_workers)
+
+
+PATHS = (
+    "plain route", "route with a price", "route with others", "route with rests or shifts", "no day limited",
+    "days limited", "nobody wishes", "wishes", "the latest counts", "the latest does not count", "equipment",
+    "no equipment", "ties", "no ties", "meals", "no meals", "begun", "not begun",
+)  # fmt: skip
+
+
+def paths(problem: Problem, plan: Plan) -> set[str]:
+    """Which of the short and long ways through the kernels a plan takes them, as far as the day tells."""
+    visits = {visit.id: visit for visit in problem.visits}
+    tied = {name for link in problem.links for name in (link.before, link.after)}
+    depend = {v.id for v in problem.visits if len(v.seats) > 1 or v.equipment or v.id in tied}
+    priced = {v.id for v in problem.visits if v.due_s is not None or v.delivery is not None or v.start_told}
+    limited = any((w.max_span_s, w.max_work_s, w.max_heavy) != (None, None, None) for w in problem.workers)
+    wished = any(v.preferred_worker or v.known_workers or v.languages or v.promised for v in problem.visits)
+    found = {
+        "days limited" if limited or problem.weights.uneven else "no day limited", "wishes" if wished else "nobody wishes",
+        "the latest counts" if problem.weights.late_max_s else "the latest does not count",
+        "equipment" if problem.equipment else "no equipment", "ties" if problem.links else "no ties",
+        "meals" if any(visit.delivery for visit in problem.visits) else "no meals",
+        "begun" if any(stop.locked for route in plan.routes.values() for stop in route) else "not begun",
+    }  # fmt: skip
+    for worker in problem.workers:
+        served = {stop.visit for stop in plan.routes.get(worker.id, ()) if stop.visit in visits and not stop.locked}
+        if len(worker.shifts) > 1 or worker.breaks:
+            found |= {"route with rests or shifts"} if served else set()
+        elif len(served) > 1:
+            found |= {"route with others"} if served & depend else set()
+            found |= {"route with a price"} if served & priced and not served & depend else set()
+            found |= {"plain route"} if not served & (priced | depend) else set()
+    return found
 
 
 def _vans(chance: random.Random) -> list[Equipment]:
@@ -270,6 +323,28 @@ def _free_from(case: Case, visit: Visit, crew: Sequence[Stop]) -> int | None:
     return None
 
 
+def best_of_all(problem: Problem, plan: Plan) -> int | None:
+    """What the cheapest of all plans costs that keep what has begun: every order in which visits come in, every place.
+
+    At the earliest times that `retime` finds, so that a plan that begins later may cost still less; None where it finds none.
+    """
+    best: list[int] = []
+
+    def tried(day: Plan, waiting: tuple[Visit, ...]) -> None:
+        timed = retime(problem, day)
+        if timed is not None and not verdict(problem, timed):
+            best.append(plan_cost(problem, timed))
+        for visit in waiting:
+            rest = tuple(other for other in waiting if other.id != visit.id)
+            left = tuple(name for name in day.unserved if name != visit.id)
+            for _, routes in _places(Case(problem, day, visit), visit):
+                tried(Plan(routes, left), rest)
+
+    waiting = tuple(visit for visit in problem.visits if visit.id in plan.unserved)
+    tried(plan, waiting)
+    return min(best, default=None)
+
+
 def _places(case: Case, visit: Visit) -> Iterator[tuple[tuple[str, ...], dict[str, tuple[Stop, ...]]]]:
     routes = case.plan.routes
     first = {w: max((i + 1 for i, s in enumerate(route) if s.locked), default=0) for w, route in routes.items()}
@@ -324,6 +399,7 @@ def wrong_about(case: Case, starts: Sequence[int], kinds: Counter[str]) -> list[
     linked = any(visit.id in (link.before, link.after) for link in case.problem.links)
     kind = ("meal" if visit.delivery else f"crew of {len(visit.seats)}") + (", linked" if linked else "")
     kind += ", with equipment" if visit.equipment else ""
+    kinds.update(paths(case.problem, case.plan))
     prepared = Prepared(case.problem, case.plan)
     slots = {slot.start_s: slot for slot in quote(case.problem, case.plan, visit, starts, prepared)}
     wrong: list[str] = []

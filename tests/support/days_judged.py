@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from dispatch import Plan, Problem, check_plan
+from tests.support.brute import paths
 from tests.support.judge import judge
 from tests.support.random_days import random_day, random_plans, spoilt
 
@@ -34,6 +35,7 @@ def _judge_day(number: int, counted: Counter[str], found: list[str]) -> None:
     chance = random.Random(number)
     for problem, plan in random_plans(chance, random_day(chance)):
         counted["made"] += 1
+        counted.update(paths(problem, plan))
         found += [f"{number}: made and breaks {rule}" for rule in _both(problem, plan, number, found)]
         bad = plan
         for _ in range(_SPOILT):

@@ -145,6 +145,11 @@ def _wished(cost: dict[str, Any] | None = None, *, worker: dict[str, Any] | None
     return _day("w: new@1100", _worker(**(worker or {})), _visit("new", 1, 1100, **more), **(cost or {}))
 
 
+def _next(**more: Any) -> Day:
+    """A new visit holds up the next until 1790, which has its price: 100 + 90 + 170 on the road."""
+    return _day("w: new@1100 old@1790", _visit("new", 1, 1100), _visit("old", 2, 1200, 3000, **more), moved_s=2)
+
+
 def _pair(cost: dict[str, Any] | None = None, **more: Any) -> Day:
     """Two go to 1 together: twice 100 + 130 on the road."""
     workers = _worker(), _worker("x")
@@ -289,10 +294,18 @@ ROWS: Final = (
     Row("two meals in the box", _tray, 824, "capacity"),
     Row("a late meal", lambda b: _lunch(due_s=1320 - b), 464, 464 + 2501),
     Row("a meal that waits", lambda b: _lunch(at=1320 + b, cost={"wait_s": 3}), 440 + 360, 440 + 363),
+    Row("the longest ride of a meal under way", lambda b: _day("w: +old@1200! new@1280 -old@1540", _visit("new", 3, 1280, lasts=100),
+        _visit("old", 1, 1400, 1540, lasts=10, delivery=Delivery(2, 1200, 10, 330 - b)), now=1205), 628, "max_ride"),
+    Row("the box is empty again", lambda b: _day("w: +old@1200 -old@1320 +new@1420 -new@1500", _worker(box_capacity=1),
+        _meal("old", 1, 1320), _meal("new", 3, 1500), ways={(2, 3): 70 + b}), 834, "travel"),
+    Row("the longest ride past a new stop", lambda b: _day("w: +old@1200 new@1280 -old@1540", _visit("new", 3, 1280, lasts=100),
+        _meal("old", 1, 1540, ride=330 - b)), 628, "max_ride"),
     # people
     Row("the skills", lambda b: _wished(seats=(Seat(frozenset(("w", "wx")[b]), 600),)), 230, "skills"),
     Row("the gender", lambda b: _wished(worker={"gender": ("female", "male")[b]}, gender="female"), 230, "gender"),
     Row("no gender known", lambda b: _wished(worker={"gender": ("female", None)[b]}, gender="female"), 230, "gender"),
+    Row("the gender of one of two", lambda b: _day("w: new@1100", _worker("x", gender="male", skills=frozenset("w")), _worker(gender=("female", "male")[b]),
+        _visit("new", 1, 1100, gender="female")), 230, "gender"),
     Row("somebody refused", lambda b: _wished(refused_workers=frozenset({"xw"[b]})), 230, "refused"),
     Row("the provider", lambda b: _wished(providers=frozenset({"pq"[b]})), 230, "provider"),
     # crews
@@ -312,6 +325,8 @@ ROWS: Final = (
     Row("the greatest gap from its own end", lambda b: _linked(Link("new", "old", 0, 400 - b, from_end=True), new="old"), 360, "gap"),
     Row("a linked visit in another route", _pushed, 600, "window"),
     Row("nobody serves both", lambda b: _linked(Link("old", "new", 0, apart=bool(b))), 360, "apart"),
+    Row("nobody serves both where one has begun", lambda b: _linked(Link("old", "new", 0, apart=bool(b)), now=1200, begun="!"), 360,
+        "apart"),
     # equipment
     Row("a tub comes back", lambda b: _shared("w: old@1100; x: new@1800", "old", Equipment("tub", 1, 100 + b)), 460, "equipment"),
     Row("a tub is needed next", lambda b: _shared("w: new@1100; x: old@1800", "new", Equipment("tub", 1, 100 + b)), 460, "equipment"),
@@ -334,8 +349,55 @@ ROWS: Final = (
     Row("the preferred worker", lambda b: _wished(preferred_worker="wx"[b]), 230, 830),
     Row("the preferred of a crew", lambda b: _pair(preferred_worker="xz"[b]), 460, 1060),
     Row("known workers of a crew", lambda b: _pair(known_workers=frozenset("xz"[b])), 760, 1060),
+    Row("the next is late", lambda b: _next(due_s=1790 - b), 360, 360 + 1204),
+    Row("the next is later than told", lambda b: _next(promised=Promise(1200, frozenset(), 590 - b)), 360, 362),
+    Row("the next meal waits", lambda b: _day("w: new@1100 +old@1790 -old@1910", _visit("new", 1, 1100), _visit("old", 1, 1210, 1910,
+        lasts=10, delivery=Delivery(2, 1200, 10)), wait_s=1 + b), 430 + 710, 430 + 1420),
     Row("the language", lambda b: _wished(worker={"languages": frozenset({"Wu"})}, languages=frozenset({("Wu", "Min")[b]})), 230, 530),
     Row("a second of travel", lambda b: _day("w: new@1200", _visit("new", 1, 1200), ways={(0, 1): 100 + b}, travel_s=2), 460, 462),
     Row("work beyond an even share", lambda b: _day("w: new@1200", _worker(), _worker("x"), _visit("new", 1, 1200, lasts=600 + 2 * b,
         by="w"), uneven=1), 530, 531),
+)  # fmt: skip
+
+
+def _couple(text: str, **more: Any) -> Day:
+    return _day(text, _worker(), _worker("x"), _visit("new", 1, 1000, 1300, crew=2), **more)
+
+
+def _held(text: str, now: int = 0) -> Day:
+    """One person after two others, who must not be one of them."""
+    workers = _worker(), _worker("x"), _worker("y")
+    return _day(
+        text,
+        *workers,
+        _visit("old", 1, 1100, crew=2),
+        _visit("new", 1, 1700, 2000),
+        Link("old", "new", 0, apart=True),
+        now=now,
+    )
+
+
+# plans at fault on days that could be planned well: nobody but the check is asked
+CHECKED: Final = (
+    Row("a crew starts at one time", lambda b: _couple(f"w: new@1100; x: new.1@{1100 + b}"), 460, "crew_start"),
+    Row("nobody is done before a colleague who has begun", lambda b: _couple(f"w: new@1200!; x: new.1@{1200 - b}", now=1100), 460,
+        "crew_start"),
+    Row("each seat has its own person", lambda b: _couple(("w: new@1100; x: new.1@1100", "w: new@1100 new.1@1100")[b]), 460,
+        "crew_distinct travel"),
+    Row("every seat is taken", lambda b: _couple(("w: new@1100; x: new.1@1100", "w: new@1100")[b]), 460, "crew_size"),
+    Row("nothing begins before now", lambda b: _day("w: new@1200", _visit("new", 1, 1200), now=1200 + b), 230, "now"),
+    Row("who has fetched a meal brings it", lambda b: _day(("w: +new@1200 -new@1320", "w: +new@1200; x: -new@1320")[b], _worker(),
+        _worker("x"), _meal("new", 1, 1320)), 464, "pickup_first pickup_once"),
+    Row("a meal is fetched before it is brought", lambda b: _day(("w: +new@1200 -new@1320", "w: -new@1320 +new@1500")[b],
+        _meal("new", 1, 1320)), 464, "pickup_first"),
+    Row("none of a crew serves both", lambda b: _held(("w: old@1100; x: old.1@1100; y: new@1700",
+        "w: old@1100; x: old.1@1100 new@1700")[b]), 690, "apart"),
+    Row("no break lies in another", lambda b: _day("w: old@1100 new@2090", _worker(breaks=(Break(1700, 1700, 200), Break(1750, 1900,
+        100 + b))), _visit("old", 1, 1100), _visit("new", 2, 2090)), 360, "break"),
+    Row("the way of a break's next stop", lambda b: _day(f"w: old@1100 new@{2090 - b}", _worker(breaks=(Break(1700, 1700, 300),)),
+        _visit("old", 1, 1100), _visit("new", 2, 2000, 2200)), 360, "break"),
+    Row("the other end of the window", lambda b: _day(f"w: new@{1200 - b}", _visit("new", 1, 1200, 1300)), 230, "window"),
+    Row("the first way", lambda b: _day(f"w: new@{1100 - b}", _visit("new", 1, 1000, 1300)), 230, "travel"),
+    Row("a shift's own begin", lambda b: _day(f"w: old@1100 new@{3100 - b}", _worker(shifts=_SPLIT), _visit("old", 1, 1100),
+        _visit("new", 1, 3000, 3300)), 230, "travel"),
 )  # fmt: skip

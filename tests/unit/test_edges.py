@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from dispatch import (
     Break,
+    Delivery,
     Equipment,
     Insertion,
     Link,
     NewOrder,
     Plan,
+    Prepared,
     Promise,
     Seat,
     Shift,
@@ -33,9 +35,13 @@ from dispatch import (
 )
 from dispatch.cost import drop_cost
 from dispatch.exact import _Model
-from tests.support.edges import NOT_CHECKED, ROWS, Day, Row
+from tests.support.edges import CHECKED, NOT_CHECKED, ROWS, Day, Row
 from tests.support.verdict import verdict
 
+_TIMELESS: Final = {
+    "capacity", "heavy", "work", "skills", "gender", "refused", "provider", "crew_provider", "crew_distinct", "apart",
+    "equipment",
+}  # fmt: skip
 Door = Callable[[Day, Plan], int | None]
 _PLENTY: Final = 10**6  # more than any of these days has
 
@@ -59,6 +65,17 @@ def _cost_of(day: Day, plan: Plan | None) -> int | None:
 def _without(day: Day, base: Plan) -> int:
     """What the others cost."""
     return plan_cost(day.problem, base) - drop_cost(day.new)
+
+
+def _retimed(day: Day, _: Plan) -> int | None:
+    """Times for the order of the plan; what does not depend on time is not asked for there."""
+    timed = retime(day.problem, day.plan)
+    if timed is None:
+        return None
+    broken = {violation.rule for violation in verdict(day.problem, timed)}
+    begun = any(stop.locked for route in timed.routes.values() for stop in route)
+    assert broken <= _TIMELESS | ({"gap"} if begun else set())  # what has begun is not moved for it
+    return None if broken else _cost_of(day, timed)
 
 
 def _quoted(day: Day, base: Plan) -> int | None:
@@ -120,7 +137,7 @@ _INSERTING: Final = (_quoted, _inserted, _constructed)
 
 def _doors(day: Day) -> Iterator[Door]:
     """Who is asked: the model knows one shift and no even shares, and the check says nothing where others must be moved."""
-    yield from (*_INSERTING, _improved, _replanned, _explained)
+    yield from (_retimed, *_INSERTING, _improved, _replanned, _explained)
     if all(len(worker.shifts) == 1 for worker in day.problem.workers) and not day.problem.weights.uneven:
         yield _proved
     if all(stop in day.plan.routes[worker] for worker, route in _base(day).routes.items() for stop in route):
@@ -150,6 +167,14 @@ def test_a_rule_holds_to_the_second_at_every_door(row: Row) -> None:
         if expected is not None:
             assert plan_cost(day.problem, day.plan) == expected
         assert _differing(day, expected, _doors(day)) == []
+
+
+@pytest.mark.parametrize("row", CHECKED, ids=lambda row: row.name)
+def test_a_plan_at_fault_by_a_second_is_named(row: Row) -> None:
+    day, worse = row.made(0), row.made(1)
+    assert verdict(day.problem, day.plan) == []
+    assert plan_cost(day.problem, day.plan) == row.cost
+    assert {violation.rule for violation in verdict(worse.problem, worse.plan)} == set(str(row.then).split())
 
 
 def _workers(day: Day, change: Callable[[Worker], dict[str, Any]]) -> Day:
@@ -239,3 +264,43 @@ def test_what_stands_in_nobodys_way_changes_no_answer(added: Callable[[Day], Day
             continue  # there what is added has a price, or keeps somebody away who could be sent
         wrong += [f"{row.name} {by}: {found}" for found in _differing(day, _expected(row, by), _INSERTING)]
     assert wrong == []
+
+
+def test_a_plan_made_ready_answers_every_question_as_if_it_were_the_first() -> None:
+    """What was found out for one visit is remembered for the next that asks the same, and for nobody else."""
+    day = ROWS[0].made(0)
+    one = replace(
+        day.problem.workers[0], gender="female", languages=frozenset({"Wu"}), capacity=5, box_capacity=2, max_heavy=1
+    )
+    two = replace(
+        one, id="x", skills=frozenset("x"), gender="male", languages=frozenset({"Min"}), capacity=1, box_capacity=1
+    )
+    three = replace(two, id="y", provider="q", max_heavy=0, start_place=2)
+    problem = replace(day.problem, workers=(one, two, three), equipment=(Equipment("tub", 1),), visits=())
+    plain = replace(day.new, earliest_s=1100, latest_s=1500)
+    seat, meal = plain.seats[0], Delivery(2, 1000, 10)
+    seats = [{"skills": frozenset(name)} for name in "wxz"] + [{"gender": name} for name in ("female", "male")]
+    asked = [
+        plain,
+        *(replace(plain, seats=(replace(seat, **more),)) for more in (*seats, {"heavy": True}, {"duration_s": 7})),
+    ]
+    asked += [replace(plain, seats=(seat, seat)), replace(plain, seats=(seat, replace(seat, skills=frozenset("x"))))]
+    asked += [replace(plain, delivery=replace(meal, load=load)) for load in (1, 2, 3)]
+    asked += [
+        replace(plain, delivery=replace(meal, ready_s=1200)),
+        replace(plain, delivery=replace(meal, max_ride_s=100)),
+    ]
+    asked += [
+        replace(plain, **{name: value})
+        for name, values in {
+            "providers": [frozenset("p"), frozenset("q")], "refused_workers": [frozenset("w"), frozenset("xy")], "load": [1, 2, 6],
+            "known_workers": [frozenset("w"), frozenset("x")], "languages": [frozenset({"Wu"}), frozenset({"Min"})],
+            "preferred_worker": ["w", "y"], "promised": [Promise(1200, frozenset("w"), 50), Promise(None, frozenset("y"))],
+            "equipment": [frozenset({"tub"}), frozenset({"cot"})], "due_s": [1000, 1200], "place": [1, 3], "latest_s": [1150],
+        }.items()
+        for value in values
+    ]  # fmt: skip
+    plan = Plan({worker.id: () for worker in problem.workers})
+    prepared, starts = Prepared(problem, plan), range(1000, 1600, 50)
+    for visit in (*asked, *reversed(asked)):
+        assert quote(problem, plan, visit, starts, prepared) == quote(problem, plan, visit, starts), visit
