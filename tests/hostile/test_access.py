@@ -278,6 +278,8 @@ async def test_whoever_is_nobody_any_more_is_let_in_nowhere(city: City):
                 answer = await once.send(wanted.method, wanted.path, wanted.query, wanted.body)
                 assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in"), f"{change}: {route}"
             assert await _turned_away(address, admitted) == 4401, f"{change}: the ticket outlives the session"
+        board = await Caller(city.http, None).post("/v1/live/board-tickets")
+        assert board.status_code == 404, "the city has not opened a public board"
         late = await ticket(city.database, (await city.signed_in(await _staff(city, "late", "operator"))).token)
         await city.sql("UPDATE live_tickets SET expires_at = now() - interval '1 second'")
         assert await _turned_away(address, late) == 4401, "a ticket is good for half a minute"
