@@ -364,7 +364,11 @@ async def test_until_somebody_accepts_everybody_may_and_hears_what_they_must(cit
         await walk.restore(placed)
         await walk.go("", "@dispatch")
         await walk.here()
+        offered = await walk.save()
         await walk.in_time_only("own provider", "accept", "offer_expiry", 409)
+        await walk.restore(offered)
+        await walk.go("own provider", "decline")
+        await walk.here()
         walk.left_out("held", "placed", "manual", "offered")
 
 
