@@ -48,7 +48,7 @@ async def test_thirty_soft_wishes_for_one_half_hour_never_bring_two_crews_into_o
     """Also not when nobody was free at first: what waits is tied to what else the resident has that day."""
     someone, operator = await city.resident(), await city.staff("operator")
     if not anybody:
-        await city.sql("UPDATE worker_skills SET expires_on = '2030-03-01'")
+        await city.sql("UPDATE worker_skills SET expires_on = '2030-03-01', valid_from = NULL")
     answers = [await _soft(city, operator, someone["id"], (BATH, REHAB)[n % 2], latest_at) for n in range(30)]
     booked = [answer for answer in answers if isinstance(answer, dict)]
     assert {answer for answer in answers if isinstance(answer, str)} <= {"resident_busy", "too_many_orders"}

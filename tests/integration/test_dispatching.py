@@ -172,7 +172,7 @@ async def test_what_nobody_could_do_ends_unserved_at_the_end_of_its_window(city:
 
 
 async def test_a_credential_that_has_run_out_finds_nobody(city: City):
-    await city.sql("UPDATE worker_skills SET expires_on = '2030-03-12' WHERE skill = 'rehab'")
+    await city.sql("UPDATE worker_skills SET expires_on = '2030-03-12', valid_from = NULL WHERE skill = 'rehab'")
     operator, someone = await city.staff("operator"), await city.resident()
     assert await city.quote(operator, someone["id"], REHAB, at(12), at(15)) == []
 

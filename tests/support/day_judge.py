@@ -207,8 +207,7 @@ _TAKEN: Final = {
         WHERE a.role IS DISTINCT FROM 'operator' AND (t.channel <> 'app' OR (
               NOT EXISTS (SELECT FROM residents r WHERE r.id = t.resident_id AND r.account_id = t.entered_by)
               AND NOT EXISTS (SELECT FROM consents c WHERE c.resident_id = t.resident_id AND c.account_id = t.entered_by
-                  AND c.purpose = 'book' AND c.valid_from <= t.booked_at
-                  AND (c.valid_to IS NULL OR c.valid_to >= t.booked_at))))""",
+                  AND c.purpose = 'book')))""",
     "an order is served at a place that is no home of the resident, or under another area": """
         SELECT t.code, '' FROM taken t WHERE NOT EXISTS (SELECT FROM homes h WHERE h.id = t.home_id
             AND h.resident_id = t.resident_id AND h.place_id = t.place_id AND h.zone_id = t.zone_id
