@@ -88,11 +88,11 @@ class Watching:
 
     async def connected(self) -> None:
         assert self._process.stderr
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while b"connected" not in (line := await self._process.stderr.readline()):
                 assert line, "the client ended"
 
-    async def until(self, kind: str, within: float = 15) -> dict[str, Any]:
+    async def until(self, kind: str, within: float = 60) -> dict[str, Any]:
         """Read on until an event of this type."""
         assert self._process.stdout
         async with asyncio.timeout(within):
