@@ -1,18 +1,13 @@
 """All SQL of the catalogue."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from backend.catalogue.model import CatalogueItem, CatalogueSeat
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import many, maybe_one, value
-
-
-async def care_now(connection: Connection) -> datetime:
-    """The present instant of care time: by the city's plan day, not the server's, a version is in force."""
-    return await value(connection, "SELECT yinling_now()")
+from backend.database.rows import many, maybe_one
 
 
 async def current_item(connection: Connection, code: str, on: date) -> CatalogueItem:
@@ -32,7 +27,7 @@ async def current_item(connection: Connection, code: str, on: date) -> Catalogue
 
 
 async def current_items(connection: Connection, on: date) -> Sequence[CatalogueItem]:
-    """Everything that can be booked, in its version of that day."""
+    """Return all that can be booked, in its version of that plan day of the city."""
     return await many(
         connection,
         CatalogueItem,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
+from backend.database import clock
 from backend.database.pool import Connection
 from backend.database.rows import Readable, execute, many, maybe_one, one, readable, value
 from backend.orders.model import (
@@ -30,6 +31,7 @@ ORDER_COLUMNS: Final[
 
 NOT_THERE: Final = ("lapsed", "cancelled", "unserved", "missed", "aborted", "rejected")
 
+care_now = clock.care_now  # asked beside an order's rows by whoever changes one
 
 _PAGE: Final[LiteralString] = "SELECT " + ORDER_COLUMNS + " FROM orders WHERE "
 _NEWEST: Final[LiteralString] = " AND id < $1 ORDER BY id DESC LIMIT $2"
@@ -299,11 +301,6 @@ async def orders_beside(
         resident_id, *span, list(NOT_THERE), list(also),
     )  # fmt: skip
     return read.rows
-
-
-async def care_now(connection: Connection) -> datetime:
-    """The present instant of care time."""
-    return await value(connection, "SELECT yinling_now()")
 
 
 async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], not_due: Sequence[UUID]) -> list[Waiting]:

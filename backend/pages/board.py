@@ -17,6 +17,7 @@ from backend.core.codes import grouped
 from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM, Role
 from backend.database import pool
+from backend.database.clock import care_now
 from backend.pages import queries
 from backend.pages.fixed import answer, files_below
 from backend.pages.words import FLAGS, KINDS, REASONS, STATES, WEEKDAYS, WORDS
@@ -88,7 +89,7 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
     state = request.app.state
     zone_info = state.planner.zone_info
     async with state.database.unit_of_work(SYSTEM, pool.Lane.PLANNING, "board") as connection:
-        now = (await queries.care_now(connection)).astimezone(zone_info)
+        now = (await care_now(connection)).astimezone(zone_info)
         on = city_date(now, zone_info)
         counts = await queries.zone_counts(connection, on)
         shifts = await queries.shifts(connection, on)

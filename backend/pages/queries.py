@@ -8,14 +8,9 @@ from msgspec import Struct
 
 from backend.core.bounds import Instant
 from backend.database.pool import Connection
-from backend.database.rows import many, maybe_one, one, readable, value
+from backend.database.rows import many, maybe_one, one, readable
 
 Kind = Literal["meal", "bath", "rehab", "care"]  # of each there is a word on the board
-
-
-async def care_now(connection: Connection) -> datetime:
-    """The present instant of care time."""
-    return await value(connection, "SELECT yinling_now()")
 
 
 class ZoneCount(Struct, frozen=True, forbid_unknown_fields=True):

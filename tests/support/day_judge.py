@@ -229,7 +229,7 @@ _TAKEN: Final = {
     "a visit was reported by somebody who never had a seat in it": """
         SELECT t.code, v.kind FROM taken t JOIN visit_records v ON v.order_id = t.id
         WHERE NOT EXISTS (SELECT FROM assignments a WHERE a.order_id = t.id AND a.worker_id = v.worker_id)""",
-    "an order waits in a plan that says it was there all along": """
+    "an order has been given a crew, and no stop stands for it": """
         SELECT t.code, t.status FROM taken t WHERE t.status IN ('accepted', 'offered')
           AND NOT EXISTS (SELECT FROM stops s WHERE s.order_id = t.id AND s.active)""",
 }

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
+from backend.database.clock import care_now
 from backend.database.owner import open_as_owner
 from backend.database.pool import Connection
 from backend.residents.names import search_keys
@@ -55,7 +56,7 @@ async def build(owner_url: str) -> None:
     database = await open_as_owner(owner_url)
     zone_info = ZoneInfo(TIME_ZONE)
     async with database.unit_of_work(SYSTEM) as connection:
-        on = city_date(await queries.care_now(connection), zone_info)
+        on = city_date(await care_now(connection), zone_info)
         await seed(connection, on, zone_info, random.Random(_SEED))
     await database.close()
 

@@ -19,6 +19,7 @@ from msgspec import Struct
 from pyotp.totp import TOTP
 
 from backend.core.principal import SYSTEM
+from backend.database.clock import care_now
 from backend.database.pool import Database
 from backend.simulation.clients import Api, Traffic
 from backend.simulation.demo import queries
@@ -215,7 +216,7 @@ class Morning:
         await self._wait("the dispatcher", self._dispatched)
         while True:
             async with self._owner.unit_of_work(SYSTEM) as connection:
-                now, stops = await queries.care_now(connection), await queries.next_stops(connection, self._on)
+                now, stops = await care_now(connection), await queries.next_stops(connection, self._on)
             due = [(at, stop) for stop in stops if (at := self._due(stop, now)) is not None]
             if not due or (first := min(due, key=lambda entry: (entry[0], entry[1].worker_id)))[0] >= until:
                 return

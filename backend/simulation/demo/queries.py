@@ -237,11 +237,6 @@ async def set_clock(connection: Connection, care_at: datetime, rate: float) -> N
     )  # fmt: skip
 
 
-async def care_now(connection: Connection) -> datetime:
-    """The present instant of care time."""
-    return await value(connection, "SELECT yinling_now()")
-
-
 class Person(Struct, frozen=True, forbid_unknown_fields=True):
     """Somebody who signs in by phone, and whose day they live."""
 

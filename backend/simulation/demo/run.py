@@ -20,6 +20,7 @@ from rich.table import Column, Table
 
 from backend.core.clock import city_date
 from backend.core.principal import SYSTEM
+from backend.database.clock import care_now
 from backend.database.migrate import SchemaError, migrate
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
@@ -185,7 +186,7 @@ async def _prepare(owner: Database, seed: int) -> tuple[datetime, list[city.Desk
     """Give shifts and fresh passwords; returns where care time stands, or the next morning if that is a night."""
     zone_info = ZoneInfo(city.TIME_ZONE)
     async with owner.unit_of_work(SYSTEM) as connection:
-        begins = _working_time((await queries.care_now(connection)).astimezone(zone_info), zone_info)
+        begins = _working_time((await care_now(connection)).astimezone(zone_info), zone_info)
         await queries.set_clock(connection, begins, 0.0)
         await city.seed(connection, city_date(begins, zone_info), zone_info, random.Random(seed))
         desks = await city.desks(connection)
