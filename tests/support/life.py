@@ -55,6 +55,114 @@ BY_A_LATE_REPORT: Final = frozenset(
 """What somebody may show by a report who is not in the crew any more: they came all the same, or came too."""
 NOBODY_EXPECTED: Final = frozenset({"missed", "aborted", "manual", "cancelled", "unserved"})
 
+_CLIENTS: Final = "resident family operator"
+_MOVES: Final = f"""
+new: placed system; held {_CLIENTS}
+held: placed {_CLIENTS}; lapsed system {_CLIENTS}
+placed: placed {_CLIENTS}; offered dispatcher operator; manual system dispatcher; unserved system operator; exception system; cancelled {_CLIENTS}
+offered: accepted provider; placed provider system dispatcher {_CLIENTS}; manual system dispatcher; unserved system operator; exception system; cancelled {_CLIENTS}
+manual: offered operator; accepted operator; placed {_CLIENTS}; unserved system operator; exception system; cancelled {_CLIENTS}
+accepted: placed system provider worker dispatcher {_CLIENTS}; en_route worker; arrived worker; missed system; awaiting_acceptance operator
+accepted: completed* meal_point; aborted* system meal_point; exception system; cancelled {_CLIENTS}
+en_route: arrived worker operator; placed system worker operator; manual system worker operator; missed system; awaiting_acceptance operator
+en_route: completed* worker; aborted* system meal_point; exception system; cancelled provider {_CLIENTS}
+arrived: in_service worker; placed system worker operator; manual system worker operator; aborted worker nurse operator; no_access worker system
+arrived: completed* worker
+in_service: awaiting_acceptance worker system; aborted worker nurse operator
+no_access: arrived worker operator; manual worker operator; aborted operator
+missed: manual operator; cancelled operator; exception system operator
+awaiting_acceptance: completed system {_CLIENTS}; disputed system {_CLIENTS}; exception system
+disputed: completed operator reviewer; exception operator reviewer; rejected operator reviewer
+completed: verified system reviewer; exception system reviewer
+aborted: verified system reviewer; exception system reviewer
+exception: verified reviewer; completed operator; rejected operator reviewer
+verified: exception reviewer; settled finance supervisor
+settled: clawed_back finance supervisor
+cancelled: exception system
+unserved: exception system
+"""
+MOVES: Final = {
+    (before, after.rstrip("*")): (frozenset(who), "*" in after)
+    for before, _, moves in (line.partition(": ") for line in _MOVES.strip().splitlines())
+    for after, *who in map(str.split, moves.split(";"))
+}
+"""By state before and after: who may move an order so at all, and whether only an order for a meal."""
+
+_DONE: Final = "awaiting_acceptance>completed awaiting_acceptance>exception"
+_BY_COMMAND: Final = f"""
+confirm | {_CLIENTS} | held | >placed
+extend | {_CLIENTS} | held
+release | {_CLIENTS} | held | >lapsed
+expire_hold | system | held | >lapsed
+offer | dispatcher provider | placed | >offered offered>accepted
+assign | operator provider | manual | >offered offered>accepted
+accept_offer | provider | offered | >accepted
+decline_offer | provider | offered | >placed
+expire_offer | system | offered | >placed
+step_back | provider | accepted | >placed
+to_the_desk | system dispatcher | placed offered | >manual
+give_up | system operator | placed offered manual | >unserved
+cancel | provider {_CLIENTS} | placed offered manual accepted en_route missed | >cancelled
+set_out | worker | accepted en_route arrived | accepted>en_route | accepted
+set_out_again | worker | en_route | | en_route | meal
+pick_up | worker | en_route | | en_route | meal
+hand_over | worker system | en_route arrived | >completed completed>exception | accepted en_route | meal
+check_in | worker | accepted en_route arrived | accepted>arrived en_route>arrived arrived>in_service | accepted en_route | bath
+check_out | worker system | in_service | >awaiting_acceptance {_DONE} | checked_in | bath
+key_sheet | operator system | accepted en_route missed | accepted>awaiting_acceptance en_route>awaiting_acceptance awaiting_acceptance>exception missed>exception | | bath
+miss | system | accepted en_route arrived | accepted>missed en_route>missed accepted>aborted en_route>aborted arrived>manual
+end_unreported | system | in_service | >awaiting_acceptance {_DONE}
+accept_service | system {_CLIENTS} | awaiting_acceptance | {_DONE}
+dispute | {_CLIENTS} | awaiting_acceptance | >disputed
+resolve | operator | disputed exception | >completed >rejected disputed>exception
+agree_by_silence | system | awaiting_acceptance | {_DONE}
+late_record | system | placed offered manual accepted en_route missed cancelled unserved aborted | >exception | accepted en_route no_show replaced withdrawn
+doubt | system | completed | >exception
+"""
+SEATS: Final = {
+    "empty": {"proposed", "accepted"},
+    "proposed": {"accepted", "declined", "replaced", "withdrawn"},
+    "accepted": {"en_route", "checked_in", "replaced", "no_show", "withdrawn"},
+    "en_route": {"checked_in", "replaced", "no_show", "withdrawn"},
+    "checked_in": {"checked_out", "withdrawn"},
+}
+"""What may become of a worker's part in an order."""
+
+TIMERS: Final = {
+    "hold_expiry": {"held"}, "manual_due": {"placed", "offered"}, "unserved_due": {"placed", "offered", "manual"},
+    "missed_due": {"accepted", "en_route", "arrived"}, "missing_out": {"in_service"},
+    "acceptance_due": {"awaiting_acceptance"},
+}  # fmt: skip
+"""The states for which something is to happen by itself."""
+
+
+class Asked(Struct, frozen=True):
+    """One command: who gives it, in which states, the moves it may make, from which seats, and for which kind alone."""
+
+    who: frozenset[str]
+    starts: frozenset[str]
+    moves: frozenset[tuple[str, str]]
+    seats: frozenset[str]
+    kind: str
+
+    def begins(self, actor: str, status: str, kind: str, seat: str | None) -> bool:
+        """Whether it may be given so; where it moves the order at once, one of these moves must be the actor's."""
+        ways = [MOVES[move] for move in self.moves if move[0] == status]
+        mine = not ways or any(actor in who and (kind == "meal" or not meals) for who, meals in ways)
+        fits = self.kind in {"", kind} and (not self.seats or seat in self.seats)
+        return actor in self.who and status in self.starts and fits and mine
+
+
+def _asked(who: str, starts: str, moves: str = "", seats: str = "", kind: str = "") -> Asked:
+    ways = [move.partition(">")[::2] for move in moves.split()]
+    all_ways = frozenset((start, after) for before, after in ways for start in ([before] if before else starts.split()))
+    return Asked(frozenset(who.split()), frozenset(starts.split()), all_ways, frozenset(seats.split()), kind.strip())
+
+
+BY_COMMAND: Final = {
+    name.strip(): _asked(*rest) for name, *rest in (line.split("|") for line in _BY_COMMAND.strip().splitlines())
+}
+
 
 class Seen(Struct, frozen=True):
     """An order as it stands before a command, and what the command meets."""
