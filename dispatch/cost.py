@@ -82,6 +82,11 @@ def route_travel_s(problem: Problem, worker: Worker, route: Sequence[Stop]) -> i
 
 def plan_cost(problem: Problem, plan: Plan) -> int:
     """Travel, lateness, the greatest lateness, moved promises, wishes not met, uneven work, and what is not served."""
+    return round(unrounded_cost(problem, plan))
+
+
+def unrounded_cost(problem: Problem, plan: Plan) -> float:
+    """The cost of a plan before its sum is rounded, for who adds something to it."""
     weights = problem.weights
     visits = {visit.id: visit for visit in problem.visits}
     total = float(sum(drop_cost(visits[v]) for v in plan.unserved if v in visits))
@@ -111,4 +116,4 @@ def plan_cost(problem: Problem, plan: Plan) -> int:
         visits[name].preferred_worker for name, crew in crews.items() if visits[name].preferred_worker not in crew
     )
     total += weights.preferred * sum(name is not None for name in wished)
-    return round(total + weights.late_max_s * latest)
+    return total + weights.late_max_s * latest

@@ -1,7 +1,9 @@
 """The best plan of a small day, proven: every way through the day as one constraint model, solved by CP-SAT.
 
 For days of about a dozen visits, to know how far a search is from the best there is. Made from the problem itself, not
-from the arrays of the search. What has begun stays. Workers have one shift. The solver holds the interpreter's lock, so
+from the arrays of the search. What has begun stays. A worker's next stop in the plan in force may begin as planned although
+the way to it had to begin before the present: they may be on it. Every other way begins now at the earliest. Workers have one
+shift. The solver holds the interpreter's lock, so
 callers that must answer meanwhile run it in a process of its own. `Weights.uneven` is left out of the model: bounds hold, proofs
 of days that weigh it seldom end.
 """
@@ -12,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from dispatch.check import check_plan
-from dispatch.cost import drop_cost, late_prices, plan_cost, wish_cost
+from dispatch.cost import drop_cost, late_prices, plan_cost, unrounded_cost, wish_cost
 from dispatch.plan import Kind, Plan, Stop
 from dispatch.problem import Break, Problem, Visit, Worker
 from dispatch.rules import refusal
@@ -21,6 +23,7 @@ from dispatch.standing import standing_of
 
 _SCALE = 1000  # costs of a part of a second are counted in thousandths
 _DEPOT = 0
+_ROUNDING = 1e-6  # what sums of floating point may be off by
 
 
 class Proof(Struct, frozen=True):
@@ -75,6 +78,7 @@ class _Model:
         self.model: Any = _cp_sat().CpModel()
         self.visits = {visit.id: visit for visit in problem.visits}
         self.begun = {w.id: _begun(plan.routes.get(w.id, ())) for w in problem.workers}
+        self.next = {w.id: plan.routes.get(w.id, ())[len(self.begun[w.id]) :][:1] for w in problem.workers}
         self.history = {s.visit: s for route in self.begun.values() for s in route if s.visit}
         self.workers = [worker for worker in problem.workers if worker.shifts]
         self.nodes = [node for visit in problem.visits for node in self._open(visit)]
@@ -144,7 +148,9 @@ class _Model:
         rate = self.problem.weights.travel_s * _SCALE
         used_home = 0 if worker.end_place is None or not begun else int(ways[place, worker.end_place])
         out, back = (model.new_int_var(-self.far, 2 * self.far, f"{what} {worker.id}") for what in ("out", "back"))
-        rests = [(rest.duration_s, self._rest_begin(max(stand.idle_s, rest.earliest_s), rest)) for rest in stand.left]
+        over = begun[-1].end_s if begun else -self.far
+        soonest = over if self.next[worker.id] else stand.idle_s
+        rests = [(rest.duration_s, self._rest_begin(max(soonest, rest.earliest_s), rest)) for rest in stand.left]
         for n in mine:
             taken = self.taken[n, worker.id] = model.new_bool_var(f"{worker.id} takes {n}")
             arcs.append((n + 1, n + 1, taken.negated()))
@@ -154,7 +160,7 @@ class _Model:
             arcs += [(_DEPOT, n + 1, first), (n + 1, _DEPOT, last)]
             way = int(ways[place, node.place])
             self.arcs[worker.id, -1, n], self.arcs[worker.id, n, -1] = first, last
-            model.add(self._at(n) >= free + way).only_enforce_if(first)
+            model.add(self._at(n) >= self._reached(worker, node, free + way)).only_enforce_if(first)
             model.add(self._at(n) + node.duration_s + home <= worker.shifts[0].end_s).only_enforce_if(taken)
             model.add(out <= self._at(n) - int(ways[worker.start_place, node.place])).only_enforce_if(first)
             model.add(back >= self._at(n) + node.duration_s + home).only_enforce_if(last)
@@ -167,8 +173,18 @@ class _Model:
                 model.add(self._at(m) >= self._at(n) + node.duration_s + step).only_enforce_if(arc)
                 self.costs.append(rate * step * arc)
         model.add_circuit(arcs)
-        self._take_rests(worker, mine, rests, idle)
+        self._take_rests(worker, mine, rests, stand.idle_s, idle)
         self._holds(worker, mine, idle, (out, back))
+
+    def _planned(self, worker: Worker, node: _Node) -> Stop | None:
+        """The next stop of the worker in the plan in force, where this node is it."""
+        key = (node.visit.id, node.seat, node.kind)
+        return next((stop for stop in self.next[worker.id] if (stop.visit, stop.seat, stop.kind) == key), None)
+
+    def _reached(self, worker: Worker, node: _Node, leaving_now: int) -> int:
+        """When the worker can begin with this node as the next stop."""
+        planned = self._planned(worker, node)
+        return leaving_now if planned is None else min(leaving_now, planned.start_s)
 
     def _may(self, worker: Worker, node: _Node) -> bool:
         if node.only is not None:
@@ -180,7 +196,9 @@ class _Model:
         """When a break begins; None where it is too late for it."""
         return self.model.new_int_var(first, rest.latest_s, "") if first <= rest.latest_s else None
 
-    def _take_rests(self, worker: Worker, mine: list[int], rests: list[tuple[int, Any]], idle: Any) -> None:
+    def _take_rests(
+        self, worker: Worker, mine: list[int], rests: list[tuple[int, Any]], idle_s: int, idle: Any
+    ) -> None:
         """Every break of somebody who works lies in one hole: behind a stop, or the start, and before the next way."""
         model, ways = self.model, self.problem.travel[worker.mode]
         begun = self.begun[worker.id]
@@ -203,6 +221,8 @@ class _Model:
                     holes.append(here)
                     if n >= 0:
                         model.add(begin >= self._at(n) + self.nodes[n].duration_s).only_enforce_if(here)
+                    elif m < 0 or self._planned(worker, self.nodes[m]) is None:  # else taken before the worker left
+                        model.add(begin >= idle_s).only_enforce_if(here)
                     if m >= 0:
                         way = int(ways[self.nodes[n].place if n >= 0 else place, self.nodes[m].place])
                         model.add(begin + length + way <= self._at(m)).only_enforce_if(here)
@@ -371,7 +391,7 @@ class _Model:
                     and self.nodes[n].visit.id in {link.before, link.after}
                     and self.nodes[n].kind != "pickup"
                 ]
-                there = any(stop.worker == worker.id for stop in self._past(link.before))
+                there = any(stop.worker == worker.id and stop.kind != "pickup" for stop in self._past(link.before))
                 model.add(sum(hands) <= (0 if there else 1))
 
     def _span_of(self, name: str) -> tuple[Any, int, Any] | None:
@@ -448,9 +468,9 @@ class _Model:
             raise RuntimeError(self.model.validate())
         if status == cp_model.INFEASIBLE:
             raise ValueError("no plan keeps what has begun")
-        past = plan_cost(self.problem, Plan(dict(self.begun)))
-        rest = self.problem.weights.late_max_s * self._worst_so_far()
-        bound = -(-int(solver.best_objective_bound) // _SCALE) + past - int(rest)
+        past = unrounded_cost(self.problem, Plan(dict(self.begun)))
+        past -= self.problem.weights.late_max_s * self._worst_so_far()
+        bound = round(solver.best_objective_bound / _SCALE + past - _ROUNDING)
         if status not in {cp_model.OPTIMAL, cp_model.FEASIBLE}:
             return None, bound
         return self._read(solver), bound

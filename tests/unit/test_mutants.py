@@ -48,3 +48,9 @@ def test_a_change_whose_text_is_gone_or_stands_twice_is_told() -> None:
     for text in ("c", "aa"):
         with pytest.raises(ValueError, match="stands"):
             change.applied(text)
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Changes name tests of several folders in one run, where two files of one name are one module."""
+    names = Counter(file.name for file in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, files in names.items() if files > 1] == []
