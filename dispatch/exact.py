@@ -16,7 +16,7 @@ from msgspec import Struct
 from dispatch.check import check_plan
 from dispatch.cost import drop_cost, late_prices, plan_cost, unrounded_cost, wish_cost
 from dispatch.plan import Kind, Plan, Stop
-from dispatch.problem import Break, Problem, Visit, Worker
+from dispatch.problem import Break, Link, Problem, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.sharing import busy_s
 from dispatch.standing import standing_of
@@ -149,8 +149,8 @@ class _Model:
         used_home = 0 if worker.end_place is None or not begun else int(ways[place, worker.end_place])
         out, back = (model.new_int_var(-self.far, 2 * self.far, f"{what} {worker.id}") for what in ("out", "back"))
         over = begun[-1].end_s if begun else -self.far
-        soonest = over if self.next[worker.id] else stand.idle_s
-        rests = [(rest.duration_s, self._rest_begin(max(soonest, rest.earliest_s), rest)) for rest in stand.left]
+        resting_from = over if self.next[worker.id] else stand.idle_s
+        rests = [(rest.duration_s, self._rest_begin(max(resting_from, rest.earliest_s), rest)) for rest in stand.left]
         for n in mine:
             taken = self.taken[n, worker.id] = model.new_bool_var(f"{worker.id} takes {n}")
             arcs.append((n + 1, n + 1, taken.negated()))
@@ -160,7 +160,9 @@ class _Model:
             arcs += [(_DEPOT, n + 1, first), (n + 1, _DEPOT, last)]
             way = int(ways[place, node.place])
             self.arcs[worker.id, -1, n], self.arcs[worker.id, n, -1] = first, last
-            model.add(self._at(n) >= self._reached(worker, node, free + way)).only_enforce_if(first)
+            planned = self._planned(worker, node)
+            soonest = free + way if planned is None else min(free + way, planned.start_s)
+            model.add(self._at(n) >= soonest).only_enforce_if(first)
             model.add(self._at(n) + node.duration_s + home <= worker.shifts[0].end_s).only_enforce_if(taken)
             model.add(out <= self._at(n) - int(ways[worker.start_place, node.place])).only_enforce_if(first)
             model.add(back >= self._at(n) + node.duration_s + home).only_enforce_if(last)
@@ -180,11 +182,6 @@ class _Model:
         """The next stop of the worker in the plan in force, where this node is it."""
         key = (node.visit.id, node.seat, node.kind)
         return next((stop for stop in self.next[worker.id] if (stop.visit, stop.seat, stop.kind) == key), None)
-
-    def _reached(self, worker: Worker, node: _Node, leaving_now: int) -> int:
-        """When the worker can begin with this node as the next stop."""
-        planned = self._planned(worker, node)
-        return leaving_now if planned is None else min(leaving_now, planned.start_s)
 
     def _may(self, worker: Worker, node: _Node) -> bool:
         if node.only is not None:
@@ -209,7 +206,7 @@ class _Model:
                 model.add(idle == 1)
                 continue
             if before is not None:
-                model.add(begin >= before)
+                model.add(begin >= before).only_enforce_if(idle.negated())
             before = begin + length
             holes: list[Any] = []
             for n in [-1, *mine]:
@@ -374,6 +371,8 @@ class _Model:
     def _linked(self) -> None:
         model = self.model
         for link in self.problem.links:
+            if link.apart:
+                self._apart(link)
             before, after = self._span_of(link.before), self._span_of(link.after)
             if before is None or after is None or any(s.kind != "pickup" for s in self._past(link.after)):
                 continue
@@ -383,16 +382,18 @@ class _Model:
             model.add(then >= base + link.min_gap_s).only_enforce_if(both)
             if link.max_gap_s is not None:
                 model.add(then <= base + link.max_gap_s).only_enforce_if(both)
-            for worker in self.workers if link.apart else ():
-                hands = [
-                    taken
-                    for (n, name), taken in self.taken.items()
-                    if name == worker.id
-                    and self.nodes[n].visit.id in {link.before, link.after}
-                    and self.nodes[n].kind != "pickup"
-                ]
-                there = any(stop.worker == worker.id and stop.kind != "pickup" for stop in self._past(link.before))
-                model.add(sum(hands) <= (0 if there else 1))
+
+    def _apart(self, link: Link) -> None:
+        """Nobody is at both doors, whichever of the two visits has begun. A courier who fetches a meal is at neither yet."""
+        names = {link.before, link.after}
+        begun = [stop for name in names for stop in self._past(name) if stop.kind != "pickup"]
+        for worker in self.workers:
+            hands = [
+                taken
+                for (n, name), taken in self.taken.items()
+                if name == worker.id and self.nodes[n].visit.id in names and self.nodes[n].kind != "pickup"
+            ]
+            self.model.add(sum(hands) <= (0 if any(stop.worker == worker.id for stop in begun) else 1))
 
     def _span_of(self, name: str) -> tuple[Any, int, Any] | None:
         """When a visit begins, how long its crew stays at most, and whether it is served; of a begun one, as it was."""

@@ -258,6 +258,13 @@ ROWS: Final = (
         _visit("new", 2, 3000), now=1200), 360, "span"),
     Row("the heavy seat of what has begun", lambda b: _day("w: old@1100! new@1790", _worker(max_heavy=2 - b),
         _visit("old", 1, 1100, heavy=True), _visit("new", 2, 1790, heavy=True), now=1200), 360, "heavy"),
+    Row("nobody serves both where the later has begun", lambda b: _linked(Link("new", "old", 0, apart=bool(b)), now=1200, begun="!"),
+        360, "apart"),
+    Row("who has fetched a meal has not been at its door", lambda b: _day(
+        ("w: +old@1200! -old@1330; x: new@2100", "w: +old@1200! -old@1330 new@2100")[b], _worker(), _worker("x"), _meal("old", 1, 1330),
+        _visit("new", 2, 2100, by="xw"[b]), Link("old", "new", 0, apart=True), now=1205), 836, "apart"),
+    Row("nobody takes all breaks at once", lambda b: _day(("w: new@1600", "x: new@1600")[b], _worker(),
+        _worker("x", breaks=(Break(1000, 1400, 300), Break(1000, 1450, 300))), _visit("new", 1, 1600, by="wx"[b]), now=1200), 230, "break"),
     # rests
     Row("a break between two", lambda b: _rested((Break(1700, 1700, 300 + b),)), 360, "break"),
     Row("a second break", lambda b: _rested((Break(1700, 1700, 100), Break(1750, 1800, 200 + b))), 360, "break"),
