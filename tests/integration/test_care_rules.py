@@ -126,7 +126,8 @@ async def test_planning_knows_of_every_order_what_its_row_says(city: City):
 
 
 async def test_planning_knows_of_every_worker_what_their_rows_say(city: City):
-    """Shifts less leave, breaks, box, home and what they may do on the day; and nobody else is there."""
+    """Shifts less leave, breaks, box, home and what they may do on the day; and nobody else is there, and not before now."""
+    await city.clock(at(9) + timedelta(seconds=0.5))
     zone_id = (await city.resident(zone="Z4"))["zone_id"]
     await city.sql("UPDATE workers SET box_capacity = 2 + length(name) % 3")
     day = await _day(city, zone_id)
@@ -149,6 +150,7 @@ async def test_planning_knows_of_every_worker_what_their_rows_say(city: City):
         )
         for row in rows
     }  # fmt: skip
+    assert day.problem.now_s == day.now_s == (_s(at(9)) or 0) + 1, "a second that has begun is over"
     known = {worker.id: worker for worker in day.problem.workers}
     assert {name for name, worker in expected.items() if not worker.shifts} & known.keys() == set()
     assert known == {name: worker for name, worker in expected.items() if worker.shifts}

@@ -220,6 +220,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         crew = await seat_queries.assignments_of(connection, order_id)
         await accounts.insert_code(connection, code, "+8613800000002", b"h", NO_PLACE, 300)
         await accounts.insert_ticket(connection, ticket, None, 30)
+        await connection.execute("INSERT INTO limits VALUES ($1, now() + interval '20 minutes')", code.bytes)
         await timer_queries.set_timer(connection, "x", order_id, at(9))
         timer = await connection.fetchval("SELECT id FROM timers WHERE kind = 'x'")
         offer = await connection.fetchval("SELECT id FROM offers WHERE order_id = $1", order_id)
@@ -238,6 +239,9 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         "SELECT id FROM consents WHERE resident_id = $1 AND valid_to IS NULL LIMIT 1", house.resident_id
     )
 
+    steps = iter((7, 6, 7))  # the later of two codes comes first
+    uses = iter((1, -1, 1))  # counted while one is given back
+
     async def used(connection: Connection) -> bool:
         open_code = await accounts.try_code(connection, code, 5)
         await accounts.use_code(connection, code)
@@ -254,6 +258,10 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
             round(wait)
             for wait in await accounts.count_uses(connection, [NO_PLACE], [1], [600], [600], [0], together=True)
         ]
+
+    async def given_back(connection: Connection) -> int:
+        uncounted = await accounts.count_uses(connection, [code.bytes], [next(uses)], [600], [6000], [0], together=True)
+        return round(uncounted[0] / 60)
 
     async def ended(connection: Connection) -> bool:
         return await residents.close_consent(connection, house.resident_id, consent) is not None
@@ -277,7 +285,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("take_back", taken_back, 1, 0),
         ("withdraw_offers", withdrawn, 1, 0),
         ("set_assignments", seated, len(crew), "stale_version"),
-        ("use_totp_step", lambda c: accounts.use_totp_step(c, someone, 7), True, False),
+        ("use_totp_step", lambda c: accounts.use_totp_step(c, someone, next(steps)), True, False),
         ("try_code", used, True, False),
         ("take_ticket", entered, True, False),
         ("end_session", lambda c: accounts.end_session(c, someone, session), True, False),
@@ -286,6 +294,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("insert_task", lambda c: tasks.insert_task(c, TaskKind.FEED_STALLED, {}), True, False),
         ("close_tasks", lambda c: tasks.close_tasks(c, TaskKind.FEED_STALLED), True, False),
         ("count_uses", counted, [0], [600]),
+        ("count_uses", given_back, -70, -60),
         ("ensure_plan", lambda c: scheduling.ensure_plan(c, house.zone_id, DAY + timedelta(days=9)), None, None),
         ("set_timer", lambda c: timer_queries.set_timer(c, "y", order_id, at(20)), None, None),
         ("remember_place", lambda c: accounts.remember_place(c, b"p" * 16), None, None),

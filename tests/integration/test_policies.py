@@ -403,7 +403,7 @@ TWICE: Final[dict[str, tuple[str, str, str]]] = {
     "residents_once": ("residents", "id = uuidv7(); account_id = $1", "born_on = '1930-01-01'"),
     "sessions_token_once": ("sessions", "id = uuidv7()", "token_hash = 'new'"),
     "shifts_apart": ("shifts", "id = uuidv7()", "during = tstzrange(upper(during), upper(during) + interval '1 second')"),
-    "stops_worker_once": ("stops WHERE active", "id = uuidv7()", "active = false"),
+    "stops_worker_once": ("stops WHERE active", "id = uuidv7(); started = NOT started", "active = false"),
     "timers_once": ("timers", "id = uuidv7()", "kind = 'new'"),
     "workers_account_once": ("workers", "id = uuidv7(); code = 'new'", "account_id = $1"),
     "workers_code_once": ("workers", "id = uuidv7(); account_id = $1", "code = 'new'"),
