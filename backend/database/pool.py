@@ -124,12 +124,15 @@ class Database:
         lanes: Mapping[Lane, int] | None = None,
         patience_s: float | None = PATIENCE_S,
         limits: Mapping[str, str] = LIMITS,
+        time_zone: str = "UTC",
     ) -> "Database":
         """Connect and refuse a role that is not bound by row-level security. Raises UnsafeRoleError.
 
-        `lanes` gives each line its connections; without it one line of `size` serves everybody.
+        `lanes` gives each line its connections; without it one line of `size` serves everybody. `time_zone` is the city's:
+        statements that take the date of an instant, as those for figures in force do, mean the date there.
         """
-        database = await cls.connect(url, lanes or {Lane.COUNTER: size}, patience_s=patience_s, limits=limits)
+        asked = {**limits, "timezone": time_zone}
+        database = await cls.connect(url, lanes or {Lane.COUNTER: size}, patience_s=patience_s, limits=asked)
         try:
             async with database.as_nobody() as connection:
                 await _refuse_unsafe_role(connection)

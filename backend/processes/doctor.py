@@ -58,7 +58,7 @@ async def database(settings: Settings) -> list[Finding]:
     """The database the settings name: reachable, as a safe role, at the newest schema."""
     try:
         async with asyncio.timeout(_WITHIN_S):
-            opened = await Database.open(settings.database_url, size=1)
+            opened = await Database.open(settings.database_url, time_zone=settings.time_zone, size=1)
     except UnsafeRoleError as error:
         return [Finding(good=False, text=f"the database role is not safe: {error}")]
     except (OSError, asyncpg.PostgresError, ValueError) as error:

@@ -70,7 +70,9 @@ def _lanes(connections: int) -> dict[Lane, int]:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until told to stop."""
-    database = await Database.open(settings.database_url, lanes=_lanes(settings.database_connections or _CONNECTIONS))
+    database = await Database.open(
+        settings.database_url, time_zone=settings.time_zone, lanes=_lanes(settings.database_connections or _CONNECTIONS)
+    )
     try:
         app = create_gateway(settings, database)
         await serve(app, settings, settings.gateway_port, stop, send_buffer=_SEND_BUFFER)

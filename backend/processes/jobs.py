@@ -115,7 +115,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Run until told to stop."""
     connections = settings.database_connections or _CONNECTIONS
     lanes = {Lane.COUNTER: 1, Lane.COMMANDS: max(1, connections - 1)}
-    database = await Database.open(settings.database_url, lanes=lanes, patience_s=None, limits=NEVER_IDLE)
+    database = await Database.open(
+        settings.database_url, time_zone=settings.time_zone, lanes=lanes, patience_s=None, limits=NEVER_IDLE
+    )
     metrics = Metrics()
     watched = create_watched(metrics, lambda: Readiness(OK))
     try:

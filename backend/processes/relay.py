@@ -65,7 +65,7 @@ class Relay:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Relay until stopped."""
-    database = await Database.open(settings.database_url, size=1, patience_s=None)
+    database = await Database.open(settings.database_url, time_zone=settings.time_zone, size=1, patience_s=None)
     redis = None
     if settings.redis_url:
         redis = Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)

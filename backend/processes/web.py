@@ -143,7 +143,9 @@ def lanes(connections: int) -> dict[Lane, int]:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until told to stop."""
-    database = await Database.open(settings.database_url, lanes=lanes(settings.database_connections or _CONNECTIONS))
+    database = await Database.open(
+        settings.database_url, time_zone=settings.time_zone, lanes=lanes(settings.database_connections or _CONNECTIONS)
+    )
     warm = asyncio.Event()
     warming = asyncio.create_task(warm_kernels(warm, ("quotes",)))
     try:

@@ -1,9 +1,13 @@
-"""A region's own figure holds for whoever lives there, and for nobody else."""
+"""A region's own figure holds for whoever lives there, and for nobody else; each from midnight of its first day there."""
 
+import ast
 from datetime import timedelta
 from typing import Any
 
-from tests.support.city import City, at
+from backend.core.principal import SYSTEM
+from backend.rules.queries import EVERYWHERE, figures, limit
+from tests.support.city import DAY, City, at
+from tests.support.statements import BACKEND
 
 REHAB = "rehab-home"
 _ROW = """INSERT INTO rule_parameters (code, region, valid_from, value, unit, text_en, source)
@@ -70,3 +74,28 @@ async def test_what_is_odd_about_a_report_is_said_by_the_rules_of_the_home_s_reg
         assert (await worker.post(f"/v1/orders/{order['id']}/check-in", door)).status_code == 200
         flags.append((await city.order(order["id"]))["flags"])
     assert flags == [[], ["TOO_EARLY"]]
+
+
+async def test_a_figure_counts_from_midnight_of_the_city_and_until_midnight(city: City):
+    """Not from midnight of the server, which comes eight hours later."""
+    await city.sql(
+        """WITH old AS (UPDATE rule_parameters SET valid_to = $1 WHERE code = 'hold_app_s' RETURNING *)
+           INSERT INTO rule_parameters (code, region, valid_from, value, unit, text_en, source)
+           SELECT code, region, $1, 60, unit, text_en, source FROM old""",
+        DAY + timedelta(days=1),
+    )
+    for instant, figure in ((at(0, days=1) - timedelta(seconds=1), 180), (at(0, days=1), 60)):
+        await city.clock(instant)
+        async with city.database.unit_of_work(SYSTEM) as connection:
+            assert await limit(connection, "hold_app_s", EVERYWHERE) == figure
+            assert (await figures(connection, "hold_", EVERYWHERE))["app_s"] == figure
+
+
+def test_every_process_asks_for_dates_of_the_city():
+    opened = [
+        {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}.get("time_zone")
+        for file in BACKEND.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Database.open"
+    ]
+    assert set(opened) == {"settings.time_zone"}

@@ -106,7 +106,8 @@ class City:
     ) -> AsyncIterator[Self]:
         """The city in this database; in the end it must be as the rules have it, but for what a test says it has `spoilt`."""
         await asyncio.to_thread(warm_quotes)  # as a process does before it serves: never while transactions are open
-        owner, database = await open_as_owner(urls.owner, size=4), await Database.open(urls.app, size=12, limits=limits)
+        owner = await open_as_owner(urls.owner, size=4)
+        database = await Database.open(urls.app, size=12, limits=limits, time_zone=TIME_ZONE.key)
         config = settings(database, **other)
         try:
             with _lent(config, database) as app:
