@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.test_evidence import RESOLVED, report, silence, the_resident, two_visits, visited
 from tests.integration.test_sheets import path, sheet
-from tests.support.city import Caller, City, at
+from tests.support.city import DAY, Caller, City, at
 
 LASTS = timedelta(minutes=45)
 
@@ -112,6 +112,7 @@ async def test_an_order_of_another_plan_is_flagged_by_a_timer_that_is_due_at_onc
     worker, (one, two) = await two_visits(city)
     await visited(city, one, [worker], from_at=at(10), lasts=LASTS)
     other_zone = await city.one("SELECT id FROM zones WHERE id <> $1 LIMIT 1", UUID(one["zone_id"]))
+    await city.sql("INSERT INTO plans (zone_id, plan_on) VALUES ($1, $2)", other_zone, DAY)
     await city.sql("UPDATE orders SET zone_id = $2 WHERE id = $1", UUID(one["id"]), other_zone)
     await city.clock(at(11, 30))
     await sent_later(city, two, worker, came_at=at(10, 15), left_at=at(11))

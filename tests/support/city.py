@@ -26,6 +26,7 @@ from dispatch import Plan, Problem, improve, warm_quotes
 from tests.support.barred import add_barred
 from tests.support.day_judge import must_be_sound
 from tests.support.people import asking, settings
+from tests.support.plan_versions import guard_versions
 
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
 DAY = date(2030, 3, 12)
@@ -43,6 +44,7 @@ async def build(owner_url: str) -> None:
         await queries.set_clock(connection, at(8), 0.0)
         await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
         await add_barred(connection, DAY, TIME_ZONE)
+        await guard_versions(connection)
     await owner.close()
 
 
