@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -192,18 +193,26 @@ async def _meal_tomorrow(city: City) -> str:
 async def test_what_nobody_could_bring_is_looked_at_again_when_its_day_changes_and_not_before(
     city: City, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ):
-    """A refusal is an answer, which a pause of the machine does not change."""
-    order_id = await _meal_tomorrow(city)
+    """A refusal is an answer, which a pause of the machine does not change.
+
+    A minute of care time does, too: who works may have changed.
+    """
+    order_id, minute = await _meal_tomorrow(city), timedelta(minutes=1)
     noting = Failing(orders.note_reasons, 0, KeyError())
     monkeypatch.setattr(orders, "note_reasons", noting)
-    for _ in range(3):
-        await city.dispatch()
-        machine.now += 600
-    assert noting.calls == 1
+    for since, tries in ((0 * minute, 1), (0.99 * minute, 1), (minute, 2)):
+        await city.clock(at(8) + since)
+        for _ in range(2):
+            await city.dispatch()
+            machine.now += 600
+        assert noting.calls == tries
+    await city.sql("UPDATE plans SET version = version + 1")
+    await city.dispatch()
+    assert noting.calls == 3
     await city.sql(
         "INSERT INTO worker_skills (worker_id, skill) SELECT worker_id, 'meal' FROM shifts ON CONFLICT DO NOTHING"
     )
-    await city.sql("UPDATE plans SET version = version + 1")
+    await city.clock(at(8, 2))
     await city.dispatch()
     assert (await city.order(order_id))["status"] in {"offered", "accepted"}
 

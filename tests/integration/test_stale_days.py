@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,10 +17,23 @@ from backend.orders.model import Waiting
 from backend.processes import crews, days
 from backend.processes.leases import LostZoneError
 from backend.scheduling import queries as scheduling
-from backend.scheduling.actions import StalePlanError
+from backend.scheduling.actions import LostOrderError, StalePlanError
+from dispatch import Stop
 from tests.support.city import DAY, City, at
 
-REHAB: Final = "rehab-home"
+BATH, REHAB = "bath-home", "rehab-home"
+_LATER_LONGER: Final = ((59, 0), (60, 0), (0, 0), (-60, 0), (0, 120), (0, 0))
+"""By how many seconds a plan begins a visit later, and has it last longer; the two of noughts change their workers."""
+_ANYBODY_MAY: Final = (
+    "UPDATE providers SET auto_accept = true",
+    "UPDATE residents SET gender = 'female', refused_workers = '{}'",
+    "UPDATE workers SET gender = 'female', active = true, provider_id = (SELECT provider_id FROM workers WHERE code = 'W101')",
+    """INSERT INTO worker_skills (worker_id, skill) SELECT DISTINCT worker_id, unnest(ARRAY['bath', 'rehab']) FROM shifts
+       ON CONFLICT (worker_id, skill) DO UPDATE SET valid_from = NULL, expires_on = NULL""",
+)
+_STOPS: Final = """SELECT order_id, seat, worker_id, kind, place_id, lower(during) AS from_at, upper(during) AS to_at, started,
+                          hold_expires_at FROM stops WHERE active ORDER BY order_id, seat"""
+_SEATS: Final = "SELECT order_id, seat, worker_id, status FROM assignments WHERE status <> 'replaced' ORDER BY 1, 2"
 CHANGES: Final = ("UPDATE plans SET version = version + 1", "UPDATE roster_stamp SET version = version + 1")
 """What may have happened to a day between reading and writing: another wrote its plan, or who works has changed."""
 
@@ -135,26 +149,76 @@ async def test_of_two_open_quotes_of_one_resident_for_one_hour_one_is_taken_up(c
     assert await city.one("SELECT count(*) FROM orders") == 1
 
 
-@pytest.mark.parametrize("accepted", [True, False])
-async def test_the_seats_of_an_order_follow_the_plan_to_another_worker(city: City, *, accepted: bool):
-    """Accepted as well as offered: else one worker has the visit on their phone and another one in the plan."""
-    await city.sql("UPDATE providers SET auto_accept = $1", accepted)
-    operator, someone = await city.staff("operator"), await city.resident()
-    order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
-    await city.dispatch()
-    (seat,) = await city.crew(order["id"])
-    other = await city.one("SELECT id FROM workers w WHERE id <> $1 AND provider_id = (SELECT provider_id FROM workers WHERE id = $1)"
-                           " AND EXISTS (SELECT FROM shifts s WHERE s.worker_id = w.id AND s.zone_id = $2) LIMIT 1",
-                           seat["worker_id"], UUID(order["zone_id"]))  # fmt: skip
+@pytest.mark.spoils("a worker", "a crew", "a visit is planned", "a stop is at")
+async def test_a_plan_that_is_written_is_stored_followed_and_told_as_it_is(city: City):
+    """Whoever loses or gets a visit, or begins one a minute off, hears of it, and nobody else; the seats go along.
+
+    Accepted as well as offered: else one worker has the visit on their phone and another one in the plan.
+    """
+    operator, ids = await city.staff("operator"), list[UUID]()
+    for statement in _ANYBODY_MAY:
+        await city.sql(statement)
+    for number in range(1 + len(_LATER_LONGER)):
+        someone = await city.resident(number=number, ability=0 if number else 3)
+        order = await city.booked(operator, someone["id"], REHAB if number else BATH, at(10), at(10), channel="phone")
+        ids.append(UUID(order["id"]))
+        if number in {3, len(_LATER_LONGER)}:
+            await city.dispatch()
+            await city.manual_acceptance()
+    before, crews = await city.sql(_STOPS), await city.sql(_SEATS)
+    assert {seat["status"] for seat in crews} == {"accepted", "proposed"}
     async with city.database.unit_of_work(SYSTEM) as connection:
         day = (await city.dispatcher._planner.read(connection, UUID(order["zone_id"]), DAY, at(8))).built()
-        (stop,) = day.plan.stops_of(order["id"])
-        moved = {**day.plan.routes, stop.worker: (), str(other): (structs.replace(stop, worker=str(other)),)}
-        better = structs.replace(day.plan, routes=moved)
-        await city.dispatcher._days._commit(connection, days.Carried(day, better, fresh=True))
-    assert await city.crew(order["id"]) == [{**seat, "worker_id": other}]
-    told = await city.sql("SELECT data ->> 'worker_id' AS worker, data ->> 'status' AS status FROM events"
-                          " WHERE type LIKE 'assignment.%' ORDER BY id DESC LIMIT 2")  # fmt: skip
-    assert {(row["worker"], row["status"]) for row in told} == {
-        (str(seat["worker_id"]), "replaced"), (str(other), seat["status"]),
-    }  # fmt: skip
+    busy = {row["worker_id"] for row in before}
+    assert len(busy) == len(before) == 2 + len(_LATER_LONGER)
+    free = next(worker for worker in map(UUID, day.plan.routes) if worker not in busy)
+
+    wanted = {(row["order_id"], row["seat"]): dict(row) for row in before}
+    for order_id, (later, longer) in zip(ids[1:], _LATER_LONGER, strict=True):
+        wanted[order_id, 1]["from_at"] += timedelta(seconds=later)
+        wanted[order_id, 1]["to_at"] += timedelta(seconds=later + longer)
+    one, other = wanted[ids[3], 1], wanted[ids[-1], 1]
+    one["worker_id"], other["worker_id"] = other["worker_id"], one["worker_id"]
+    wanted[ids[0], 2]["worker_id"] = free
+    routes: dict[str, tuple[Stop, ...]] = dict.fromkeys(day.plan.routes, ())
+    for (order_id, seat), row in wanted.items():
+        stop = next(stop for stop in day.plan.stops_of(str(order_id)) if stop.seat == seat - 1)
+        begins, ends, who = day.seconds(row["from_at"]), day.seconds(row["to_at"]), str(row["worker_id"])
+        routes[who] += (structs.replace(stop, worker=who, start_s=begins, end_s=ends),)
+
+    async def commit(routes: dict[str, tuple[Stop, ...]]) -> None:
+        async with city.database.unit_of_work(SYSTEM) as connection:
+            plan = structs.replace(day.plan, routes=routes)
+            await city.dispatcher._days._commit(connection, days.Carried(day, plan, fresh=True))
+
+    with pytest.raises(LostOrderError):
+        await commit({**routes, str(free): ()})
+    assert await city.sql(_STOPS) == before
+    last = await city.one("SELECT max(id) FROM events")
+    await city.clock(at(8, 30))
+    await commit(routes)
+    assert await city.sql(_STOPS) == list(wanted.values())
+    version = day.rows.plan.version + 1
+    assert await city.sql("SELECT version, improved_version, improved_at FROM plans WHERE zone_id = $1", day.rows.zone_id) == [
+        {"version": version, "improved_version": 0, "improved_at": at(8, 30)}
+    ]  # fmt: skip
+    went = {
+        who: {(row["order_id"], row["seat"]): row["from_at"] for row in before if row["worker_id"] == who}
+        for who in (*busy, free)
+    }
+    goes = {who: {name: row["from_at"] for name, row in wanted.items() if row["worker_id"] == who} for who in went}
+    hears = {who for who in went if went[who].keys() != goes[who].keys()
+             or any(abs(goes[who][name] - went[who][name]) >= timedelta(minutes=1) for name in went[who])}  # fmt: skip
+    told = await city.sql("SELECT type, data FROM events WHERE id > $1", last)
+    assert sorted((row["data"] for row in told if row["type"] == "route.changed"), key=lambda data: data["worker_id"]) == [
+        {"worker_id": str(who), "zone_id": str(day.rows.zone_id), "plan_on": str(DAY), "plan_version": version}
+        for who in sorted(hears)
+    ]  # fmt: skip
+    follow = [{**seat, "worker_id": wanted[seat["order_id"], seat["seat"]]["worker_id"]} for seat in crews]
+    assert await city.sql(_SEATS) == follow
+    changed = [(was, now) for was, now in zip(crews, follow, strict=True) if was != now]
+    assert len(changed) == 3
+    assert sorted((row["data"]["order_id"], row["data"]["seat"], row["data"]["worker_id"], row["data"]["status"])
+                  for row in told if row["type"].startswith("assignment.")) == sorted(
+        (str(seat["order_id"]), seat["seat"], str(seat["worker_id"]), status)
+        for was, now in changed for seat, status in ((was, "replaced"), (now, now["status"])))  # fmt: skip

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from backend.core.errors import DomainError
 from backend.database.deciding import OneAtATime
 from backend.database.line import Line
+from backend.processes import crews
 from backend.processes.dispatcher import Dispatcher
 from backend.scheduling import placing, quotes, snapshots
 from dispatch import Prepared
@@ -250,7 +251,7 @@ async def test_an_order_that_the_desk_took_while_its_crew_was_looked_for_is_left
         await city.staff("operator"), (await city.resident())["id"], REHAB, at(12), at(15), channel="phone"
     )
     taken = "UPDATE orders SET status = 'manual', version = version + 1"
-    monkeypatch.setattr(snapshots, "_build", Moving(city, snapshots._build, 1, taken))
+    monkeypatch.setattr(crews, "_crew", Moving(city, crews._crew, 1, taken))
     with capture_logs() as logs:
         await city.dispatch()
     assert (await city.order(order["id"]))["status"] == "manual"

@@ -49,6 +49,7 @@ async def test_two_bathers_begin_when_both_are_there_and_end_when_both_have_left
     await _step(second, order, "check-in", "in_service", **door)
     await city.clock(at(11))
     await _step(first, order, "check-out", "in_service", **door)
+    assert await city.one("SELECT array_agg(seat) FROM stops WHERE active") == [2], "the other one still bathes"
     await _step(second, order, "check-out", "awaiting_acceptance", **door)
     resident = await city.signed_in(
         await city.one("SELECT account_id FROM residents WHERE id = $1", UUID(order["resident_id"]))
