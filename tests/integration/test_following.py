@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
+from backend.scheduling.quotes import is_near
+from backend.scheduling.slots import Neighbour
 from tests.support.city import Caller, City, at
 
 BATH, REHAB, MEAL = "bath-home", "rehab-home", "meal-lunch"
@@ -113,3 +115,15 @@ async def test_a_meal_fetched_without_saying_where_is_doubted(city: City):
         answer = (await worker.post(f"/v1/orders/{meal['id']}/{step}", said)).json()
     assert answer["status"] != "completed"
     assert "NO_POSITION" in answer["flags"]
+
+
+def test_a_visit_of_another_day_matters_as_far_as_its_gap_and_an_hour_of_lateness_reach():
+    other = Neighbour(uuid4(), uuid4(), at(10), at(11), at(11), at(10), gap_before_s=600, gap_after_s=1800)
+    first, last, second = at(8, 30), at(12, 30), timedelta(seconds=1)
+    for from_at, to_at, near in (
+        (last - second, at(20), True),
+        (last, at(20), False),
+        (at(1), first + second, True),
+        (at(1), first, False),
+    ):
+        assert is_near(other, from_at, to_at) is near, (from_at, to_at)

@@ -1,12 +1,13 @@
 """The planner's check sees every rule, on days small enough to work out by hand; so does the judge of the tests."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from dispatch import Break, Delivery, Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan
+from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan
 from dispatch.__main__ import main
 from tests.support.judge import judge
 
@@ -20,9 +21,9 @@ A, B = Visit("a", 1, (SEAT,), 0, 40_000), Visit("b", 2, (SEAT,), 0, 40_000)
 MEAL = Visit("m", 1, (SEAT,), 0, 40_000, delivery=Delivery(2, 3000, 60))
 
 
-def _rules(plan: Plan, *visits: Visit, worker: Worker = WORKER, now_s: int = 0) -> set[str]:
+def _rules(plan: Plan, *visits: Visit, worker: Worker = WORKER, **more: Any) -> set[str]:
     """What the check finds; where it finds nothing, and only there, the judge does not either."""
-    problem = Problem(workers=(worker,), visits=visits, travel={"car": WAYS}, now_s=now_s)
+    problem = Problem(workers=(worker,), visits=visits, travel={"car": WAYS}, **more)
     found = {violation.rule for violation in check_plan(problem, plan)}
     assert bool(judge(problem, plan)) == bool(found)
     return found
@@ -94,10 +95,33 @@ def test_a_stop_that_says_nothing_is_named_and_stops_nobody() -> None:
     """Somebody else's, of a visit, a seat or a person there is not."""
     assert _rules(_day(_at(A, 2000, worker="x")), A) == {"worker"}
     assert _rules(_day(_at(A, 2000, visit="x")), A) == {"unknown_visit"}
-    assert _rules(_day(_at(A, 2000, seat=1)), A) == {"crew_size"}
-    assert _rules(Plan({"x": ()}, ("a",)), A) == {"unknown_worker"}
+    for seat in (1, -1):
+        assert _rules(_day(_at(A, 2000, seat=seat, locked=True)), A) == {"crew_size"}
+    for locked, rules in ((True, set()), (False, {"kind"})):  # a hold
+        assert _rules(_day(_at(A, 2000, kind="break", locked=locked), unserved=("a",)), A) == rules
+    nobody = {"x": (_at(A, 2000, worker="x"),)}
+    assert _rules(Plan(nobody), A) == {"unknown_worker"}
+    assert _rules(Plan({**nobody, "w": (_at(B, 2000, seat=1),)}), A, B) == {"unknown_worker", "crew_size"}
     assert _rules(_day(unserved=("a", "x")), A) == {"unknown_visit"}
     assert _rules(_day(unserved=("a", "a")), A) == {"lost"}
+
+
+def test_what_is_not_judged_hides_nothing_behind_it() -> None:
+    """A visit nobody serves, one that has begun, a crew that is not whole, a link to what is left out."""
+    begun, left_out = _at(A, 1600, locked=True), replace(A, id="c")
+    links = (Link("c", "b", 0), Link("a", "b", 900))
+    day = _day(begun, _at(B, 2500), unserved=("c",))
+    assert _rules(day, left_out, A, B) == set()
+    assert _rules(day, left_out, A, B, links=links, now_s=1700) == set()
+    assert _rules(day, left_out, A, B, links=(*links[:1], replace(links[1], min_gap_s=901)), now_s=1700) == {"gap"}
+    pair = replace(left_out, seats=(SEAT, SEAT))
+    assert _rules(_day(_at(pair, 1600), _at(B, 2500, end_s=3000)), pair, A, B) == {"crew_size", "duration", "lost"}
+
+
+def test_a_day_that_begins_before_midnight_is_a_day() -> None:
+    worker, asked = replace(WORKER, shifts=(Shift(-9000, -1000),)), replace(A, earliest_s=-9000)
+    assert _rules(_day(_at(asked, -8400)), asked, worker=worker, now_s=-9000) == set()
+    assert _rules(_day(_at(asked, -8401)), asked, worker=worker, now_s=-9000) == {"travel"}
 
 
 REST = Break(3000, 5000, 1200)

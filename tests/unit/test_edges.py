@@ -119,9 +119,12 @@ def _explained(day: Day, base: Plan) -> int | None:
 
 
 def _servable(day: Day, base: Plan) -> int | None:
-    """Whether the check calls the visit servable, which it does where nobody else need be moved."""
-    told = [found.rule for found in check_plan(day.problem, base, unserved=True)]
-    return plan_cost(day.problem, day.plan) if told == ["servable"] else None
+    """Whether the check calls the visit servable, by whom and when, which it does where nobody else need be moved."""
+    told = [(found.rule, *found.figures) for found in check_plan(day.problem, base, unserved=True)]
+    worker = next(worker for worker in day.problem.workers if worker.id == day.plan.stops_of("new")[-1].worker)
+    open_to = range(day.new.earliest_s, day.new.latest_s + 1)
+    served = any(told == [("servable", worker.provider, " at ", at)] for at in open_to)
+    return plan_cost(day.problem, day.plan) if served else None
 
 
 def _proved(day: Day, base: Plan) -> int | None:
