@@ -302,12 +302,13 @@ async def test_a_slot_grows_old_and_its_time_passes(city: City):
         await city.clock(at(14, 6))
         other = (await city.resident(number=number))["id"]
         wish: dict[str, Any] = {"from_at": at(14, 15).isoformat(), "to_at": at(14, 15).isoformat(), "soft": soft}
-        wish |= {"latest_at": at(14, 15).isoformat()} if soft else {}
+        wish |= {"latest_at": (at(14, 15) + timedelta(seconds=50)).isoformat()} if soft else {}
         body = {"resident_id": str(other), "item_code": REHAB, "wish": wish, "days": 1}
         slot = (await operator.post("/v1/quotes", body)).json()["slots"][0]
         opened = slots.opened(slot["token"], SECRET)
         last = opened.latest_at if soft else opened.starts_to
         assert last < at(14, 16), "it is not too old by then"
+        assert not soft or opened.starts_to < last
         _refused(await taken(slot["token"], last + timedelta(seconds=1)), 422, "slot_in_past")
         assert (await taken(slot["token"], last)).json().get("code") != "slot_in_past"
 

@@ -201,6 +201,25 @@ async def test_a_timer_goes_with_the_state_it_was_for(here: City):
     assert kinds == {"acceptance_due"}
 
 
+async def test_the_time_of_an_offer_that_was_declined_ends_no_later_one(here: City):
+    """Its timer may be on its way while somebody declines and another is asked."""
+    order_id, _ = await _offered(Booked(here))
+    offer = "SELECT id, provider_id FROM offers WHERE order_id = $1 AND status = 'open'"
+    first = (await here.sql(offer, order_id))[0]
+    declined = await (await here.staff("provider", first["provider_id"])).post(
+        f"/v1/offers/{first['id']}/decline", {"reason": "不方便"}
+    )
+    assert declined.status_code == 200, declined.text
+    for asked_again in (False, True):
+        if asked_again:
+            await here.dispatch()
+            assert await here.sql(offer, order_id), "another is asked"
+        before = await here.order(str(order_id))
+        async with here.owner.unit_of_work(SYSTEM) as connection:
+            await timers.HANDLERS["offer_expiry"](connection, first["id"])
+        assert await here.order(str(order_id)) == before
+
+
 @pytest.mark.parametrize(("path", "due", "code"), [
     ("orders/{order}/confirm", at(8, 3), "hold_expired"), ("orders/{order}/extend", at(8, 3), "hold_expired"),
     ("offers/{offer}/accept", at(8, 15), "offer_closed"),

@@ -13,6 +13,7 @@ from dispatch import Plan, Problem, check_plan
 from tests.support.brute import paths
 from tests.support.judge import judge
 from tests.support.random_days import random_day, random_plans, spoilt
+from tests.support.verdict import agree
 
 _SPOILT = 4  # plans made of each plan by changing something
 _SAID = 500  # days between two words about how far a long run has come
@@ -49,7 +50,7 @@ def _judge_day(number: int, counted: Counter[str], found: list[str]) -> None:
 def _both(problem: Problem, plan: Plan, number: int, found: list[str]) -> list[str]:
     """What the judge says; that the check says otherwise is noted."""
     told, judged = check_plan(problem, plan), judge(problem, plan)
-    if bool(told) != bool(judged):
+    if not agree(told, judged):
         found.append(f"{number}: check finds {told}, judge {judged}")
     return judged
 

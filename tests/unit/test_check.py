@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Visit, Worker, check_plan
+from dispatch import Break, Delivery, Link, Plan, Problem, Seat, Shift, Stop, Violation, Visit, Worker
 from dispatch.__main__ import main
-from tests.support.judge import judge
+from tests.support.verdict import verdict
 
 DAYS = Path(__file__).parent.parent / "support" / "days"
 WAYS = np.array([[0, 600, 900], [600, 0, 300], [900, 300, 0]], np.int32)
@@ -21,12 +21,13 @@ A, B = Visit("a", 1, (SEAT,), 0, 40_000), Visit("b", 2, (SEAT,), 0, 40_000)
 MEAL = Visit("m", 1, (SEAT,), 0, 40_000, delivery=Delivery(2, 3000, 60))
 
 
-def _rules(plan: Plan, *visits: Visit, worker: Worker = WORKER, **more: Any) -> set[str]:
-    """What the check finds; where it finds nothing, and only there, the judge does not either."""
-    problem = Problem(workers=(worker,), visits=visits, travel={"car": WAYS}, **more)
-    found = {violation.rule for violation in check_plan(problem, plan)}
-    assert bool(judge(problem, plan)) == bool(found)
-    return found
+def _found(plan: Plan, *visits: Visit, worker: Worker = WORKER, **more: Any) -> list[Violation]:
+    """What the check finds, and the judge too."""
+    return verdict(Problem(workers=(worker,), visits=visits, travel={"car": WAYS}, **more), plan)
+
+
+def _rules(plan: Plan, *visits: Visit, **more: Any) -> set[str]:
+    return {violation.rule for violation in _found(plan, *visits, **more)}
 
 
 def _at(asked: Visit, start: int, **more: object) -> Stop:
@@ -58,8 +59,9 @@ def test_the_first_shift_begins_at_the_start_place(start: int, rules: set[str]) 
 
 @pytest.mark.parametrize(("start", "rules"), [(20_899, {"travel"}), (20_900, set())])
 def test_a_later_shift_begins_at_the_start_place_again(start: int, rules: set[str]) -> None:
-    """The stop before is 300 away, the start place 900."""
-    assert _rules(_day(_at(A, 2000), _at(B, start)), A, B) == rules
+    """The stop before is 300 away, the start place 900; also where it ended the moment the shift begins."""
+    for before in (_at(A, 2000), _at(A, 19_400, locked=True)):
+        assert _rules(_day(before, _at(B, start)), A, B) == rules
 
 
 @pytest.mark.parametrize(("start", "rules"), [(7801, {"return"}), (7800, set())])
@@ -118,6 +120,25 @@ def test_what_is_not_judged_hides_nothing_behind_it() -> None:
     assert _rules(_day(_at(pair, 1600), _at(B, 2500, end_s=3000)), pair, A, B) == {"crew_size", "duration", "lost"}
 
 
+def test_what_is_told_of_a_fault_are_its_figures() -> None:
+    day = _day(_at(A, 1600), _at(B, 2500, end_s=3101))
+    for link, told in ((Link("a", "b", 901), "900 not in 901.."), (Link("a", "b", 0, 899), "900 not in 0..899")):
+        assert [found.detail for found in _found(day, A, B, links=(link,))] == ["601 and not 600", told]
+
+
+def test_a_hold_takes_no_room_in_the_box_and_somebody_without_hours_does_nothing() -> None:
+    hold, fetch = _at(MEAL, 1000, kind="break", locked=True), Stop("w", "pickup", "m", 0, 2, 3000, 3060)
+    bring, none = Stop("w", "drop", "m", 0, 1, 3600, 4200), replace(WORKER, box_capacity=0)
+    assert _rules(_day(hold, fetch, bring), MEAL, worker=none) == {"capacity"}
+    assert _rules(_day(replace(hold, visit="lunch"), _at(B, 2500)), B) == set()
+    assert _rules(_day(_at(A, 2000)), A, worker=replace(WORKER, shifts=())) == {"shift"}
+
+
+def test_who_had_begun_before_their_hours_goes_on_from_there() -> None:
+    for start, rules in ((1050, set()), (1000, set()), (999, {"shift", "travel"})):
+        assert _rules(_day(_at(A, 100, locked=True), _at(B, start)), A, B) == rules
+
+
 def test_a_day_that_begins_before_midnight_is_a_day() -> None:
     worker, asked = replace(WORKER, shifts=(Shift(-9000, -1000),)), replace(A, earliest_s=-9000)
     assert _rules(_day(_at(asked, -8400)), asked, worker=worker, now_s=-9000) == set()
@@ -145,3 +166,6 @@ def test_a_break_that_history_left_no_room_for_is_held_against_nobody() -> None:
     begun = _at(A, 2900, end_s=5100, locked=True)
     worker = replace(WORKER, breaks=(REST,))
     assert _rules(_day(begun, _at(B, 6000)), A, B, worker=worker, now_s=5000) == set()
+    long, last = replace(B, seats=(replace(SEAT, duration_s=1300),)), replace(A, id="c")
+    route = _at(A, 2900, locked=True), _at(long, 3800, end_s=5100), _at(last, 6000)
+    assert _rules(_day(*route), A, long, last, worker=worker, now_s=3000) == {"break"}
