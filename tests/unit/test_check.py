@@ -60,8 +60,11 @@ def test_the_first_shift_begins_at_the_start_place(start: int, rules: set[str]) 
 @pytest.mark.parametrize(("start", "rules"), [(20_899, {"travel"}), (20_900, set())])
 def test_a_later_shift_begins_at_the_start_place_again(start: int, rules: set[str]) -> None:
     """The stop before is 300 away, the start place 900; also where it ended the moment the shift begins."""
-    for before in (_at(A, 2000), _at(A, 19_400, locked=True)):
+    a_moment_before = _at(A, 19_999, end_s=19_999, locked=True)
+    for before in (_at(A, 2000), _at(A, 19_400, locked=True), a_moment_before):
         assert _rules(_day(before, _at(B, start)), A, B) == rules
+    there = _at(A, 20_000, end_s=20_000, locked=True)  # lasts no time, in the shift that begins
+    assert _rules(_day(there, _at(B, start - 600)), A, B) == rules
 
 
 @pytest.mark.parametrize(("start", "rules"), [(7801, {"return"}), (7800, set())])
@@ -132,6 +135,11 @@ def test_a_hold_takes_no_room_in_the_box_and_somebody_without_hours_does_nothing
     assert _rules(_day(hold, fetch, bring), MEAL, worker=none) == {"capacity"}
     assert _rules(_day(replace(hold, visit="lunch"), _at(B, 2500)), B) == set()
     assert _rules(_day(_at(A, 2000)), A, worker=replace(WORKER, shifts=())) == {"shift"}
+
+
+@pytest.mark.parametrize(("limit", "rules"), [(1199, {"span"}), (1200, set())])
+def test_a_day_without_a_way_home_ends_with_its_last_stop(limit: int, rules: set[str]) -> None:
+    assert _rules(_day(_at(A, 2000)), A, worker=replace(WORKER, end_place=None, max_span_s=limit)) == rules
 
 
 def test_who_had_begun_before_their_hours_goes_on_from_there() -> None:
