@@ -9,7 +9,6 @@ from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.orders.lifecycle import (
     ACTORS_OF,
-    COMMANDS,
     GONE,
     SIDES,
     TERMINAL,
@@ -17,7 +16,6 @@ from backend.orders.lifecycle import (
     WAITING,
     begin,
     diagram,
-    may_begin,
     require,
     require_seat,
     require_step,
@@ -87,17 +85,6 @@ def test_a_command_is_for_its_own_states_and_makes_its_own_moves_only(command: C
         for actor, kind in product(Actor if mine else who, _KINDS):
             can = mine and actor in who and (kind == "meal" or not meals)
             assert _refused(require_step, command, before, after, actor, kind) != can, (before, after, actor, kind)
-
-
-@pytest.mark.parametrize("command", Command)
-def test_a_command_begins_where_it_can_go_on(command: Command) -> None:
-    """Every start has somebody who may begin there, every move a start or a move before it and somebody to make it."""
-    rule = COMMANDS[command]
-    reached = rule.starts | {after for _, after in rule.moves}
-    assert all(before in reached and TRANSITIONS[before, after] & rule.actors for before, after in rule.moves)
-    for status in rule.starts:
-        seat = next(iter(rule.seat), None)
-        assert any(may_begin(command, actor, status, kind, seat) for actor in rule.actors for kind in _KINDS)
 
 
 def test_a_seat_changes_as_the_rules_say_and_not_otherwise() -> None:
