@@ -124,7 +124,7 @@ async def test_told_twice_a_process_ends_at_once(urls: Urls, owner: Database):
         ended = await _end(held)
         assert {code for code, _ in ended.values()} <= {0, 128 + signal.SIGTERM}
         assert 128 + signal.SIGTERM in {code for code, _ in ended.values()}
-        assert max(took for _, took in ended.values()) < 1.5
+        assert max(took for _, took in ended.values()) < 5
 
 
 async def test_a_database_that_was_silent_from_the_start_neither(urls: Urls):

@@ -25,7 +25,7 @@ from tests.support.people import person, settings
 from tests.support.processes import Started, started, until
 
 POST = b"POST /long HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\nContent-Type: application/octet-stream\r\n\r\n"
-SOON_S = 2.0  # a machine that runs other tests too; a frozen process keeps people waiting for far longer
+STANDS_STILL_S = 30.0  # what a frozen process keeps people waiting for and a busy machine does not
 
 
 @get("/health/live")
@@ -99,7 +99,7 @@ async def test_an_endless_header_is_cut_off_and_nobody_waits(which: str, again: 
             async with raw(address) as line:
                 assert await _sends(line, start, again, most) < most / 2
     assert one.failed == 0
-    assert max(one.took) < SOON_S
+    assert max(one.took) < STANDS_STILL_S
 
 
 async def test_a_header_too_large_is_named(web: Started):
@@ -119,7 +119,7 @@ async def test_a_flood_of_pipelined_requests_is_cut_off(web: Started):
                 await line.say(HELLO * 4_000)
                 assert (await line.everything(within=20)).count(b" 200 ") < 20
     assert one.failed == 0
-    assert max(one.took) < SOON_S
+    assert max(one.took) < STANDS_STILL_S
     async with raw(web.address, ("127.0.0.1", 0)) as line:  # not the address that has to slow down now
         await line.say(HELLO * 3 + HELLO.replace(b"Host", b"Connection: close\r\nHost"))
         assert (await line.everything(within=10)).count(b" 200 ") == 4
@@ -252,7 +252,7 @@ async def test_a_socket_that_talks_all_the_time_is_cut_off(gateway: Started):
         )
         assert b" 101 " in await line.hears()
         assert await _sends(line, b"", ping * 500, 16 * 1024 * 1024) < 8 * 1024 * 1024
-    assert max(one.took) < SOON_S
+    assert max(one.took) < STANDS_STILL_S
 
 
 @pytest.mark.parametrize("local", [ELSEWHERE, ("127.0.0.1", 0)], ids=["elsewhere", "same address"])
