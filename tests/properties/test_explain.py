@@ -97,6 +97,12 @@ def test_everything_said_about_a_visit_is_true(problem: Problem) -> None:
     for visit in problem.visits:
         told = explain(problem, plan, visit.id, grain_s=GRAIN, remedies=9)
         assert (told.crew == ()) == (visit.id in plan.unserved)
+        assert not {one.worker for one in told.obstacles}.intersection(told.crew, *(o.crew for o in told.alternatives))
+        for first in sorted(plan.stops_of(visit.id), key=lambda stop: stop.start_s)[:1]:
+            routes = {w: tuple(replace(s, locked=s == first) for s in route) for w, route in plan.routes.items()}
+            assert explain(problem, Plan(routes, plan.unserved), visit.id).begun, (
+                "one of a crew, or the meal, is on the way"
+            )
         assert list(told.alternatives) == sorted(told.alternatives, key=lambda o: (o.cost, o.start_s, o.crew))
         for other in told.alternatives:
             _true(problem, problem, plan, visit, other)
@@ -163,26 +169,28 @@ def _alone(problem: Problem, plan: Plan, visit: Visit, worker: Worker, given_way
 def test_the_cheapest_thing_that_helps_is_named_first() -> None:
     """One bather is busy until ten past; the resident may wait ten minutes, or a second bather may come."""
     told = explain(*_busy_bather(), "b")
-    assert [obstacle.rule for obstacle in told.obstacles] == ["window", "no_skill", "refused"]
+    assert [obstacle.rule for obstacle in told.obstacles] == ["window", "no_skill", "no_skill", "refused"]
     assert told.obstacles[0].missing_s == 600
     assert told.summary == "window"
     first, second, *_ = told.remedies
     assert (first.relaxation, first.then.start_s) == (Later(600), 4200)
     assert second.relaxation == MoreWorkers("w", "p", 0, 1, ("bath",))
+    problem, plan = _busy_bather(6000, 7000)
+    assert [remedy.relaxation for remedy in explain(problem, plan, "b").remedies[:2]] == [Later(2640), Earlier(4620)]
     skilled = explain(*_busy_bather(), "b", remedies=9).remedies[-1]
     assert skilled.relaxation == MoreSkills("x", ("bath",))
 
 
-def _busy_bather() -> tuple[Problem, Plan]:
+def _busy_bather(busy_s: int = 600, asked_s: int = 3600) -> tuple[Problem, Plan]:
     ways = np.zeros((1, 1), np.int32)
     bath = frozenset({"bath"})
     team = tuple(
         Worker(id=name, provider="p", skills=skills, start_place=0, shifts=(Shift(0, 20_000),))
-        for name, skills in (("w", bath), ("x", frozenset[str]()), ("y", bath))
+        for name, skills in (("w", bath), ("x", frozenset[str]()), ("x2", frozenset[str]()), ("y", bath))
     )
     seat = Seat(bath, 3600)
-    a = Visit("a", 0, (seat,), 600, 600, refused_workers=frozenset({"y"}))
-    b = Visit("b", 0, (seat,), 3600, 3600, refused_workers=frozenset({"y"}))
+    a = Visit("a", 0, (seat,), busy_s, busy_s, refused_workers=frozenset({"y"}))
+    b = Visit("b", 0, (seat,), asked_s, asked_s, refused_workers=frozenset({"y"}))
     problem = Problem(workers=team, visits=(a, b), travel={"car": ways})
     return problem, construct(problem)
 

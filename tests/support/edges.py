@@ -28,7 +28,7 @@ from dispatch import (
 )
 
 # from row to column, no way as long as the way back: 1 and 2 lie near each other, 3 behind them
-_WAYS: Final = ((0, 100, 200, 260), (130, 0, 90, 150), (170, 110, 0, 70), (280, 160, 60, 0))
+WAYS: Final = ((0, 100, 200, 260), (130, 0, 90, 150), (170, 110, 0, 70), (280, 160, 60, 0))
 NOT_CHECKED: Final = ""  # nobody is sent before now: a plan does not tell when somebody set out
 
 
@@ -76,10 +76,10 @@ def _meal(name: str, place: int, lo: int, *, ready: int = 1200, busy: int = 10, 
 def _day(text: str, *parts: Worker | Visit | Link | Equipment, ways: dict[tuple[int, int], int] | None = None,
          now: int = 0, bike: int = 0, **weights: Any) -> Day:  # fmt: skip
     """A day of these parts and the plan that the text says; worker w is there unless others are named."""
-    matrix = np.array(_WAYS, np.int32)
+    matrix = np.array(WAYS, np.int32)
     for (a, b), way in (ways or {}).items():
         matrix[a, b] = way
-    slow = 2 * np.array(_WAYS, np.int32)
+    slow = 2 * np.array(WAYS, np.int32)
     slow[0, 1] += bike
     workers = tuple(part for part in parts if isinstance(part, Worker)) or (_worker(),)
     problem = Problem(
