@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 
+from backend.processes.warming import use_kernels
 from dispatch import Plan, Problem, check_plan
 from tests.support.brute import paths
 from tests.support.judge import judge
@@ -61,6 +62,7 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=100_000)
     parser.add_argument("--first", type=int, help="number of the first day; else drawn, and printed")
     asked = parser.parse_args()
+    use_kernels()
     first = random.SystemRandom().randrange(2**32) if asked.first is None else asked.first
     sys.stdout.write(f"days {first} to {first + asked.days - 1}\n")
     counted: Counter[str] = Counter()
