@@ -97,7 +97,8 @@ def test_everything_said_about_a_visit_is_true(problem: Problem) -> None:
     for visit in problem.visits:
         told = explain(problem, plan, visit.id, grain_s=GRAIN, remedies=9)
         assert (told.crew == ()) == (visit.id in plan.unserved)
-        assert not {one.worker for one in told.obstacles}.intersection(told.crew, *(o.crew for o in told.alternatives))
+        able = {*told.crew, *(name for other in told.alternatives for name in other.crew)}
+        assert able.isdisjoint(one.worker for one in told.obstacles)
         for first in sorted(plan.stops_of(visit.id), key=lambda stop: stop.start_s)[:1]:
             routes = {w: tuple(replace(s, locked=s == first) for s in route) for w, route in plan.routes.items()}
             assert explain(problem, Plan(routes, plan.unserved), visit.id).begun, (
