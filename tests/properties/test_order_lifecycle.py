@@ -30,7 +30,7 @@ _NOBODY = (frozenset[str](), False)
 
 
 def _refused(call, *asked) -> bool:
-    """Whether it is refused, as what the table does not know must be; a refusal of another sort fails."""
+    """Tell whether it is refused, as what the table does not know must be; a refusal of another sort fails."""
     told = None
     try:
         call(*asked)
@@ -94,7 +94,7 @@ def test_a_seat_changes_as_the_rules_say_and_not_otherwise() -> None:
 
 
 def test_a_timer_goes_with_the_last_state_it_is_for() -> None:
-    """What was to happen by itself is called off by the move that makes it pointless, and by no other."""
+    """Hold that what was to happen by itself is called off by the move that makes it pointless, and by no other."""
     for before, after in product(OrderStatus, OrderStatus):
         left = {kind for kind, states in TIMERS.items() if before in states and after not in states}
         assert {*timers_left_behind(before, after)} == left, (before, after)

@@ -324,7 +324,7 @@ def _free_from(case: Case, visit: Visit, crew: Sequence[Stop]) -> int | None:
 
 
 def best_of_all(problem: Problem, plan: Plan) -> int | None:
-    """What the cheapest of all plans costs that keep what has begun: every order in which visits come in, every place.
+    """Find what the cheapest of all plans costs that keep what has begun: every order in which visits come in, every place.
 
     At the earliest times that `retime` finds, so that a plan that begins later may cost still less; None where it finds none.
     """

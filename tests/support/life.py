@@ -126,7 +126,7 @@ SEATS: Final = {
     "en_route": {"checked_in", "replaced", "no_show", "withdrawn"},
     "checked_in": {"checked_out", "withdrawn"},
 }
-"""What may become of a worker's part in an order."""
+"""Name what may become of a worker's part in an order."""
 
 TIMERS: Final = {
     "hold_expiry": {"held"}, "manual_due": {"placed", "offered"}, "unserved_due": {"placed", "offered", "manual"},
@@ -146,7 +146,7 @@ class Asked(Struct, frozen=True):
     kind: str
 
     def begins(self, actor: str, status: str, kind: str, seat: str | None) -> bool:
-        """Whether it may be given so; where it moves the order at once, one of these moves must be the actor's."""
+        """Tell whether it may be given so; where it moves the order at once, one of these moves must be the actor's."""
         ways = [MOVES[move] for move in self.moves if move[0] == status]
         mine = not ways or any(actor in who and (kind == "meal" or not meals) for who, meals in ways)
         fits = self.kind in {"", kind} and (not self.seats or seat in self.seats)

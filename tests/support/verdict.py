@@ -18,7 +18,7 @@ _IN_ONE_WORD: Final = {
 
 
 def agree(told: Iterable[Violation], judged: Iterable[str]) -> bool:
-    """Whether both name the same rules as often; of one kind of equipment the check names the last instant only."""
+    """Tell whether both name the same rules as often; of one kind of equipment the check names the last instant only."""
     rules = [one.rule for one in told], [one.partition(":")[0] for one in judged]
     here, there = (Counter(_IN_ONE_WORD.get(rule, rule) for rule in some) for some in rules)
     for rule in ("unfit", "equipment"):
