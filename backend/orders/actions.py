@@ -205,13 +205,18 @@ async def watch_the_search(connection: Connection, placed: Order, zone_info: Zon
 
 
 async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) -> datetime:
-    """When an operator takes over an order nobody has accepted: soon on the day itself, else the evening before."""
+    """When an operator takes over an order nobody has accepted: soon on the day itself, else the evening before.
+
+    However near its window, an order is offered first: booked at ten to eleven for eleven o'clock it has a crew in the
+    plan, and a desk that took it over at once would take that crew away.
+    """
     now = await queries.care_now(connection)
     soon = now + timedelta(seconds=await limit(connection, "manual_after_s", order.community_code))
     hour = time(int(await limit(connection, "manual_evening_hour", order.community_code)))
     evening = wall(order.plan_on - timedelta(days=1), hour, zone_info)
     last = order.window_from - timedelta(seconds=await limit(connection, "manual_before_start_s", order.community_code))
-    return max(now, min(max(soon, evening), last))
+    searched = now + timedelta(seconds=await limit(connection, "manual_search_s", order.community_code))
+    return max(now, min(max(soon, evening), last), min(searched, order.window_from))
 
 
 async def release(connection: Connection, principal: Principal, order_id: UUID) -> Order:

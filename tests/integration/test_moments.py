@@ -103,6 +103,15 @@ async def _offered(book: Booked) -> Due:
     return order["id"], at(8, 15)
 
 
+async def _given_back(book: Booked) -> Due:
+    order = await book.visited()
+    await book.city.clock(order["window_from"] - timedelta(minutes=2))
+    provider = await book.city.staff("provider", order["provider_id"])
+    answer = await provider.post(f"/v1/orders/{order['id']}/cancel", {"reason": "不方便"})
+    assert answer.status_code == 200, answer.text
+    return order["id"], order["window_from"]
+
+
 async def _due(book: Booked, when: Callable[[dict[str, Any]], datetime], **about: Any) -> Due:
     order = await book.order(**about)
     return order["id"], when(order)
@@ -139,6 +148,10 @@ TABLE: Final[dict[str, tuple[str, Callable[[Booked], Awaitable[Due]], str, str, 
     "a search for the next hours": (
         "manual_due", lambda b: _due(b, lambda o: o["window_from"] - HOUR, hour=9.25), "placed", "manual", "nobody_accepted",
     ),
+    "a search for the next minutes": (
+        "manual_due", lambda b: _due(b, lambda _: at(8, 5), hour=8.5), "placed", "manual", "nobody_accepted",
+    ),
+    "a search until the window": ("manual_due", _given_back, "placed", "manual", "nobody_accepted"),
     "a search that found nobody": (
         "unserved_due", lambda b: _due(b, lambda o: o["window_to"], hour=14), "manual", "unserved", "nobody_accepted",
     ),
