@@ -3,6 +3,8 @@ BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 export PYTHONUTF8 := 1
 SOURCES := backend dispatch migrations tests $(wildcard .ci/*.py ops/*.py)
+# folders too: one changes when a file of it goes
+TYPED := pyproject.toml requirements-dev.lock $(shell find backend dispatch -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print)
 # the plugin of the fuzzing library takes two seconds to import
 PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis
 # files of tests are shared out; each worker has a database server of its own
@@ -51,11 +53,16 @@ format: setup ## Format and mend what can be mended
 	@$(BIN)/ruff check -q --fix $(SOURCES); $(BIN)/ruff format -q $(SOURCES)
 
 ##@ Checking it
-check: setup ## Format, lint, types, import directions, unit and property tests
+check: setup ## Format, lint, types, import directions, unit and property tests but the slow ones
 	@$(BIN)/ruff format --check -q $(SOURCES)
 	@$(BIN)/ruff check -q $(SOURCES)
-	@$(BIN)/python -m basedpyright --level error & types=$$!; \
-	  $(LINT_IMPORTS) && $(PYTEST) $(SHARED) tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
+	@$(MAKE) --no-print-directory .venv/typed & types=$$!; \
+	  $(LINT_IMPORTS) && $(PYTEST) $(SHARED) -m quick tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
+
+# types are read again when something they follow from has changed: half a minute of one core
+.venv/typed: $(TYPED)
+	@$(BIN)/python -m basedpyright --level error
+	@test ! -w .venv || touch $@
 
 properties: setup ## Properties on days nobody has looked at yet; what they find is to be mended
 	@$(PYTEST) tests/properties --hypothesis-profile=new
@@ -92,7 +99,7 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 
 # all that waits for a database or for processes half of the time in one run, what takes longest first
 test: check ## Everything but the long runs
-	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration
+	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal -m "not quick" tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration tests/properties tests/unit
 
 .PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile mutants browser test
 help: ## Show this help

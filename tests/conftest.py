@@ -1,5 +1,6 @@
 """What tests share: one embedded server, one migrated template, and a fresh copy of it for each test that asks."""
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -37,6 +38,14 @@ settings.register_profile("new", derandomize=False)
 settings.load_profile("same")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make check` runs what is quick: unit and property tests, but those marked slow, which wait for `make test`."""
+    for item in items:
+        if item.path.parent.name in {"unit", "properties"} and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Embedded]:
     with scratch_server("yinling-test-") as started:
@@ -46,14 +55,8 @@ def server() -> Iterator[Embedded]:
 @pytest.fixture(scope="session")
 async def template(server: Embedded) -> str:
     urls = await server.bootstrap("template_yinling")
-    await _in_thread(upgrade, urls.owner)
+    await asyncio.to_thread(upgrade, urls.owner)
     return "template_yinling"
-
-
-async def _in_thread(work, *args) -> None:
-    import asyncio
-
-    await asyncio.to_thread(work, *args)
 
 
 @pytest.fixture

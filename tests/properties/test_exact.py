@@ -2,6 +2,7 @@
 
 from itertools import permutations, product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -52,6 +53,7 @@ def test_a_proven_plan_is_the_best_of_all_plans(problem: Problem) -> None:
     assert proof.cost == proof.bound == plan_cost(tiny, proof.plan) == _cheapest(tiny)
 
 
+@pytest.mark.slow
 @given(days(), st.integers(1, 5))
 @settings(max_examples=12, deadline=None)
 def test_no_search_beats_a_proof_and_without_breaks_it_comes_within_a_hundredth(problem: Problem, seed: int) -> None:

@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -90,6 +91,7 @@ def _fits(problem: Problem, plan: Plan, visit_id: str) -> bool:
     return isinstance(outcome, Insertion) and verdict(problem, outcome.plan) == []
 
 
+@pytest.mark.slow
 @given(short_days())
 @settings(max_examples=30, deadline=None)
 def test_everything_said_about_a_visit_is_true(problem: Problem) -> None:
@@ -118,6 +120,7 @@ def test_everything_said_about_a_visit_is_true(problem: Problem) -> None:
                 assert not _fits(relaxed(problem, visit.id, less), plan, visit.id), (remedy, less)
 
 
+@pytest.mark.slow
 @given(short_days())
 @settings(max_examples=30, deadline=None)
 def test_who_is_said_to_be_kept_away_is_kept_away_by_that(problem: Problem) -> None:

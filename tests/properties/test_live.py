@@ -77,6 +77,7 @@ def _still_there(plan: Plan, answer: Replanned, now: int, event: Event) -> None:
         assert (stop.worker, stop.start_s, stop.place) in after or (stop.worker == lost and stop.start_s > now)
 
 
+@pytest.mark.slow
 @given(days(), st.data())
 @settings(max_examples=50, deadline=None)
 def test_a_day_may_take_any_turn(problem: Problem, data: st.DataObject) -> None:

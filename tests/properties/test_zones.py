@@ -71,6 +71,7 @@ def test_parts_share_nothing_and_leave_no_stop_out(seed: int):
         assert verdict(part.problem, part.plan) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000))
 def test_no_rule_is_broken_and_nobody_is_left_out(seed: int):

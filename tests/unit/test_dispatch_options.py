@@ -125,6 +125,7 @@ def _run(*words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([sys.executable, "-m", "dispatch", *words], check=False, capture_output=False, **options)
 
 
+@pytest.mark.slow
 def test_pipes_terminals_and_full_disks_are_answered(folder: Path, tmp_path: Path):
     """As a process: what goes wrong when the answer is written, or the day is read only once."""
     solve = ("--iterations", "1")
@@ -145,6 +146,7 @@ def test_pipes_terminals_and_full_disks_are_answered(folder: Path, tmp_path: Pat
     assert b"\\u5b89\\u5a1c at" in said.stdout
 
 
+@pytest.mark.slow
 def test_who_stops_a_search_sees_no_traceback(folder: Path):
     words = [sys.executable, "-m", "dispatch", "solve", str(folder / "morning"), "--seconds", "100"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as search:

@@ -257,6 +257,7 @@ _TIED: Final = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("added", _HARMLESS, ids=lambda added: added.__name__.removeprefix("_with_"))
 def test_what_stands_in_nobodys_way_changes_no_answer(added: Callable[[Day], Day]) -> None:
     """The kernels have a short way for days without this, and a long one for days with it: both find the same."""

@@ -55,6 +55,7 @@ async def _platform(answer: bytes | None) -> AsyncIterator[tuple[str, list[float
             writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(_ANSWERS))
 async def test_people_survive_an_answer_that_is(kind: str):
     """`make demo` ended in a traceback when the first answers took longer than the people had patience."""

@@ -100,6 +100,7 @@ def test_of_rules_as_common_the_first_is_named() -> None:
     assert refused(_asked()[2], reasons, problem).summary == "refused"
 
 
+@pytest.mark.slow
 def test_a_refusal_is_the_same_in_every_process() -> None:
     """Neither the summary nor what the check says of an unserved visit follows the seed of hashes."""
     root = Path(__file__).parents[2]
