@@ -4,7 +4,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONUTF8 := 1
 SOURCES := backend dispatch migrations tests $(wildcard .ci/*.py ops/*.py)
 # folders too: one changes when a file of it goes
-TYPED := pyproject.toml requirements-dev.lock $(shell find backend dispatch -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print)
+TYPED := pyproject.toml requirements-dev.lock $(shell find backend dispatch -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print 2>/dev/null)
 # the plugin of the fuzzing library takes two seconds to import
 PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis
 # files of tests are shared out; each worker has a database server of its own

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -25,6 +26,8 @@ _READY_S: Final = 60.0
 _STOP_S: Final = 8.0
 _RESTART_PAUSE_S: Final = 0.2
 _ANSWER_S: Final = 1.0
+_PORTS: Final = range(10_000, 32_768)
+_TRIES: Final = 1000
 _ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -44,12 +47,17 @@ class Platform(Struct):
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports nobody listens on at the moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports in a row on which nobody listens at the moment. Raises PlatformError.
+
+    None is of those a system gives to outgoing connections (32768 and above on Linux): one of these would now and then
+    take a port before its server has it.
+    """
+    for _ in range(_TRIES):
+        first = _PORTS.start + secrets.randbelow(len(_PORTS) - number)
+        ports = list(range(first, first + number))
+        if all(is_free(port) for port in ports):
+            return ports
+    raise PlatformError(f"no {number} free ports in a row between {_PORTS.start} and {_PORTS.stop}")
 
 
 def is_free(port: int) -> bool:

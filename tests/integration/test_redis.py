@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from backend.database.pool import Database
 from backend.live.tail import Tail
 from backend.processes.gateway import create_gateway
 from backend.processes.relay import Relay
+from backend.simulation.launch import free_ports
 from tests.support.feeds import Reader, own_database, reading, tell
 from tests.support.people import Person, person, served, settings
 
@@ -26,12 +26,6 @@ from tests.support.people import Person, person, served, settings
 async def feed() -> AsyncIterator[Database]:
     async with own_database() as database:
         yield database
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @asynccontextmanager
@@ -69,7 +63,7 @@ def deaf_to_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def _listening(program: str, feed: Database, folder: Path) -> AsyncIterator[tuple[Process, Reader, Person]]:
     """Redis, a relay and a gateway that use it, and somebody signed in there who has had the greeting."""
-    port = _free_port()
+    port = free_ports(1)[0]
     async with (
         _redis(program, port, folder) as process,
         Redis(port=port, socket_timeout=1, socket_connect_timeout=1) as client,
@@ -128,7 +122,7 @@ async def _limiter(feed: Database, port: int | None) -> AsyncIterator[Limiter]:
 @pytest.mark.usefixtures("patient")
 async def test_redis_and_the_database_count_alike(redis_server: str, feed: Database, tmp_path: Path):
     """The same tries get the same answers, or a city would change its limits by setting up Redis."""
-    chance, port, run = random.Random(7), _free_port(), str(uuid4())
+    chance, port, run = random.Random(7), free_ports(1)[0], str(uuid4())
     async with (
         _redis(redis_server, port, tmp_path),
         _limiter(feed, port) as one,
@@ -154,7 +148,7 @@ async def test_redis_and_the_database_count_alike(redis_server: str, feed: Datab
 
 @pytest.mark.usefixtures("patient")
 async def test_a_race_in_redis_gets_no_more_than_the_room(redis_server: str, feed: Database, tmp_path: Path):
-    port = _free_port()
+    port = free_ports(1)[0]
     async with _redis(redis_server, port, tmp_path), _limiter(feed, port) as one, _limiter(feed, port) as two:
         use = one.use(_SLOW, str(uuid4()))
         waits = await asyncio.gather(*(each.take(use) for each in (one, two) * 20))
@@ -163,7 +157,7 @@ async def test_a_race_in_redis_gets_no_more_than_the_room(redis_server: str, fee
 
 async def test_without_redis_the_database_counts_at_once(redis_server: str, feed: Database, tmp_path: Path):
     """Killed, or alive and silent: sign-in goes on within milliseconds, with limits."""
-    port = _free_port()
+    port = free_ports(1)[0]
     async with _redis(redis_server, port, tmp_path) as process, _limiter(feed, port) as limiter:
         assert await limiter.take(limiter.use(_SLOW, str(uuid4()))) == 0
         process.kill()
