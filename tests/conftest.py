@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from backend.database.migrate import upgrade
 from backend.database.pool import Database
@@ -32,9 +32,10 @@ structlog.configure(
 for _name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("PG")]:
     del os.environ[_name]
 
-# whoever changes a line gets the same days as whoever changed the last one; `make properties` looks at new ones
+# whoever changes a line gets the days of the last one who did; `make properties` tries new ones, `make mutants` shrinks none
 settings.register_profile("same", derandomize=True, database=None)
 settings.register_profile("new", derandomize=False)
+settings.register_profile("any", settings.get_profile("same"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("same")
 
 

@@ -28,7 +28,7 @@ _NOTICED, _HUNG, _SURVIVED, _UNREADABLE, _STALE, _ARGUED = (
 )  # fmt: skip
 _FAILS: Final = frozenset({_SURVIVED, _UNREADABLE, _STALE})
 _PATIENCE_S: Final = 600
-_PYTEST: Final = ("-m", "pytest", "-q", "-x", "-p", "no:schemathesis", "-p", "no:cacheprovider")
+_PYTEST: Final = ("-m", "pytest", "-qx", "-p", "no:schemathesis", "-p", "no:cacheprovider", "--hypothesis-profile=any")
 _RED: Final = 1  # pytest's exit code where tests have failed; 2 and above: it could not even run them
 
 
