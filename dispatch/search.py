@@ -11,7 +11,7 @@ from msgspec import Struct
 from dispatch.arrays import Arrays, from_plan, to_plan
 from dispatch.engine.anneal import anneal, follow, keep_best, put_back
 from dispatch.engine.day import TRAVEL, fresh_state
-from dispatch.engine.timing import total
+from dispatch.engine.pricing import total
 from dispatch.plan import Plan, Stop
 from dispatch.problem import Problem, Visit
 

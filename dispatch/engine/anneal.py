@@ -13,7 +13,8 @@ from dispatch.engine.day import DROPPED, FAR, NONE, PICKUP, Day, State
 from dispatch.engine.fetching import best_meal
 from dispatch.engine.limits import limits_kept
 from dispatch.engine.places import NEVER, apply, best_gap, keep_sums, restore_sums
-from dispatch.engine.timing import propagate, put, queue_node, take_out, total, undo, worst_again
+from dispatch.engine.pricing import total, worst_again
+from dispatch.engine.timing import propagate, put, queue_node, take_out, undo
 
 _MEAN_REMOVED = 10.0
 _LONGEST = 10.0

@@ -7,7 +7,8 @@ from dispatch.engine.compiling import entry, inlined
 from dispatch.engine.day import FAR, PICKUP, TRYING, WALK, Day, State
 from dispatch.engine.openings import Asked
 from dispatch.engine.places import NEVER, tied_window, walk_on, worker_can
-from dispatch.engine.timing import home_of, step, uneven_more, visit_cost
+from dispatch.engine.pricing import uneven_more, visit_cost
+from dispatch.engine.timing import home_of, step
 from dispatch.engine.trying import tried
 
 

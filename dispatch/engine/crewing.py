@@ -9,7 +9,8 @@ from dispatch.engine.compiling import entry, inlined
 from dispatch.engine.day import FAR, TRYING, WALK, WORST, Day, State
 from dispatch.engine.openings import Asked, beside, is_plain, scan, together, work_left
 from dispatch.engine.places import NEVER, tied_window, walk_on
-from dispatch.engine.timing import home_of, leg_between, step, visit_cost
+from dispatch.engine.pricing import visit_cost
+from dispatch.engine.timing import home_of, leg_between, step
 from dispatch.engine.trying import tried
 from dispatch.engine.units import free_from
 

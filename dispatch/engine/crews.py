@@ -4,7 +4,8 @@ from dispatch.engine.compiling import compiled
 from dispatch.engine.day import CROWD, FAR, TRYING, WALK, WORST, Day, State
 from dispatch.engine.limits import day_bounded
 from dispatch.engine.places import NEVER, best_gap, tied_window, trial, walk_on
-from dispatch.engine.timing import leg_between, step, uneven_more, visit_cost
+from dispatch.engine.pricing import uneven_more, visit_cost
+from dispatch.engine.timing import leg_between, step
 
 _TIMES_TRIED = 4  # moments at which equipment is free
 _CREWS_TRIED = 10  # combinations looked at exactly, the most promising first

@@ -5,8 +5,9 @@ from dispatch.engine.compiling import compiled
 from dispatch.engine.day import FAR, PICKUP, SCAN, TRYING, WALK, WORST, Day, State
 from dispatch.engine.limits import day_bounded
 from dispatch.engine.places import tied_window, trial, walk_on, worker_can
+from dispatch.engine.pricing import uneven_more, visit_cost
 from dispatch.engine.routes import refresh
-from dispatch.engine.timing import home_of, step, uneven_more, visit_cost
+from dispatch.engine.timing import home_of, step
 
 _REACH = 8  # stops a meal may be carried past
 

@@ -12,8 +12,9 @@ from numpy import ndarray
 from dispatch.engine.compiling import compiled, entry, inlined, record
 from dispatch.engine.day import FAR, Day, Records, State
 from dispatch.engine.places import NEVER, worker_can
+from dispatch.engine.pricing import uneven_more, visit_cost
 from dispatch.engine.routes import refresh
-from dispatch.engine.timing import home_of, uneven_more, visit_cost
+from dispatch.engine.timing import home_of
 
 SEATS: Final = 4  # the largest crew
 NODES: Final = 8  # of one visit: its seats, and as many kinds of equipment

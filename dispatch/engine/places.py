@@ -23,19 +23,9 @@ from dispatch.engine.day import (
     State,
 )  # fmt: skip
 from dispatch.engine.limits import day_allows, day_bounded, limits_kept
+from dispatch.engine.pricing import price, uneven_more, visit_cost
 from dispatch.engine.routes import refresh
-from dispatch.engine.timing import (
-    home_of,
-    price,
-    propagate,
-    put,
-    queue_node,
-    rests_left_fit,
-    step,
-    undo,
-    uneven_more,
-    visit_cost,
-)  # fmt: skip
+from dispatch.engine.timing import home_of, propagate, put, queue_node, rests_left_fit, step, undo
 
 NEVER = 1e17
 

@@ -3,10 +3,9 @@
 Every change is logged, so that a trial costs only what it touched and is taken back exactly.
 """
 
-from dispatch.engine.compiling import compiled, entry, inlined, inlined_entry
+from dispatch.engine.compiling import compiled, inlined, inlined_entry
 from dispatch.engine.day import (
     DROP,
-    DROPPED,
     FAR,
     HEAVY,
     LOOKS,
@@ -25,6 +24,7 @@ from dispatch.engine.day import (
     Day,
     State,
 )  # fmt: skip
+from dispatch.engine.pricing import price, uneven_more, visit_cost
 
 _TIMED, _PUT, _TAKEN = 0, 1, 2
 _ROUNDS = 40
@@ -102,45 +102,6 @@ def rests_left_fit(d: Day, w: int, free: int, rest: int) -> bool:
     return True
 
 
-@inlined_entry
-def visit_cost(d: Day, v: int, start: int) -> float:
-    """What beginning then costs: lateness, a cooling meal, a moved promise."""
-    cost = 0.0
-    late = start - d.visit[v].due
-    if late > 0:
-        cost += d.visit[v].late_flat + d.visit[v].late_rate * late
-    if d.visit[v].wait_rate > 0.0 and start > d.visit[v].ready:
-        cost += d.visit[v].wait_rate * (start - d.visit[v].ready)
-    if d.visit[v].moved_rate > 0.0:
-        off = abs(start - d.visit[v].promised) - d.visit[v].moved_free
-        if off > 0:
-            cost += d.visit[v].moved_rate * off
-    return cost
-
-
-@inlined
-def price(d: Day, s: State) -> float:
-    """What the served visits cost now."""
-    return d.travel_rate * s.sums[TRAVEL] + s.sums[SOFT] + d.worst_rate * s.sums[WORST] + s.sums[WISHES]
-
-
-@entry
-def total(d: Day, s: State) -> float:
-    """What the plan costs now."""
-    return price(d, s) + s.sums[DROPPED]
-
-
-@compiled
-def worst_again(d: Day, s: State) -> None:
-    """The greatest lateness, from scratch; taking stops out may have lowered it."""
-    worst = 0
-    for n in range(d.nodes):
-        if d.node[n].priced and s.node[n].route >= 0:
-            late = s.node[n].start - d.visit[d.node[n].visit].due
-            worst = max(worst, late)
-    s.sums[WORST] = worst
-
-
 @inlined
 def _note(s: State, what: int, n: int, a: int, b: int, c: int, e: int) -> bool:
     at = s.top[0]
@@ -150,14 +111,6 @@ def _note(s: State, what: int, n: int, a: int, b: int, c: int, e: int) -> bool:
     s.log[at, 3], s.log[at, 4], s.log[at, 5] = b, c, e
     s.top[0] = at + 1
     return True
-
-
-@inlined
-def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
-    """What so much more handling costs a worker beyond an even share; negative for less."""
-    before = max(0, s.worker[w].handled - d.worker[w].share)
-    after = max(0, s.worker[w].handled + busy - d.worker[w].share)
-    return d.worker[w].uneven * (float(after) * float(after) - float(before) * float(before))
 
 
 @inlined
@@ -339,6 +292,19 @@ def _reached(d: Day, s: State, n: int, floor: int) -> tuple[int, int, int]:
 
 
 @inlined
+def _known(d: Day, s: State, n: int) -> bool:
+    """Whether a stop of a visit can be told when it begins: it has been looked at, and so has the one before it.
+
+    Which shift a stop falls into that was put in and not looked at is not known, nor by which way the next is reached
+    from it; whatever comes behind it is looked at once more when it has been.
+    """
+    if s.node[n].route < 0 or d.node[n].kind == PICKUP or s.node[n].arrive < 0:
+        return False
+    p = s.node[n].before
+    return p >= d.nodes or s.node[p].arrive >= 0
+
+
+@inlined
 def _settle(d: Day, s: State, v: int) -> bool:
     """Start a visit's crew, and the visits tied to it, together and apart as they must be; False when they cannot."""
     g = d.visit[v].group
@@ -362,7 +328,7 @@ def _settle(d: Day, s: State, v: int) -> bool:
             if s.visit[u].together < 0:
                 continue
             for n in range(d.visit[u].first, d.visit[u].end):
-                if s.node[n].route < 0 or d.node[n].kind == PICKUP or s.node[n].arrive < 0:
+                if not _known(d, s, n):
                     continue
                 start, _, _ = _reached(d, s, n, s.visit[u].together)
                 if start < 0:
@@ -379,7 +345,7 @@ def _settle(d: Day, s: State, v: int) -> bool:
         if s.turn[STEADY] and d.node[d.visit[u].first].kind == VISIT and d.visit[u].end - d.visit[u].first > 1:
             s.visit[u].floor = max(s.visit[u].floor, s.visit[u].together)
         for n in range(d.visit[u].first, d.visit[u].end):
-            if s.node[n].route < 0 or d.node[n].kind == PICKUP or s.node[n].arrive < 0:
+            if not _known(d, s, n):
                 continue
             start, shift, rests = _reached(d, s, n, s.visit[u].together)
             if start != s.node[n].start or shift != s.node[n].shift or rests != s.node[n].rests:

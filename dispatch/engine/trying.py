@@ -5,7 +5,8 @@ from dispatch.engine.day import STEADY, STUCK, WORST, Day, State
 from dispatch.engine.limits import limits_kept
 from dispatch.engine.openings import Asked
 from dispatch.engine.places import NEVER, keep_sums, restore_sums
-from dispatch.engine.timing import price, propagate, put, queue_node, undo, worst_again
+from dispatch.engine.pricing import price, worst_again
+from dispatch.engine.timing import propagate, put, queue_node, undo
 from dispatch.engine.units import free_from, take_units
 
 _MOST_WAITS = 40  # for a unit, when a crew that must begin later finds it taken again

@@ -35,8 +35,9 @@ from dispatch.arrays import from_plan, to_plan
 from dispatch.engine.anneal import anneal
 from dispatch.engine.day import WALK, Day, State
 from dispatch.engine.places import NEVER, trial, walk_on
+from dispatch.engine.pricing import total, visit_cost
 from dispatch.engine.routes import refresh
-from dispatch.engine.timing import leg_between, step, total, visit_cost
+from dispatch.engine.timing import leg_between, step
 from tests.support.brute import PATHS, compare
 from tests.support.effort import tell
 from tests.support.verdict import verdict

@@ -250,10 +250,9 @@ _HARMLESS: Final = (
 
 
 # Kept away who could be sent: no meal is carried past a stop that others depend on, nobody whom others depend on sets
-# out late, and where units take turns anew, a stop behind a new one is looked at before the shift of that is known.
+# out late.
 _TIED: Final = {
     "the longest day of who sets out late", "the longest ride past another stop", "two meals in the box", "the box under way",
-    "a stop that makes the way shorter",
 }  # fmt: skip
 
 
