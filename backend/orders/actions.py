@@ -205,7 +205,7 @@ async def watch_the_search(connection: Connection, placed: Order, zone_info: Zon
 
 
 async def _desk_time(connection: Connection, order: Order, zone_info: ZoneInfo) -> datetime:
-    """When an operator takes over an order nobody has accepted: soon on the day itself, else the evening before.
+    """Tell when an operator takes over an order nobody has accepted: soon on the day itself, else the evening before.
 
     However near its window, an order is offered first: booked at ten to eleven for eleven o'clock it has a crew in the
     plan, and a desk that took it over at once would take that crew away.

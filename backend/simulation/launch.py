@@ -47,7 +47,7 @@ class Platform(Struct):
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports in a row on which nobody listens at the moment. Raises PlatformError.
+    """Find ports in a row on which nobody listens at the moment. Raises PlatformError.
 
     None is of those a system gives to outgoing connections (32768 and above on Linux): one of these would now and then
     take a port before its server has it.

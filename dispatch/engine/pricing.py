@@ -6,7 +6,7 @@ from dispatch.engine.day import DROPPED, SOFT, TRAVEL, WISHES, WORST, Day, State
 
 @inlined_entry
 def visit_cost(d: Day, v: int, start: int) -> float:
-    """What beginning then costs: lateness, a cooling meal, a moved promise."""
+    """Price a start: lateness, a cooling meal, a moved promise."""
     cost = 0.0
     late = start - d.visit[v].due
     if late > 0:
@@ -22,19 +22,19 @@ def visit_cost(d: Day, v: int, start: int) -> float:
 
 @inlined
 def price(d: Day, s: State) -> float:
-    """What the served visits cost now."""
+    """Price the served visits as they are now."""
     return d.travel_rate * s.sums[TRAVEL] + s.sums[SOFT] + d.worst_rate * s.sums[WORST] + s.sums[WISHES]
 
 
 @entry
 def total(d: Day, s: State) -> float:
-    """What the plan costs now."""
+    """Price the plan as it is now."""
     return price(d, s) + s.sums[DROPPED]
 
 
 @compiled
 def worst_again(d: Day, s: State) -> None:
-    """The greatest lateness, from scratch; taking stops out may have lowered it."""
+    """Find the greatest lateness from scratch; taking stops out may have lowered it."""
     worst = 0
     for n in range(d.nodes):
         if d.node[n].priced and s.node[n].route >= 0:
@@ -45,7 +45,7 @@ def worst_again(d: Day, s: State) -> None:
 
 @inlined
 def uneven_more(d: Day, s: State, w: int, busy: int) -> float:
-    """What so much more handling costs a worker beyond an even share; negative for less."""
+    """Price so much more handling of a worker beyond an even share; negative for less."""
     before = max(0, s.worker[w].handled - d.worker[w].share)
     after = max(0, s.worker[w].handled + busy - d.worker[w].share)
     return d.worker[w].uneven * (float(after) * float(after) - float(before) * float(before))

@@ -293,7 +293,7 @@ def _reached(d: Day, s: State, n: int, floor: int) -> tuple[int, int, int]:
 
 @inlined
 def _known(d: Day, s: State, n: int) -> bool:
-    """Whether a stop of a visit can be told when it begins: it has been looked at, and so has the one before it.
+    """Tell whether a start can be given to a stop: it has been looked at, and so has the one before it.
 
     Which shift a stop falls into that was put in and not looked at is not known, nor by which way the next is reached
     from it; whatever comes behind it is looked at once more when it has been.
