@@ -3,8 +3,6 @@ BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 export PYTHONUTF8 := 1
 SOURCES := backend dispatch migrations tests $(wildcard .ci/*.py ops/*.py)
-# folders too: one changes when a file of it goes
-TYPED := pyproject.toml requirements-dev.lock $(shell find backend dispatch -name __pycache__ -prune -o \( -type d -o -name '*.py' \) -print 2>/dev/null)
 # the plugin of the fuzzing library takes two seconds to import
 PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis
 # files of tests are shared out; each worker has a database server of its own
@@ -14,6 +12,8 @@ SHARED := -n $(WORKERS) --dist loadfile
 WAITING := -n $(shell expr $(WORKERS) + 2) --dist loadfile
 # programs of the environment are started as modules: the scripts beside them name the path they were installed at
 LINT_IMPORTS := $(BIN)/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+# the few files of unit and property tests that hold slow ones: collecting the others would take each worker seconds
+SLOW = $(shell grep -rl --include='test_*.py' '@pytest.mark.slow' tests/unit tests/properties)
 HAS = $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("$(1)") is None)' 2>/dev/null
 # a checkout that is another user's can be tested, but nothing can be kept in it
 ifeq ($(shell test -w . || echo closed),closed)
@@ -56,13 +56,8 @@ format: setup ## Format and mend what can be mended
 check: setup ## Format, lint, types, import directions, unit and property tests but the slow ones
 	@$(BIN)/ruff format --check -q $(SOURCES)
 	@$(BIN)/ruff check -q $(SOURCES)
-	@$(MAKE) --no-print-directory .venv/typed & types=$$!; \
+	@$(BIN)/python -m ops.typed & types=$$!; \
 	  $(LINT_IMPORTS) && $(PYTEST) $(SHARED) -m quick tests/unit tests/properties; rest=$$?; wait $$types && exit $$rest
-
-# types are read again when something they follow from has changed: half a minute of one core
-.venv/typed: $(TYPED)
-	@$(BIN)/python -m basedpyright --level error
-	@test ! -w .venv || touch $@
 
 properties: setup ## Properties on days nobody has looked at yet; what they find is to be mended
 	@$(PYTEST) tests/properties --hypothesis-profile=new
@@ -79,8 +74,8 @@ e2e: setup ## Stories through HTTP and sockets
 chaos: setup ## Processes killed in the middle
 	@$(PYTEST) $(SHARED) tests/chaos
 
-fuzz: setup ## Anything sent to any route
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests/fuzz
+fuzz: setup ## Anything sent to any route, by everybody
+	@YINLING_EFFORT=full $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests/fuzz
 
 robust: setup ## People and clients who do what they should not, in short
 	@$(PYTEST) -n $(WORKERS) --dist worksteal tests/hostile
@@ -99,7 +94,7 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 
 # all that waits for a database or for processes half of the time in one run, what takes longest first
 test: check ## Everything but the long runs
-	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal -m "not quick" tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration tests/properties tests/unit
+	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal -m "not quick" tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration $(SLOW)
 
 .PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile mutants browser test
 help: ## Show this help

@@ -4,6 +4,7 @@ import argparse
 import io
 import math
 import os
+import signal
 import sys
 import threading
 import time
@@ -74,8 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         sys.stderr.write(f"{asked.file.name}: file: its day takes more memory than there is\n")
         return 2
-    except KeyboardInterrupt:
-        return 130
     except OSError as error:  # of the standard output: the others are told where they happen
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # whoever read along, like `head`, has seen enough
@@ -397,4 +396,7 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that a terminal cannot show are spelled out
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl-C ends the process itself: an exception is lost where the compiler calls back, and the search goes on
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(main())

@@ -158,7 +158,7 @@ class _Trial:
         known = {frozenset(crew)}
         for left_out in [frozenset({name}) for name in crew] or [frozenset[str]()]:
             out = left_out
-            while True:
+            for _ in self._problem.workers:  # each time somebody more is left out
                 names = [worker.id for worker in self._problem.workers if worker.id not in out]
                 found = self._put(self._visit, names)
                 if not found:

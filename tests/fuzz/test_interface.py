@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 from uuid import uuid4
+from zlib import crc32
 
 import pytest
 import schemathesis
@@ -12,6 +13,7 @@ from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
+from tests.support.effort import FULL
 from tests.support.platform import Running
 
 SNAPSHOT = Path(__file__).parents[1] / "unit" / "openapi.json"
@@ -45,7 +47,8 @@ async def tokens(city: Running) -> list[str]:
 def test_no_request_breaks_the_interface(case: Case, city: Running, tokens: list[str]):
     if case.path == "/v1/sign-in" and case.method == "DELETE":
         return  # it would sign out the very people who ask
-    for token in tokens:
+    sent = repr((case.path_parameters, case.query, case.body)).encode()
+    for token in tokens if FULL else (tokens[crc32(sent) % len(tokens)],):
         headers = {"Idempotency-Key": str(uuid4())} | ({"Authorization": f"Bearer {token}"} if token else {})
         answer = case.call(base_url=city.platform.web_url, headers=headers)
         case.validate_response(

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,19 +47,25 @@ class Lane:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._running: subprocess.Popen[str] | None = None
+
+    def end(self) -> None:
+        """End what runs in this copy, and whatever it has started."""
+        if self._running is not None and self._running.poll() is None:
+            os.killpg(self._running.pid, signal.SIGTERM)
 
     def run(self, tests: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         """The tests in this copy; raises subprocess.TimeoutExpired."""
         command = [sys.executable, *_PYTEST, *tests]
         wanted = {**os.environ, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1", **environment}
-        process = subprocess.Popen(
+        self._running = process = subprocess.Popen(
             command, cwd=self.root, env=wanted, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
         try:
             told, _ = process.communicate(timeout=_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 15)
+        except BaseException:
+            self.end()
             process.communicate()
             raise
         return subprocess.CompletedProcess(command, process.returncode, told)
@@ -89,39 +96,43 @@ def _environment(change: Change) -> dict[str, str]:
 
 
 @contextmanager
-def _lanes(number: int) -> Generator[SimpleQueue[Lane]]:
-    """So many copies of what git knows of this checkout, as it stands in the folder."""
+def _copies(number: int) -> Generator[list[Lane]]:
+    """So many copies of what git knows of this checkout, as it stands in the folder; what runs in one ends with it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.split("\0")  # fmt: skip
     files = [name for name in listed if name and (ROOT / name).is_file()]
     with tempfile.TemporaryDirectory(prefix="yinling-mutants-") as folder:
-        free: SimpleQueue[Lane] = SimpleQueue()
-        for n in range(number):
-            lane = Path(folder) / str(n)
+        lanes = [Lane(Path(folder) / str(n)) for n in range(number)]
+        for lane in lanes:
             for name in files:
-                (lane / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(ROOT / name, lane / name)
-            free.put(Lane(lane))
-        yield free
+                (lane.root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, lane.root / name)
+        try:
+            yield lanes
+        finally:
+            for lane in lanes:
+                lane.end()
 
 
 def _asked(changes: Iterable[Change], wanted: Sequence[str]) -> list[Change]:
     return [c for c in changes if not wanted or any(word == c.kind or word in c.name for word in wanted)]
 
 
-def _red_without(free: SimpleQueue[Lane], changes: Sequence[Change]) -> str:
+def _red_without(lane: Lane, changes: Sequence[Change]) -> str:
     """What the tests say on the code as it is: one that is red already notices nothing."""
     tests = sorted({test for change in changes for test in change.tests})
-    lane = free.get()
     ran = lane.run(["-n", "2", "--dist", "loadfile", *tests], {})
-    free.put(lane)
     return "" if ran.returncode == 0 else ran.stdout[-4000:]
 
 
-def _try_all(free: SimpleQueue[Lane], changes: Sequence[Change], lanes: int, console: Console) -> list[Outcome]:
+def _try_all(lanes: Sequence[Lane], changes: Sequence[Change], console: Console) -> list[Outcome]:
+    """How each change ended; of those tried so far, where somebody interrupts."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    free: SimpleQueue[Lane] = SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
 
     def one(change: Change) -> Outcome:
         lane = free.get()
@@ -131,13 +142,18 @@ def _try_all(free: SimpleQueue[Lane], changes: Sequence[Change], lanes: int, con
             free.put(lane)
 
     outcomes: list[Outcome] = []
-    with Progress(*columns, console=console) as bar, ThreadPoolExecutor(lanes) as pool:
+    with Progress(*columns, console=console) as bar, ThreadPoolExecutor(len(lanes)) as pool:
         task = bar.add_task("changes", total=len(changes))
-        for outcome in pool.map(one, changes):
-            outcomes.append(outcome)
-            if outcome.end in _FAILS:
-                bar.console.print(f"{outcome.end}: {outcome.change.kind}: {outcome.change.name}", markup=False)
-            bar.advance(task)
+        try:
+            for outcome in pool.map(one, changes):
+                outcomes.append(outcome)
+                if outcome.end in _FAILS:
+                    bar.console.print(f"{outcome.end}: {outcome.change.kind}: {outcome.change.name}", markup=False)
+                bar.advance(task)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for lane in lanes:
+                lane.end()
     return outcomes
 
 
@@ -163,19 +179,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     console, changes = Console(), _asked(all_changes(), given.wanted)
     os.environ.setdefault(SETTING, str(kernels_folder(os.environ)))
-    with _lanes(given.lanes) as free:
-        if not given.skip_unchanged and (red := _red_without(free, changes)):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told as Ctrl-C is: with what was tried until then
+    with _copies(given.lanes) as lanes:
+        if not given.skip_unchanged and (red := _red_without(lanes[0], changes)):
             console.print(red, markup=False)
             console.print("Red without any change: nothing was tried")
             return 1
-        outcomes = _try_all(free, changes, given.lanes, console)
+        outcomes = _try_all(lanes, changes, console)
     for outcome in outcomes:
         if outcome.end in _FAILS or given.say:
             console.print(
                 f"\n{outcome.end}: {outcome.change.name}\n{outcome.change.hurts}\n{outcome.told}", markup=False
             )
     console.print(_table(outcomes))
-    return 1 if not outcomes or any(outcome.end in _FAILS for outcome in outcomes) else 0
+    if missed := len(changes) - len(outcomes):
+        console.print(f"Interrupted: {missed} changes were not tried")
+    return 1 if missed or not outcomes or any(outcome.end in _FAILS for outcome in outcomes) else 0
 
 
 if __name__ == "__main__":

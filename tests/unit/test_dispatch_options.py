@@ -148,6 +148,7 @@ def test_pipes_terminals_and_full_disks_are_answered(folder: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_who_stops_a_search_sees_no_traceback(folder: Path):
+    """The signal itself ends it: raised as an exception it was lost, one time in forty, where the compiler calls back."""
     words = [sys.executable, "-m", "dispatch", "solve", str(folder / "morning"), "--seconds", "100"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as search:
         assert search.stderr is not None
@@ -155,5 +156,5 @@ def test_who_stops_a_search_sees_no_traceback(folder: Path):
         search.send_signal(signal.SIGINT)
         _, told = search.communicate(timeout=60)
     assert began
-    assert search.returncode == 130
+    assert search.returncode == -signal.SIGINT
     assert b"Traceback" not in told
