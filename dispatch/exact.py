@@ -148,9 +148,7 @@ class _Model:
         rate = self.problem.weights.travel_s * _SCALE
         used_home = 0 if worker.end_place is None or not begun else int(ways[place, worker.end_place])
         out, back = (model.new_int_var(-self.far, 2 * self.far, f"{what} {worker.id}") for what in ("out", "back"))
-        over = begun[-1].end_s if begun else -self.far
-        resting_from = over if self.next[worker.id] else stand.idle_s
-        rests = [(rest.duration_s, self._rest_begin(max(resting_from, rest.earliest_s), rest)) for rest in stand.left]
+        rests = [(rest.duration_s, self._rest_begin(max(stand.idle_s, rest.earliest_s), rest)) for rest in stand.left]
         for n in mine:
             taken = self.taken[n, worker.id] = model.new_bool_var(f"{worker.id} takes {n}")
             arcs.append((n + 1, n + 1, taken.negated()))
@@ -175,7 +173,7 @@ class _Model:
                 model.add(self._at(m) >= self._at(n) + node.duration_s + step).only_enforce_if(arc)
                 self.costs.append(rate * step * arc)
         model.add_circuit(arcs)
-        self._take_rests(worker, mine, rests, stand.idle_s, idle)
+        self._take_rests(worker, mine, rests, idle)
         self._holds(worker, mine, idle, (out, back))
 
     def _planned(self, worker: Worker, node: _Node) -> Stop | None:
@@ -193,9 +191,7 @@ class _Model:
         """When a break begins; None where it is too late for it."""
         return self.model.new_int_var(first, rest.latest_s, "") if first <= rest.latest_s else None
 
-    def _take_rests(
-        self, worker: Worker, mine: list[int], rests: list[tuple[int, Any]], idle_s: int, idle: Any
-    ) -> None:
+    def _take_rests(self, worker: Worker, mine: list[int], rests: list[tuple[int, Any]], idle: Any) -> None:
         """Every break of somebody who works lies in one hole: behind a stop, or the start, and before the next way."""
         model, ways = self.model, self.problem.travel[worker.mode]
         begun = self.begun[worker.id]
@@ -218,8 +214,6 @@ class _Model:
                     holes.append(here)
                     if n >= 0:
                         model.add(begin >= self._at(n) + self.nodes[n].duration_s).only_enforce_if(here)
-                    elif m < 0 or self._planned(worker, self.nodes[m]) is None:  # else taken before the worker left
-                        model.add(begin >= idle_s).only_enforce_if(here)
                     if m >= 0:
                         way = int(ways[self.nodes[n].place if n >= 0 else place, self.nodes[m].place])
                         model.add(begin + length + way <= self._at(m)).only_enforce_if(here)

@@ -20,7 +20,7 @@ class Standing(Struct, frozen=True):
 
     shift: int  # number of the first shift that still counts
     place: int
-    idle_s: int  # a break can begin from here on
+    idle_s: int  # a break can have begun from here on, also before now
     free_s: int  # the worker can leave from here on
     left: tuple[Break, ...]  # still to be taken
     lost: tuple[Break, ...]  # what has begun left no room for them
@@ -41,12 +41,11 @@ def way_to(matrix: ndarray, worker: Worker, before: Stop | None, behind: Stop) -
 def standing_of(problem: Problem, worker: Worker, begun: Sequence[Stop]) -> Standing:
     """How a worker with shifts goes on once `begun` is over: these stops happen as they are.
 
-    A break whose window is over was taken where there was room for it. Of several that could have been taken the
-    earliest room counts.
+    Whoever has nothing to do takes a break as soon as it may begin, also before now: at half past eleven a lunch from
+    eleven on is half over. Of several breaks that could have been taken the earliest room counts.
     """
-    now = problem.now_s
     over = begun[-1].end_s if begun else _NEVER
-    idle = max(over, now)
+    free = max(over, problem.now_s)
     holes = _holes(problem, worker, begun) if worker.breaks and begun else []
     left: list[Break] = []
     lost: list[Break] = []
@@ -61,17 +60,14 @@ def standing_of(problem: Problem, worker: Worker, begun: Sequence[Stop]) -> Stan
             lost.append(rest)
             continue
         used = begin + rest.duration_s
-        if rest.latest_s >= now:
-            left.append(rest)
-        else:  # whoever had nothing to do has taken it by now, or is still on it
-            idle = max(idle, used)
+        left.append(rest)
     if begun:
-        return Standing(shift_of(worker, begun[-1]), begun[-1].place, idle, idle, tuple(left), tuple(lost))
+        return Standing(shift_of(worker, begun[-1]), begun[-1].place, over, free, tuple(left), tuple(lost))
     opens = worker.shifts[0].start_s
-    while left and (begin := _begin(left[0], (idle, opens), idle)) is not None:
-        idle = begin + left[0].duration_s
+    while left and (begin := _begin(left[0], (over, opens), over)) is not None:
+        over = begin + left[0].duration_s
         del left[0]  # taken before the day begins
-    return Standing(0, worker.start_place, idle, max(idle, opens), tuple(left), tuple(lost))
+    return Standing(0, worker.start_place, over, max(free, opens), tuple(left), tuple(lost))
 
 
 def _holes(problem: Problem, worker: Worker, begun: Sequence[Stop]) -> list[tuple[int, int]]:

@@ -201,8 +201,9 @@ def _pushed(b: int) -> Day:
     )  # fmt: skip
 
 
-def _rested(breaks: tuple[Break, ...], at: int = 2090) -> Day:
-    return _day(f"w: old@1100 new@{at}", _worker(breaks=breaks), _visit("old", 1, 1100), _visit("new", 2, at))
+def _rested(breaks: tuple[Break, ...], at: int = 2090, now: int = 0) -> Day:
+    text = f"w: old@1100{'!' * (now > 0)} new@{at}"
+    return _day(text, _worker(breaks=breaks), _visit("old", 1, 1100), _visit("new", 2, at), now=now)
 
 
 ROWS: Final = (
@@ -267,6 +268,7 @@ ROWS: Final = (
         _worker("x", breaks=(Break(1000, 1400, 300), Break(1000, 1450, 300))), _visit("new", 1, 1600, by="wx"[b]), now=1200), 230, "break"),
     # rests
     Row("a break between two", lambda b: _rested((Break(1700, 1700, 300 + b),)), 360, "break"),
+    Row("a break under way", lambda b: _rested((Break(1700, 1800, 300 + b),), now=1750), 360, "break"),
     Row("a second break", lambda b: _rested((Break(1700, 1700, 100), Break(1750, 1800, 200 + b))), 360, "break"),
     Row("the latest begin of a break", lambda b: _day("w: new@1100", _worker(breaks=(Break(1050, 1700 - b, 300),)),
         _visit("new", 1, 1100)), 230, "break"),
