@@ -2,6 +2,8 @@
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 export PYTHONUTF8 := 1
+# some hundred processes start in a run: each would compile every file of ours anew
+unexport PYTHONDONTWRITEBYTECODE
 SOURCES := backend dispatch migrations tests $(wildcard .ci/*.py ops/*.py)
 # the plugin of the fuzzing library takes two seconds to import
 PYTEST := $(BIN)/python -m pytest -q -p no:schemathesis

@@ -52,11 +52,6 @@ def test_the_first_way_takes_its_time(day: str, plan: str, words: str, capsys: p
     assert capsys.readouterr().out.splitlines()[0] == words
 
 
-@pytest.mark.parametrize(("start", "rules"), [(1599, {"travel"}), (1600, set())])
-def test_the_first_shift_begins_at_the_start_place(start: int, rules: set[str]) -> None:
-    assert _rules(_day(_at(A, start)), A) == rules
-
-
 @pytest.mark.parametrize(("start", "rules"), [(20_899, {"travel"}), (20_900, set())])
 def test_a_later_shift_begins_at_the_start_place_again(start: int, rules: set[str]) -> None:
     """The stop before is 300 away, the start place 900; also where it ended the moment the shift begins."""
@@ -65,18 +60,6 @@ def test_a_later_shift_begins_at_the_start_place_again(start: int, rules: set[st
         assert _rules(_day(before, _at(B, start)), A, B) == rules
     there = _at(A, 20_000, end_s=20_000, locked=True)  # lasts no time, in the shift that begins
     assert _rules(_day(there, _at(B, start - 600)), A, B) == rules
-
-
-@pytest.mark.parametrize(("start", "rules"), [(7801, {"return"}), (7800, set())])
-def test_every_shift_leaves_time_for_the_way_home(start: int, rules: set[str]) -> None:
-    assert _rules(_day(_at(A, start), _at(B, 21_000)), A, B) == rules
-    assert _rules(_day(_at(A, start)), A) == rules
-
-
-@pytest.mark.parametrize(("start", "rules"), [(3999, {"now"}), (4000, set())])
-def test_nothing_new_begins_before_now(start: int, rules: set[str]) -> None:
-    assert _rules(_day(_at(A, start)), A, now_s=4000) == rules
-    assert _rules(_day(_at(A, 2000, locked=True)), A, now_s=4000) == set()
 
 
 def test_a_stop_is_where_and_as_long_as_its_visit_asks() -> None:
@@ -154,19 +137,6 @@ def test_a_day_that_begins_before_midnight_is_a_day() -> None:
 
 
 REST = Break(3000, 5000, 1200)
-
-
-@pytest.mark.parametrize(
-    ("starts", "rules"),
-    [((2300, 4500), set()), ((2300, 4499), {"break"}), ((2300, 20_900), set()), ((5400,), set()), ((4000,), set())],
-)
-def test_a_break_lies_where_neither_work_nor_the_next_way_needs_the_time(
-    starts: tuple[int, ...], rules: set[str]
-) -> None:
-    """From 3000 to 4200, then a way of 300; before the first stop and in time off there is time for it too."""
-    stops = [_at(visit, start) for visit, start in zip((A, B), starts, strict=False)]
-    worker = replace(WORKER, breaks=(replace(REST, latest_s=3000) if len(starts) > 1 else REST,))
-    assert _rules(_day(*stops), *(A, B)[: len(stops)], worker=worker) == rules
 
 
 def test_a_break_that_history_left_no_room_for_is_held_against_nobody() -> None:
