@@ -236,7 +236,7 @@ ROWS: Final = (
         _visit("new", 1, 3100), ways={(0, 1): 100 + b}), 440, "travel"),
     Row("the end of the first shift", lambda b: _day("w: new@1200 old@3100", _worker(shifts=(Shift(1000, 1970 - b), _SPLIT[1])),
         _visit("new", 2, 1200), _visit("old", 1, 3100)), 440, "return"),
-    Row("a stop that makes the way shorter", lambda b: _day("w: new@1100 old@1790", _worker(shifts=(Shift(100, 200), *_LATER)),
+    Row("a stop that makes the way shorter", lambda b: _day("w: new@1100 old@1790", _worker(shifts=(Shift(100, 200), *_LATER), breaks=(Break(0, 50, 10),)),
         _visit("new", 1, 1100), _visit("old", 2, 1200, 1790 - b), ways={(0, 2): 250}), 360, "window"),
     Row("the ways of a mode", lambda b: _day("w: new@1200", _worker(mode="bike"), _visit("new", 1, 1200), bike=b), 460, "travel"),
     # what has begun
