@@ -27,10 +27,14 @@ def _digests() -> dict[str, str]:
 
 
 def _importing(changed: AbstractSet[str]) -> list[str]:
-    """The changed files and those that import them, directly or not."""
+    """The changed files and those that import them, directly or not; none, which is all, where one is no Python."""
     import grimp  # noqa: PLC0415 - where nothing has changed nobody waits for it
+    from grimp.exceptions import SourceSyntaxError  # noqa: PLC0415
 
-    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    try:
+        graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    except SourceSyntaxError:
+        return []
     files = {name: _file(name) for name in graph.modules}
     wanted = {name for name, file in files.items() if file in changed}
     for name in tuple(wanted):
