@@ -16,7 +16,7 @@ from msgspec import Struct
 from dispatch.check import check_plan
 from dispatch.cost import drop_cost, late_prices, plan_cost, unrounded_cost, wish_cost
 from dispatch.plan import Kind, Plan, Stop
-from dispatch.problem import Break, Link, Problem, Visit, Worker
+from dispatch.problem import Link, Problem, Visit, Worker
 from dispatch.rules import refusal
 from dispatch.sharing import busy_s
 from dispatch.standing import standing_of
@@ -148,7 +148,10 @@ class _Model:
         rate = self.problem.weights.travel_s * _SCALE
         used_home = 0 if worker.end_place is None or not begun else int(ways[place, worker.end_place])
         out, back = (model.new_int_var(-self.far, 2 * self.far, f"{what} {worker.id}") for what in ("out", "back"))
-        rests = [(rest.duration_s, self._rest_begin(max(stand.idle_s, rest.earliest_s), rest)) for rest in stand.left]
+        rests = [
+            (rest.duration_s, model.new_int_var(max(stand.idle_s, rest.earliest_s), rest.latest_s, ""))
+            for rest in stand.left
+        ]  # one after the other they fit an idle day: those that do not are lost
         for n in mine:
             taken = self.taken[n, worker.id] = model.new_bool_var(f"{worker.id} takes {n}")
             arcs.append((n + 1, n + 1, taken.negated()))
@@ -187,10 +190,6 @@ class _Model:
         seat = node.visit.seats[node.seat]
         return refusal(worker, node.visit, seat) is None
 
-    def _rest_begin(self, first: int, rest: Break) -> Any:
-        """When a break begins; None where it is too late for it."""
-        return self.model.new_int_var(first, rest.latest_s, "") if first <= rest.latest_s else None
-
     def _take_rests(self, worker: Worker, mine: list[int], rests: list[tuple[int, Any]], idle: Any) -> None:
         """Every break of somebody who works lies in one hole: behind a stop, or the start, and before the next way."""
         model, ways = self.model, self.problem.travel[worker.mode]
@@ -198,11 +197,8 @@ class _Model:
         place = begun[-1].place if begun else worker.start_place
         before: Any = None
         for length, begin in rests:
-            if begin is None:
-                model.add(idle == 1)
-                continue
             if before is not None:
-                model.add(begin >= before).only_enforce_if(idle.negated())
+                model.add(begin >= before)
             before = begin + length
             holes: list[Any] = []
             for n in [-1, *mine]:
