@@ -32,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gateway_url: str = "ws://127.0.0.1:8001/v1/live"
     allowed_origins: str = "http://127.0.0.1:8000,http://localhost:8000"
     city: str = "银龄市"
+    hotline: Annotated[str, Meta(pattern="^[0-9+ -]{3,20}$")] = "12349"  # what every page tells people to ring
     time_zone: str = "Asia/Shanghai"
     area_code: Annotated[str, Meta(pattern="^(0[0-9]{2,3})?$")] = ""  # what a landline without one belongs to: 0512
     secret_key: str = ""

@@ -1,4 +1,4 @@
-"""The live board at `/`: zones, orders by state, every worker's day. Codes and states only, nobody's name."""
+"""The live board at `/` and `/board`: zones, orders by state, every worker's day. Codes and states only, nobody's name."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
 from litestar import HttpMethod, MediaType, Request, Response, get, route
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery
@@ -20,11 +19,11 @@ from backend.database import pool
 from backend.database.clock import care_now
 from backend.pages import queries
 from backend.pages.fixed import answer, files_below
+from backend.pages.rendering import TEMPLATES
 from backend.pages.words import FLAGS, KINDS, REASONS, STATES, WEEKDAYS, WORDS
 from backend.pages.words import State as Shown
 
 _FOLDER: Final = Path(__file__).parent
-_TEMPLATES: Final = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape())
 _STATIC: Final = files_below(_FOLDER / "static")
 _SUMMARY: Final = ("waiting", "accepted", "under_way", "done", "trouble")
 _TICKER = 10
@@ -192,11 +191,11 @@ async def _page(request: Request[Any, Any, State], template: str, lang: str) -> 
     lang = "en" if lang == "en" else "zh"
     board = await _gather(request, lang)
     words = {name: texts[lang] for name, texts in WORDS.items()}
-    html = _TEMPLATES.get_template(template).render(b=board, t=words, lang=lang, city=request.app.state.settings.city)
+    html = TEMPLATES.get_template(template).render(b=board, t=words, lang=lang, city=request.app.state.settings.city)
     return Response(html, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
 
 
-@get("/", opt={"public": True}, include_in_schema=False)
+@get(["/", "/board"], opt={"public": True}, include_in_schema=False)
 async def page(request: Request[Any, Any, State], lang: FromQuery[str] = "zh") -> Response[str]:
     """The whole board."""
     return await _page(request, "board/page.html", lang)

@@ -9,7 +9,8 @@ from backend.config import Settings
 
 _FIXED: Final = (
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # under `no-referrer` a browser says of our own forms that they come from nowhere
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), payment=()"),

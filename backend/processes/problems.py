@@ -78,7 +78,7 @@ def _unstorable(_request: Request[Any, Any, Any], _error: asyncpg.DataError) -> 
     return _problem("invalid_request")
 
 
-def _by_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+def by_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What Litestar itself refuses: no such address or method, a body too large, unreadable or misshapen."""
     if isinstance(error.__cause__, SerializationException):
         return _problem("invalid_json")
@@ -129,7 +129,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     UnreadableRowError: _unreadable,
     asyncpg.ExclusionViolationError: _taken,
     asyncpg.DataError: _unstorable,
-    HTTPException: _by_the_framework,
+    HTTPException: by_the_framework,
     **dict.fromkeys(UNAVAILABLE, _unavailable),
     Exception: _failed,
 }

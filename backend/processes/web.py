@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
@@ -21,10 +22,11 @@ from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
-from backend.pages import board
+from backend.pages import board, reading, sign_in
+from backend.pages.refusals import no_such_page
 from backend.processes import description as openapi
 from backend.processes.headers import add_headers, headers_for
-from backend.processes.problems import HANDLERS, UNAVAILABLE
+from backend.processes.problems import HANDLERS, UNAVAILABLE, by_the_framework
 from backend.processes.reading import StrictRequest, read_strictly
 from backend.processes.serving import MESSAGE_LIMIT, serve
 from backend.processes.warming import warm_kernels
@@ -46,6 +48,8 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     bookings.route_handlers,
     tasks.route_handlers,
     board.route_handlers,
+    sign_in.route_handlers,
+    reading.route_handlers,
 )
 
 
@@ -91,7 +95,7 @@ def assemble() -> Litestar:
         on_shutdown=[_let_go],
         route_handlers=[live, ready, openapi.description, *(handler for handlers in _SLICES for handler in handlers)],
         middleware=[Authentication],
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, NotFoundException: _not_found},
         before_request=read_strictly,
         request_class=StrictRequest,
         before_send=[add_headers],
@@ -117,6 +121,10 @@ def equip(app: Litestar, settings: Settings, database: Database, warm: asyncio.E
             "planner": Planner(settings.time_zone, settings.policy, warm),
         }
     )
+
+
+def _not_found(request: Request[Any, Any, State], error: NotFoundException) -> Response[Any]:
+    return no_such_page(request) or by_the_framework(request, error)
 
 
 async def _let_go(app: Litestar) -> None:

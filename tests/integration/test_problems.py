@@ -107,7 +107,7 @@ async def test_every_answer_carries_the_security_headers(client):
         headers = (await client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
 
 
 async def test_health_tells_whether_the_database_answers(database_urls):
