@@ -70,15 +70,16 @@ async def read_form(request: Request[Any, Any, State], kind: type[T]) -> Form[T]
 def _filled(kind: type[T], form: Form[T]) -> T | None:
     hints, values = get_type_hints(kind, include_extras=True), dict[str, Any]()
     for field in structs.fields(kind):
-        text = form.typed.get(field.name, "").strip()
-        if not text and not field.required:
+        text = form.typed.get(field.name, "")
+        empty = not text.strip()
+        if empty and not field.required:
             continue
         try:
-            if not text:
+            if empty:
                 raise msgspec.ValidationError  # noqa: TRY301 - a field left empty is told as one that does not fit
             values[field.name] = msgspec.convert(text, hints[field.name], strict=False)
         except msgspec.ValidationError:
-            form.wrong[field.name] = problems.wrong_field(field.name, empty=not text)
+            form.wrong[field.name] = problems.wrong_field(field.name, empty=empty)
     if form.wrong:
         return None
     try:

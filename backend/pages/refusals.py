@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from litestar import Response, Router
 from litestar.exceptions import HTTPException
@@ -20,7 +21,7 @@ _BY_STATUS: Final = {404: "not_found", 405: "method_not_allowed", 413: "body_too
 def refused(request: Asked, error: DomainError) -> Response[Any]:
     """A page that says what did not work; whoever is not signed in comes to the sign-in and back again."""
     if error.code == "not_signed_in" and request.method == "GET":
-        return Redirect(f"{_SIGN_IN}?to={request.url.path}", status_code=303)
+        return Redirect(f"{_SIGN_IN}?{urlencode({'to': request.url.path})}", status_code=303)
     return _told(request, error.code, error.status)
 
 

@@ -71,7 +71,7 @@ def _address(request: Asked) -> Address:
 async def number_page(request: Asked, to: FromQuery[str] = "") -> Response[Any]:
     """The first question: which telephone number."""
     if isinstance(request.auth, SignedIn):
-        return Redirect(inside(to, _FIRST_PAGE), status_code=303)
+        return Redirect(_onward(to), status_code=303)
     return page(request, "sign_in/number.html", form=Form[NumberForm]({"to": to}))
 
 
@@ -141,7 +141,13 @@ async def _let_in(request: Asked, session: Session, to: str) -> Response[Any]:
     cookie = Cookie(
         COOKIE, value=session.token, max_age=lasts_s, httponly=True, samesite="lax", secure=not state.settings.demo
     )
-    return Redirect(inside(to, _FIRST_PAGE), status_code=303, cookies=[cookie])
+    return Redirect(_onward(to), status_code=303, cookies=[cookie])
+
+
+def _onward(to: str) -> str:
+    """Where somebody wanted to go who has signed in by now: not to the sign-in again."""
+    path = inside(to, _FIRST_PAGE)
+    return _FIRST_PAGE if path.startswith("/sign-in") else path
 
 
 @post("/sign-out", guards=[anybody_signed_in], status_code=200)

@@ -78,11 +78,18 @@ async def test_a_resident_signs_in_with_the_digits_and_stays_at_home(browser, da
     for what in ("yinling_session=", "httponly", "samesite=lax", "path=/", "max-age="):
         assert what in cookie
     assert (await browser.get("/v1/me")).json()["resident_id"] == str(resident.own_id)
-    assert (await browser.get("/sign-in")).status_code == 303, "who is in need not sign in"
+    again = await browser.get("/sign-in", params={"to": "/sign-in/staff"})
+    assert (again.status_code, again.headers["location"]) == (303, "/"), "who is in need not sign in"
 
 
 async def test_who_was_sent_to_sign_in_comes_back_and_nowhere_else(browser, database):
-    for to, back in (("/reading", "/reading"), ("https://evil.example/", "/"), ("//evil.example", "/"), ("", "/")):
+    for to, back in (
+        ("/reading", "/reading"),
+        ("https://evil.example/", "/"),
+        ("//evil.example", "/"),
+        ("/sign-in", "/"),
+        ("", "/"),
+    ):
         browser.cookies.clear()
         resident = await person(database, "resident")
         asked = await _send(browser, await browser.get("/sign-in", params={"to": to}), "/sign-in", phone=resident.phone)
