@@ -36,6 +36,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     time_zone: str = "Asia/Shanghai"
     area_code: Annotated[str, Meta(pattern="^(0[0-9]{2,3})?$")] = ""  # what a landline without one belongs to: 0512
     secret_key: str = ""
+    sender_url: Annotated[str, Meta(pattern="^(https?://[^/]+.*)?$")] = ""  # who turns sign-in codes into messages
+    sender_key: str = ""  # signs what is sent there
     demo: bool = False
     board_public: bool = False
     trusted_proxies: str = ""  # networks whose X-Forwarded-For or Forwarded is believed, such as 10.0.0.0/8,::1
@@ -90,6 +92,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(f"YINLING_TRUSTED_PROXIES must name networks: {error}") from error
     if not settings.demo and len(settings.secret_key) < _SECRET_LENGTH:
         raise SettingsError(f"YINLING_SECRET_KEY must be at least {_SECRET_LENGTH} characters outside the demo")
+    if settings.sender_url and len(settings.sender_key) < _SECRET_LENGTH:
+        raise SettingsError(f"YINLING_SENDER_KEY must be at least {_SECRET_LENGTH} characters where a sender is set")
     if settings.demo and settings.host not in {"127.0.0.1", "localhost", "::1"}:
         raise SettingsError("the demo listens on loopback only; unset YINLING_HOST")
     return settings

@@ -10,6 +10,7 @@ from backend.accounts import proofs, queries
 from backend.accounts.hashing import Hashing
 from backend.accounts.limits import Limiter, Rule, Use, refused, whom
 from backend.accounts.model import Me, OpenSession, Session, SignedIn, Ticket
+from backend.accounts.sending import Sender
 from backend.config import Settings
 from backend.core.addresses import Address, Headers, client_address
 from backend.core.errors import DomainError
@@ -29,9 +30,10 @@ _BOARD_TICKETS: Final = Rule("board tickets of an address", room=120, every_s=0.
 class SigningIn:
     """What sign-in works with in one web process."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, sender: Sender) -> None:
         self.settings = settings
         self.database = database
+        self.sender = sender
         self.limiter = Limiter(database, settings.secret_key, settings.redis_url)
         self.hashing = Hashing()
         self._proxies = settings.proxies
@@ -52,8 +54,9 @@ class SigningIn:
         return found
 
     async def close(self) -> None:
-        """Let go of threads and Redis."""
+        """Let go of threads, Redis and what is being sent."""
         self.hashing.close()
+        await self.sender.close()
         await self.limiter.close()
 
 

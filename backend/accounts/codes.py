@@ -60,7 +60,10 @@ async def send_code(signing: SigningIn, address: Address, wanted: CodeWanted) ->
     stored = proofs.code_hash(settings.secret_key, challenge_id, code)
     async with signing.database.unit_of_work(SYSTEM) as connection:
         await queries.insert_code(connection, challenge_id, phone, stored, from_address.key, _CODE_LIFETIME_S)
-    return CodeSent(challenge_id, _CODE_LIFETIME_S, code if settings.demo else None)
+    if settings.demo:
+        return CodeSent(challenge_id, _CODE_LIFETIME_S, code)
+    signing.sender.send_code(challenge_id, phone, code, _CODE_LIFETIME_S)
+    return CodeSent(challenge_id, _CODE_LIFETIME_S)
 
 
 async def _is_known(signing: SigningIn, phone: str, address: Address) -> bool:

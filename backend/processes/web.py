@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
+import structlog
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
@@ -15,9 +16,11 @@ from backend.accounts import routes as accounts
 from backend.accounts.actions import SigningIn
 from backend.accounts.authentication import Authentication
 from backend.accounts.guards import declares_its_roles
+from backend.accounts.sending import Sender
 from backend.bookings import routes as bookings
 from backend.catalogue import routes as catalogue
 from backend.config import Settings
+from backend.core.principal import SYSTEM
 from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
 from backend.orders import review_routes as reviews
@@ -35,7 +38,10 @@ from backend.residents import routes as residents
 from backend.scheduling.snapshots import Planner
 from backend.scheduling.zones import Zones
 from backend.tasks import routes as tasks
+from backend.tasks.actions import close_task, open_task
+from backend.tasks.model import TaskKind
 
+log = structlog.get_logger()
 _CONNECTIONS: Final = 7
 _READY_WITHIN_S: Final = 2.0
 _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
@@ -117,7 +123,7 @@ def equip(app: Litestar, settings: Settings, database: Database, warm: asyncio.E
             "database": database,
             "zones": Zones(database),
             "one_at_a_time": OneAtATime(),
-            "signing_in": SigningIn(settings, database),
+            "signing_in": SigningIn(settings, database, _sender(settings, database)),
             "planner": Planner(settings.time_zone, settings.policy, warm),
         }
     )
@@ -125,6 +131,22 @@ def equip(app: Litestar, settings: Settings, database: Database, warm: asyncio.E
 
 def _not_found(request: Request[Any, Any, State], error: NotFoundException) -> Response[Any]:
     return no_such_page(request) or by_the_framework(request, error)
+
+
+def _sender(settings: Settings, database: Database) -> Sender:
+    """Whoever sends sign-in codes; while they do not leave the desk has a task."""
+
+    async def told(why: str | None) -> None:
+        try:
+            async with database.unit_of_work(SYSTEM) as connection:
+                if why is None:
+                    await close_task(connection, TaskKind.CODES_NOT_SENT)
+                else:
+                    await open_task(connection, TaskKind.CODES_NOT_SENT, {"reason": why})
+        except UNAVAILABLE as error:  # the next code that leaves, or does not, is told again
+            log.warning("sign_in.desk_not_told", error=type(error).__name__)
+
+    return Sender(settings.sender_url, settings.sender_key, told)
 
 
 async def _let_go(app: Litestar) -> None:

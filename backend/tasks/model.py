@@ -12,6 +12,9 @@ class TaskKind(StrEnum):
     """What has to be seen to."""
 
     FEED_STALLED = "feed_stalled"  # nobody hears anything new: a transaction in the database is in the way
+    CODES_NOT_SENT = (
+        "codes_not_sent"  # who asks for a sign-in code waits in vain: they can be signed in by card or rung
+    )
 
 
 class DeskTask(Struct, frozen=True, forbid_unknown_fields=True):
