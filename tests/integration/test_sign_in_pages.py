@@ -134,6 +134,14 @@ async def test_staff_sign_in_with_three_proofs_and_one_sentence_for_all_that_is_
     assert (inside.status_code, inside.headers["location"]) == (303, "/")
 
 
+async def test_one_browsers_form_is_nobody_elses(browser):
+    another = _Forms((await browser.get("/sign-in")).text).found["/sign-in"]
+    browser.cookies.clear()
+    own = await browser.get("/sign-in")
+    refused = await _send(browser, own, "/sign-in", phone="13800000000", forgery=another["forgery"])
+    assert (refused.status_code, (await _send(browser, own, "/sign-in", phone="1")).status_code) == (403, 422)
+
+
 @pytest.mark.parametrize("spoilt", [{"forgery": ""}, {"forgery": "0" * 64}])
 async def test_a_form_that_was_not_ours_does_nothing(browser, database, spoilt):
     resident = await person(database, "resident")
