@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from msgspec import Struct
 
 from backend.accounts import queries
+from backend.core.addresses import Address
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.deciding import MovedOnError, decide
@@ -24,6 +25,12 @@ Asked: TypeAlias = Request[Principal, Any, State]
 _TRIES: Final = 6  # the dispatcher, and other web processes, write to the same day
 _KEY_LENGTHS: Final = range(8, 256)
 _encode: Final = msgspec.json.Encoder().encode
+
+
+def address_of(request: Request[Any, Any, State]) -> Address:
+    """Tell where a request comes from, as limits count it."""
+    peer = request.scope["client"]
+    return request.app.state.signing_in.address(peer[0] if peer else None, request.scope["headers"])
 
 
 async def write_once(

@@ -22,7 +22,7 @@ from backend.accounts.model import (
     Ticket,
     WhoAreYou,
 )
-from backend.core.addresses import Address
+from backend.accounts.requests import address_of
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 
@@ -30,15 +30,10 @@ Asked = Request[Principal, SignedIn, State]
 Unknown = Request[Any, Any, State]
 
 
-def _address(request: Unknown) -> Address:
-    peer = request.scope["client"]
-    return request.app.state.signing_in.address(peer[0] if peer else None, request.scope["headers"])
-
-
 @post("/v1/sign-in/codes", opt={"public": True}, status_code=202)
 async def send_code(request: Unknown, data: JSONBody[CodeWanted]) -> CodeSent:
     """Send a sign-in code to a telephone number."""
-    return await codes.send_code(request.app.state.signing_in, _address(request), data)
+    return await codes.send_code(request.app.state.signing_in, address_of(request), data)
 
 
 @post(
@@ -51,14 +46,14 @@ async def send_code(request: Unknown, data: JSONBody[CodeWanted]) -> CodeSent:
 )
 async def sign_in_by_code(request: Unknown, data: JSONBody[CodeProof]) -> Response[Session | WhoAreYou]:
     """Sign in with the code; who shares a number says who they are."""
-    answer = await codes.sign_in_by_code(request.app.state.signing_in, _address(request), data)
+    answer = await codes.sign_in_by_code(request.app.state.signing_in, address_of(request), data)
     return Response(answer, status_code=200 if isinstance(answer, WhoAreYou) else 201)
 
 
 @post("/v1/sign-in/password", opt={"public": True}, status_code=201)
 async def sign_in_by_password(request: Unknown, data: JSONBody[PasswordProof]) -> Session:
     """Sign in with a password and a one-time password."""
-    return await passwords.sign_in_by_password(request.app.state.signing_in, _address(request), data)
+    return await passwords.sign_in_by_password(request.app.state.signing_in, address_of(request), data)
 
 
 @delete("/v1/sign-in", guards=[anybody_signed_in], status_code=204)
@@ -102,7 +97,7 @@ async def board_ticket(request: Unknown) -> Ticket:
     """The same for the public board, where the city has opened it; its socket hears that something changed, not what."""
     if not request.app.state.settings.board_public:
         raise DomainError("not_found")
-    return await actions.board_ticket(request.app.state.signing_in, _address(request))
+    return await actions.board_ticket(request.app.state.signing_in, address_of(request))
 
 
 route_handlers = [

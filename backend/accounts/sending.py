@@ -32,7 +32,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def signature(key: str, timestamp: str, body: bytes) -> str:
-    """What the receiver computes too: HMAC-SHA256 of `timestamp.body`, so that an old request cannot be sent again."""
+    """Sign what is sent, as the receiver does too: HMAC-SHA256 of `timestamp.body`, so that an old request cannot be sent again."""
     return hmac.digest(key.encode(), timestamp.encode() + b"." + body, "sha256").hex()
 
 

@@ -4,21 +4,24 @@ A form carries a proof against forgery and, where it changes something, the key 
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar, get_type_hints
+from collections.abc import Awaitable, Mapping
+from typing import Annotated, Any, Final, Generic, TypeVar, get_type_hints
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
+from backend.core.bounds import Wording, wording
 from backend.core.errors import DomainError
 from backend.pages import problems
 from backend.pages.proofs import check_forgery
 
 T = TypeVar("T", bound=Struct)
+R = TypeVar("R")
+Typed = Annotated[str, Meta(max_length=200, extra=wording(Wording.MATCHED))]  # what is compared or looked up, not read
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 200
 _NAMED: Final = re.compile(r"`\$?\.?(\w+)`")
@@ -26,7 +29,7 @@ WHOLE: Final = ""  # the place of a fault that belongs to no field
 
 
 class Form(Generic[T]):
-    """What was sent: `filled` where all of it fits, else `wrong` says by field what is to be changed."""
+    """Hold what was sent: `filled` where all of it fits, else `wrong` says by field what is to be changed."""
 
     def __init__(self, typed: dict[str, str] | None = None) -> None:
         self.typed = typed or {}
@@ -35,7 +38,7 @@ class Form(Generic[T]):
         self.key = self.typed.get("key") or uuid4().hex
 
     def value(self, name: str) -> str:
-        """What stands in a field, as it was typed."""
+        """Return what stands in a field, as it was typed."""
         return self.typed.get(name, "")
 
     def refuse(self, error: DomainError, instead: Mapping[str, problems.Sentence] | None = None) -> None:
@@ -46,6 +49,14 @@ class Form(Generic[T]):
         field = problems.FIELDS.get(error.code, WHOLE)
         sentence = (instead or {}).get(error.code) or problems.PROBLEMS[error.code]
         self.wrong[field if field in self.typed else WHOLE] = sentence
+
+    async def answered(self, asked: Awaitable[R], instead: Mapping[str, problems.Sentence] | None = None) -> R | None:
+        """Return what the platform answers; None where it refuses, which then stands in the form."""
+        try:
+            return await asked
+        except DomainError as error:
+            self.refuse(error, instead)
+            return None
 
 
 async def read_form(request: Request[Any, Any, State], kind: type[T]) -> Form[T]:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Sentence(Struct, frozen=True):
-    """What did not work and what to do, in both languages; `{hotline}` stands for the number to ring."""
+    """Say what did not work and what to do, in both languages; `{hotline}` stands for the number to ring."""
 
     zh: str
     en: str
@@ -80,5 +80,5 @@ _LEFT_EMPTY: Final = Sentence("这里还没有填。", "This is still empty.")
 
 
 def wrong_field(name: str, *, empty: bool) -> Sentence:
-    """What people are told about one field: that it is empty, or does not fit."""
+    """Tell what is wrong with one field: that it is empty, or does not fit."""
     return _EMPTY.get(name, _LEFT_EMPTY) if empty else _WRONG.get(name, PROBLEMS["invalid_request"])

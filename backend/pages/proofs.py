@@ -1,4 +1,4 @@
-"""What shows that a form was filled in on a page of ours, by whoever got that page.
+"""Show that a form was filled in on a page of ours, by whoever got that page.
 
 A browser sends its cookies with whatever another site makes it send. Each form carries a proof made of the session, or of
 a random cookie before there is one, with the server's key: another site can make neither.

@@ -9,11 +9,9 @@ from msgspec import Meta
 
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Wording, wording
-from backend.pages.forms import Form, read_form
+from backend.pages.forms import Form, Typed, read_form
 from backend.pages.refusals import door
 from backend.pages.rendering import SIZES, Asked, Reader, inside, page
-
-_Typed = Annotated[str, Meta(max_length=200, extra=wording(Wording.MATCHED))]
 
 
 class ReadingForm(Sent, frozen=True):
@@ -21,7 +19,7 @@ class ReadingForm(Sent, frozen=True):
 
     size: Annotated[str, Meta(pattern="^[1-5]?$", extra=wording(Wording.MATCHED))] = ""
     language: Annotated[str, Meta(pattern="^(zh|en)?$", extra=wording(Wording.MATCHED))] = ""
-    to: _Typed = "/"
+    to: Typed = "/"
 
 
 @get("/reading", opt={"public": True})

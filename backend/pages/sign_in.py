@@ -13,17 +13,15 @@ from backend.accounts import actions, codes, passwords
 from backend.accounts.authentication import COOKIE
 from backend.accounts.guards import anybody_signed_in
 from backend.accounts.model import CodeProof, CodeWanted, PasswordProof, Session, SignedIn, WhoAreYou
-from backend.core.addresses import Address
+from backend.accounts.requests import address_of
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import PhoneText, Secret, Wording, wording
 from backend.core.clock import machine_now
-from backend.core.errors import DomainError
-from backend.pages.forms import Form, read_form
+from backend.pages.forms import Form, Typed, read_form
 from backend.pages.problems import Sentence
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked, inside, page
 
-Typed = Annotated[str, Meta(max_length=200, extra=wording(Wording.MATCHED))]
 _FIRST_PAGE: Final = "/"
 _STAFF_TOLD: Final = {
     "sign_in_failed": Sentence(
@@ -62,11 +60,6 @@ class Empty(Sent, frozen=True):
     """A form that is one button."""
 
 
-def _address(request: Asked) -> Address:
-    peer = request.scope["client"]
-    return request.app.state.signing_in.address(peer[0] if peer else None, request.scope["headers"])
-
-
 @get("/sign-in", opt={"public": True})
 async def number_page(request: Asked, to: FromQuery[str] = "") -> Response[Any]:
     """The first question: which telephone number."""
@@ -80,13 +73,9 @@ async def send_code(request: Asked) -> Response[Any]:
     """Send the digits, and ask for them."""
     form = await read_form(request, NumberForm)
     if form.filled is not None:
-        try:
-            sent = await codes.send_code(
-                request.app.state.signing_in, _address(request), CodeWanted(phone=form.filled.phone)
-            )
-        except DomainError as error:
-            form.refuse(error)
-        else:
+        wanted = CodeWanted(phone=form.filled.phone)
+        sent = await form.answered(codes.send_code(request.app.state.signing_in, address_of(request), wanted))
+        if sent is not None:
             asked = Form[DigitsForm]({**form.typed, "challenge": str(sent.challenge_id), "code": ""})
             return page(request, "sign_in/digits.html", form=asked, demo_code=sent.demo_code)
     return page(request, "sign_in/number.html", status=422, form=form)
@@ -98,13 +87,10 @@ async def check_digits(request: Asked) -> Response[Any]:
     form = await read_form(request, DigitsForm)
     if form.filled is not None:
         proof = CodeProof(challenge_id=form.filled.challenge, code=form.filled.code, who=form.filled.who)
-        try:
-            found = await codes.sign_in_by_code(request.app.state.signing_in, _address(request), proof)
-        except DomainError as error:
-            form.refuse(error)
-        else:
-            if isinstance(found, WhoAreYou):
-                return page(request, "sign_in/who.html", form=form, people=found.who)
+        found = await form.answered(codes.sign_in_by_code(request.app.state.signing_in, address_of(request), proof))
+        if isinstance(found, WhoAreYou):
+            return page(request, "sign_in/who.html", form=form, people=found.who)
+        if found is not None:
             return await _let_in(request, found, form.filled.to)
     return page(request, "sign_in/digits.html", status=422, form=form, demo_code=None)
 
@@ -121,11 +107,10 @@ async def check_staff(request: Asked) -> Response[Any]:
     form = await read_form(request, StaffForm)
     if form.filled is not None:
         proof = PasswordProof(login=form.filled.login, password=form.filled.password, totp=form.filled.totp)
-        try:
-            session = await passwords.sign_in_by_password(request.app.state.signing_in, _address(request), proof)
-        except DomainError as error:
-            form.refuse(error, _STAFF_TOLD)
-        else:
+        session = await form.answered(
+            passwords.sign_in_by_password(request.app.state.signing_in, address_of(request), proof), _STAFF_TOLD
+        )
+        if session is not None:
             return await _let_in(request, session, form.filled.to)
     form.typed.pop("password", None)
     form.typed.pop("totp", None)
@@ -138,10 +123,13 @@ async def _let_in(request: Asked, session: Session, to: str) -> Response[Any]:
     if isinstance(request.auth, SignedIn):
         await actions.end_session(state.database, request.user, request.auth.session_id)
     lasts_s = max(0, int((session.expires_at - machine_now()).total_seconds()))
-    cookie = Cookie(
-        COOKIE, value=session.token, max_age=lasts_s, httponly=True, samesite="lax", secure=not state.settings.demo
-    )
-    return Redirect(_onward(to), status_code=303, cookies=[cookie])
+    return Redirect(_onward(to), status_code=303, cookies=[_kept(request, session.token, lasts_s)])
+
+
+def _kept(request: Asked, token: str, lasts_s: int) -> Cookie:
+    """Make the cookie that a browser keeps a session in; 0 seconds throw it away."""
+    secure = not request.app.state.settings.demo
+    return Cookie(COOKIE, value=token, max_age=lasts_s, httponly=True, samesite="lax", secure=secure)
 
 
 def _onward(to: str) -> str:
@@ -155,10 +143,7 @@ async def sign_out(request: Asked) -> Response[Any]:
     """Sign out here."""
     await read_form(request, Empty)
     await actions.end_session(request.app.state.database, request.user, request.auth.session_id)
-    gone = Cookie(
-        COOKIE, value="", max_age=0, httponly=True, samesite="lax", secure=not request.app.state.settings.demo
-    )
-    return Redirect("/sign-in", status_code=303, cookies=[gone])
+    return Redirect("/sign-in", status_code=303, cookies=[_kept(request, "", 0)])
 
 
 @post("/sign-out/elsewhere", guards=[anybody_signed_in], status_code=200)
