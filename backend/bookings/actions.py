@@ -19,7 +19,7 @@ from backend.orders import actions as orders
 from backend.orders import queries as order_queries
 from backend.orders import seat_queries, timer_queries
 from backend.orders.lifecycle import begin
-from backend.orders.model import Command, NewLink, NewOrder, NewSeat, Order, OrderStatus
+from backend.orders.model import Command, NewLink, NewOrder, NewSeat, Order, OrderStatus, Terms
 from backend.residents.queries import ResidentForBooking, resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
@@ -49,6 +49,11 @@ class Chosen(Struct, frozen=True):
     day: Day
     taken: TakenUp
 
+    @property
+    def across(self) -> list[UUID]:
+        """The other plans with orders of the resident at about that time: what is promised is tied to them."""
+        return sorted({n.plan_id for n in self.considered.wanted.neighbours} - {self.day.rows.plan.id})
+
 
 async def consider(
     connection: Connection, principal: Principal, planner: Planner, secret: str, request: BookingRequest
@@ -63,10 +68,15 @@ async def consider(
     if not principal.acts_for(slot.resident_id):
         raise DomainError("unknown_resident")
     async with as_the_platform(connection):
-        resident, wanted, slot = await _taken_up(connection, planner, slot, now)
-        if await scheduling.plan(connection, wanted.zone_id, slot.plan_on) is None:
-            await scheduling.ensure_plan(connection, wanted.zone_id, slot.plan_on)
-        read = await quotes.read_day(connection, planner, wanted, now, on=slot.plan_on)
+        return await read_beside(connection, planner, slot, now)
+
+
+async def read_beside(connection: Connection, planner: Planner, slot: Slot, now: datetime) -> Considered:
+    """The slot with whoever it is for and its day, as they are now. Raises slot_invalid, slot_taken."""
+    resident, wanted, slot = await _taken_up(connection, planner, slot, now)
+    if await scheduling.plan(connection, wanted.zone_id, slot.plan_on) is None:
+        await scheduling.ensure_plan(connection, wanted.zone_id, slot.plan_on)
+    read = await quotes.read_day(connection, planner, wanted, now, on=slot.plan_on)
     return Considered(resident, wanted, slot, read)
 
 
@@ -110,40 +120,68 @@ async def _taken_up(
 async def _hold(
     connection: Connection, principal: Principal, planner: Planner, request: BookingRequest, chosen: Chosen
 ) -> UUID:
-    seen, taken = chosen.considered, chosen.taken
-    plan_id = chosen.day.rows.plan.id
-    across = sorted({n.plan_id for n in seen.wanted.neighbours} - {plan_id})
-    await lock_day(connection, chosen.day, across)
+    seen = chosen.considered
+    await lock_day(connection, chosen.day, chosen.across)
     now = await order_queries.care_now(connection)
     since = day_origin(city_date(now, planner.zone_info), planner.zone_info)
     await caps.may_book(connection, seen.resident, seen.slot.plan_on, since)
-    resident, wanted, slot = await _taken_up(connection, planner, seen.slot, now)
-    if (wanted, slot) != (seen.wanted, seen.slot):
-        raise StalePlanError
+    resident = await still_as_read(connection, planner, seen, now)
     asked_by = await _asker(connection, principal, request)
     booking_id = await queries.insert_booking(
-        connection, wanted.resident_id, wanted.item_code, request.channel.value, asked_by, principal.account_id,
+        connection, resident.id, seen.wanted.item_code, request.channel.value, asked_by, principal.account_id,
         request.note,
     )  # fmt: skip
     hold_s = int(await limit(connection, _HOLD_RULE[request.channel], resident.community_code))
     order_id = await orders.store(
         connection,
         NewOrder(
-            booking_id=booking_id, resident_id=wanted.resident_id, zone_id=wanted.zone_id, plan_on=slot.plan_on,
-            catalogue_version_id=wanted.catalogue_version_id, item_code=wanted.item_code, kind=wanted.kind,
-            home_id=resident.home_id, place_id=wanted.place_id, district_code=resident.district_code,
-            street_code=resident.street_code, community_code=resident.community_code,
-            pickup_facility_id=slot.pickup.facility_id if slot.pickup else None,
-            pickup_place_id=wanted.pickup_place_id, ready_at=slot.pickup.ready_at if slot.pickup else None,
-            pickup_s=slot.pickup.pickup_s if slot.pickup else 0,
-            max_ride_s=slot.pickup.max_ride_s if slot.pickup else None,
-            gender_wish=wanted.gender_wish, wish_from=slot.wish_from, wish_to=slot.wish_to,
-            window_from=slot.starts_from, window_to=slot.starts_to, window_soft=slot.soft, latest_at=slot.latest_at,
-            hold_s=hold_s, price_fen=slot.price_fen, price_lines=slot.price_lines, acceptance=wanted.acceptance,
+            booking_id=booking_id, resident_id=resident.id, item_code=seen.wanted.item_code, kind=seen.wanted.kind,
+            hold_s=hold_s, terms=terms_of(resident, seen),
         ),
     )  # fmt: skip
+    await promise(connection, chosen, order_id, hold=(order_id, now + timedelta(seconds=hold_s)))
+    return order_id
+
+
+async def still_as_read(
+    connection: Connection, planner: Planner, seen: Considered, now: datetime
+) -> ResidentForBooking:
+    """Whoever the slot is for, under the locks. Raises StalePlanError when anything considered is no longer as it was."""
+    resident, wanted, slot = await _taken_up(connection, planner, seen.slot, now)
+    if (wanted, slot) != (seen.wanted, seen.slot):
+        raise StalePlanError
+    return resident
+
+
+def terms_of(resident: ResidentForBooking, seen: Considered) -> Terms:
+    """What an order under this slot promises, at the resident's present home."""
+    wanted, slot = seen.wanted, seen.slot
+    return Terms(
+        zone_id=wanted.zone_id, plan_on=slot.plan_on, catalogue_version_id=wanted.catalogue_version_id,
+        home_id=resident.home_id, place_id=wanted.place_id, district_code=resident.district_code,
+        street_code=resident.street_code, community_code=resident.community_code,
+        pickup_facility_id=slot.pickup.facility_id if slot.pickup else None,
+        pickup_place_id=wanted.pickup_place_id, ready_at=slot.pickup.ready_at if slot.pickup else None,
+        pickup_s=slot.pickup.pickup_s if slot.pickup else 0,
+        max_ride_s=slot.pickup.max_ride_s if slot.pickup else None,
+        gender_wish=wanted.gender_wish, wish_from=slot.wish_from, wish_to=slot.wish_to,
+        window_from=slot.starts_from, window_to=slot.starts_to, window_soft=slot.soft, latest_at=slot.latest_at,
+        price_fen=slot.price_fen, price_lines=slot.price_lines, acceptance=wanted.acceptance,
+    )  # fmt: skip
+
+
+async def promise(
+    connection: Connection, chosen: Chosen, order_id: UUID, *, hold: tuple[UUID, datetime] | None
+) -> None:
+    """Give an order under these terms its seats, its gaps to others and its crew's stops; the plans are locked.
+
+    Raises slot_taken when nobody is left for the window.
+    """
+    slot, plan_id, across = chosen.considered.slot, chosen.day.rows.plan.id, chosen.across
     await seat_queries.insert_seats(
-        connection, order_id, [NewSeat(s.number, s.skills, s.duration_s, s.gender_rule) for s in wanted.seats]
+        connection,
+        order_id,
+        [NewSeat(s.number, s.skills, s.duration_s, s.gender_rule) for s in chosen.considered.wanted.seats],
     )
     for link in slot.links:
         before, after = (link.order_id, order_id) if link.follows else (order_id, link.order_id)
@@ -152,15 +190,14 @@ async def _hold(
         )
     if across:
         await tie_queries.tie_plans(connection, plan_id, across)
-    planned = taken.named(order_id)
+    planned = chosen.taken.named(order_id)
     if planned is not None:
-        written = await write_plan(connection, chosen.day, planned, hold=(order_id, now + timedelta(seconds=hold_s)))
+        written = await write_plan(connection, chosen.day, planned, hold=hold)
         await orders.follow_plan(connection, written, order_id)
     elif not slot.soft:
         raise DomainError("slot_taken")
     else:
         await scheduling.raise_version(connection, plan_id, improved=False)
-    return order_id
 
 
 async def _asker(connection: Connection, principal: Principal, request: BookingRequest) -> UUID | None:

@@ -146,16 +146,12 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     placed_at: Instant | None
 
 
-class NewOrder(Struct, frozen=True, kw_only=True):
-    """Everything an order copies when it is held, so that later changes of home or catalogue leave it alone."""
+class Terms(Struct, frozen=True, kw_only=True):
+    """What an order promises, and all it copies for that, so that later changes of home or catalogue leave it alone."""
 
-    booking_id: UUID
-    resident_id: UUID
     zone_id: UUID
     plan_on: date
     catalogue_version_id: UUID
-    item_code: str
-    kind: str
     home_id: UUID
     place_id: UUID
     district_code: str
@@ -173,10 +169,20 @@ class NewOrder(Struct, frozen=True, kw_only=True):
     window_to: datetime
     window_soft: bool
     latest_at: datetime
-    hold_s: int
     price_fen: int
     price_lines: list[dict[str, Any]]
     acceptance: bool
+
+
+class NewOrder(Struct, frozen=True, kw_only=True):
+    """An order as it is held: what was booked for whom, how long it is held, and its terms."""
+
+    booking_id: UUID
+    resident_id: UUID
+    item_code: str
+    kind: str
+    hold_s: int
+    terms: Terms
 
 
 class OwnOrder(Struct, frozen=True, forbid_unknown_fields=True):

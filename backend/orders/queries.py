@@ -118,6 +118,7 @@ async def orders_to_review(
 
 async def insert_order(connection: Connection, code: str, new: NewOrder) -> UUID | None:
     """Store a held order; None where another order has its code already."""
+    terms = new.terms
     return await value(
         connection,
         """INSERT INTO orders (id, code, booking_id, resident_id, zone_id, plan_on, catalogue_version_id, item_code, kind,
@@ -128,11 +129,11 @@ async def insert_order(connection: Connection, code: str, new: NewOrder) -> UUID
                   $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, yinling_now() + make_interval(secs => $25),
                   $26, $27, $28)
            ON CONFLICT ON CONSTRAINT orders_code_once DO NOTHING RETURNING id""",
-        new.booking_id, new.resident_id, new.zone_id, new.plan_on, new.catalogue_version_id, new.item_code, new.kind,
-        new.home_id, new.place_id, new.district_code, new.street_code, new.community_code, new.pickup_facility_id,
-        new.pickup_place_id, new.ready_at, new.pickup_s, new.max_ride_s, new.gender_wish, new.wish_from, new.wish_to,
-        new.window_from, new.window_to, new.window_soft, new.latest_at, float(new.hold_s), new.price_fen,
-        new.price_lines, new.acceptance, code,
+        new.booking_id, new.resident_id, terms.zone_id, terms.plan_on, terms.catalogue_version_id, new.item_code, new.kind,
+        terms.home_id, terms.place_id, terms.district_code, terms.street_code, terms.community_code,
+        terms.pickup_facility_id, terms.pickup_place_id, terms.ready_at, terms.pickup_s, terms.max_ride_s,
+        terms.gender_wish, terms.wish_from, terms.wish_to, terms.window_from, terms.window_to, terms.window_soft,
+        terms.latest_at, float(new.hold_s), terms.price_fen, terms.price_lines, terms.acceptance, code,
     )  # fmt: skip
 
 
