@@ -54,8 +54,7 @@ async def lock_for(connection: Connection, timer: Timer) -> None:
     await execute(
         connection,
         """WITH about AS (SELECT $1::uuid AS id UNION ALL SELECT order_id FROM offers WHERE id = $1)
-           SELECT p.id FROM about JOIN orders o ON o.id = about.id
-               JOIN plans p ON p.zone_id = o.zone_id AND p.plan_on = o.plan_on FOR NO KEY UPDATE OF p""",
+           SELECT lock_plan_of_order(id) FROM about""",
         timer.subject_id,
     )
 

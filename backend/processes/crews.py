@@ -46,6 +46,12 @@ class Found(Struct, frozen=True):
     crew: dict[int, UUID]
     outcome: Insertion | Refusal | None
 
+    @property
+    def waits_here(self) -> bool:
+        """Whether it still waits, in the plan it was looked for in: it may have got other times since it was listed."""
+        here = (self.order.zone_id, self.order.plan_on) == (self.day.rows.zone_id, self.day.rows.plan_on)
+        return here and self.order.status is OrderStatus.PLACED
+
 
 class Crews:
     """Finds crews in the zones a dispatcher leads."""
@@ -75,8 +81,9 @@ class Crews:
     def _find(self, seen: Seen) -> Found:
         """Find the crew of a placed order, or the one it was held with."""
         order, day = seen.order, seen.read.built()
-        if order.status is not OrderStatus.PLACED:
-            return Found(order, day, {}, None)
+        nobody = Found(order, day, {}, None)
+        if not nobody.waits_here:
+            return nobody
         visit = next((visit for visit in day.problem.visits if visit.id == str(order.id)), None)
         if visit is None:
             if fault := _fault_of(day, order.id):
@@ -88,7 +95,7 @@ class Crews:
     async def _offer(self, connection: Connection, found: Found) -> Stamp | None:
         """Write what was found for an order, if it and its day are still as they were read. Raises StalePlanError."""
         read, day, crew, outcome = found.order, found.day, found.crew, found.outcome
-        if read.status is not OrderStatus.PLACED:
+        if not found.waits_here:
             return None
         await self._leases.prove(connection, read.zone_id)
         await lock_day(connection, day)

@@ -34,13 +34,8 @@ async def ensure_plan(connection: Connection, zone_id: UUID, plan_on: date) -> N
 
 
 async def lock_plan_of(connection: Connection, order_id: UUID) -> None:
-    """Lock the plan an order belongs to."""
-    await execute(
-        connection,
-        """SELECT p.id FROM plans p JOIN orders o ON o.zone_id = p.zone_id AND o.plan_on = p.plan_on
-           WHERE o.id = $1 FOR NO KEY UPDATE OF p""",
-        order_id,
-    )
+    """Lock the plan an order belongs to when the lock is had: other times may have taken it to another plan meanwhile."""
+    await value(connection, "SELECT lock_plan_of_order($1)", order_id)
 
 
 async def zone_of_order(connection: Connection, order_id: UUID) -> UUID | None:
