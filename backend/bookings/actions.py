@@ -34,12 +34,13 @@ _HOLD_RULE: Final = {Channel.APP: "hold_app_s", Channel.PHONE: "hold_call_s", Ch
 
 
 class Considered(Struct, frozen=True):
-    """All that taking up a slot needs of the database, read at one moment."""
+    """All that taking up a slot needs of the database, read at one moment; `moved` is the order it is another time for."""
 
     resident: ResidentForBooking
     wanted: Wanted
     slot: Slot
     read: Reading
+    moved: Order | None = None
 
 
 class Chosen(Struct, frozen=True):
@@ -67,6 +68,8 @@ async def consider(
     slot = tokens.read(request.slot, secret, now)
     if not principal.acts_for(slot.resident_id):
         raise DomainError("unknown_resident")
+    if slot.instead_of is not None:
+        raise DomainError("slot_invalid", "The slot is another time for an order, and cannot be booked as a new one.")
     async with as_the_platform(connection):
         return await read_beside(connection, planner, slot, now)
 
@@ -111,6 +114,7 @@ async def _taken_up(
     """Whoever the slot is for, what planning must know of it, and the slot beside their day as it is now."""
     resident = await resident_for_booking(connection, slot.resident_id)
     wanted = await wanted_of(connection, planner, resident, slot.item_code, slot.pickup, None, now)
+    wanted = msgspec.structs.replace(wanted, instead_of=slot.instead_of)
     if wanted.catalogue_version_id != slot.catalogue_version_id:
         raise DomainError("slot_invalid", "The service has changed meanwhile; ask for new slots.")
     brought_between(planner, wanted.pickup, slot.plan_on, slot.plan_on + timedelta(days=1))  # or in its night
@@ -214,16 +218,18 @@ async def _asker(connection: Connection, principal: Principal, request: BookingR
 async def _still_apart(connection: Connection, planner: Planner, wanted: Wanted, slot: Slot) -> tuple[Wanted, Slot]:
     """The wish and the slot beside what the resident has at about that time now. Raises slot_taken.
 
-    Another order since the quote leaves its links incomplete. One that will not take place any more ties nothing,
-    unless the slot was to follow it within some time.
+    Another order since the quote leaves its links incomplete, and so does one that was far away then and has moved.
+    One that will not take place any more ties nothing, unless the slot was to follow it within some time.
     """
     tied = [link.order_id for link in slot.links]
     wanted = (await with_neighbours(connection, planner, wanted, slot.plan_on, 1, tied))[0]
     length = timedelta(seconds=max(seat.duration_s for seat in wanted.seats))
     end = (slot.latest_at if slot.soft else slot.starts_to) + length
-    others = [n for n in wanted.neighbours if n.order_id not in slot.beside]
+    others = [n for n in wanted.neighbours if n.order_id not in tied]
     if any(
-        city_date(n.from_at, planner.zone_info) == slot.plan_on or is_near(n, slot.starts_from, end) for n in others
+        is_near(n, slot.starts_from, end)
+        or (n.order_id not in slot.beside and city_date(n.from_at, planner.zone_info) == slot.plan_on)
+        for n in others
     ):
         raise DomainError("slot_taken", "Something else was booked for this resident meanwhile; ask for new slots.")
     there = {n.order_id for n in wanted.neighbours}

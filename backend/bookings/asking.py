@@ -16,10 +16,14 @@ from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries as order_queries
+from backend.orders.actions import actor_of
+from backend.orders.lifecycle import begin
+from backend.orders.model import Command, Order
 from backend.residents.queries import ResidentForBooking, resident_for_booking
 from backend.rules.queries import limit
 from backend.scheduling import quotes
 from backend.scheduling import slots as tokens
+from backend.scheduling.queries import LIVE_STATUSES
 from backend.scheduling.slots import NEAR_S, Neighbour, PickupPoint, Refused, Slot, Wanted, WantedLink, WantedSeat
 from backend.scheduling.snapshots import Planner, Reading
 
@@ -67,6 +71,9 @@ async def ask(connection: Connection, principal: Principal, planner: Planner, re
             request.pickup.facility_id, request.pickup.ready_at, request.pickup.pickup_s, request.pickup.max_ride_s
         )
         wanted = await wanted_of(connection, planner, resident, request.item_code, pickup, link, now)
+        if request.instead_of is not None:
+            await _can_move(connection, principal, request, request.instead_of)
+            wanted = msgspec.structs.replace(wanted, instead_of=request.instead_of)
         span = await _span(connection, planner, wanted, now, request)
         days = await _days(connection, planner, wanted, now, span)
         await caps.note_asked(connection, principal, request.resident_id, today)
@@ -125,6 +132,29 @@ async def _link(connection: Connection, after: After, resident_id: UUID) -> Want
     if other.status in order_queries.NOT_THERE:
         raise DomainError("invalid_request", "The order it should follow does not take place.")
     return WantedLink(after.order_id, after.min_gap_s, after.max_gap_s, after.gap_from)
+
+
+async def _can_move(connection: Connection, principal: Principal, request: QuoteRequest, order_id: UUID) -> None:
+    """Refuse other times for what is no order of this resident for this service, or cannot move any more.
+
+    Raises unknown_order, illegal_transition, invalid_window.
+    """
+    order = await order_queries.order(connection, order_id)
+    if (order.resident_id, order.item_code) != (request.resident_id, request.item_code):
+        raise DomainError("unknown_order")
+    await may_move(connection, principal, order)
+
+
+async def may_move(connection: Connection, principal: Principal, order: Order) -> None:
+    """Refuse to move an order from its state, or away from one that has to follow it within some time.
+
+    That one was promised by its gap: it is moved or called off first. Raises illegal_transition, invalid_window.
+    """
+    begin(Command.RESCHEDULE, actor_of(principal, order.resident_id), order.status, order.kind)
+    if await order_queries.is_followed(connection, order.id, LIVE_STATUSES):
+        raise DomainError(
+            "invalid_window", "Another order is to follow this one within a longest gap; move that first."
+        )
 
 
 def _check_wish(from_at: datetime, to_at: datetime, latest_at: datetime, now: datetime) -> None:
@@ -279,7 +309,7 @@ async def with_neighbours(
     named = [*named, *([wanted.link.order_id] if wanted.link else [])]
     others = await order_queries.orders_beside(
         connection, wanted.resident_id, (begins[0] - _READ, begins[-1] + _LONGEST_DAY + _READ),
-        list(named),
+        list(named), wanted.instead_of,
     )  # fmt: skip
     if not others:
         return [wanted] * days

@@ -7,6 +7,7 @@ from backend.bookings import queries
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
+from backend.orders.model import Order
 from backend.residents.queries import ResidentForBooking, area_of
 from backend.rules.queries import figures
 
@@ -48,3 +49,20 @@ async def may_book(connection: Connection, resident: ResidentForBooking, plan_on
     ):
         if number >= most[rule]:
             raise DomainError("too_many_orders", f"This resident has {number} {what}, and may have no more.")
+
+
+async def may_move(
+    connection: Connection, resident: ResidentForBooking, order: Order, plan_on: date, since: datetime
+) -> None:
+    """Refuse to move an order to a day that others of the resident fill; held until the transaction ends.
+
+    It is no booking and no further order: the other caps do not ask about it. Raises too_many_orders (422).
+    """
+    await queries.lock_resident(connection, resident.id)
+    if plan_on == order.plan_on:
+        return
+    there = (await queries.load_of(connection, resident.id, plan_on, since, order.id)).open_on_day
+    if there >= (await figures(connection, _MOST, resident.community_code))["orders_a_day"]:
+        raise DomainError(
+            "too_many_orders", f"This resident has {there} open orders on that day, and may have no more."
+        )

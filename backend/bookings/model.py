@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from backend.core.bounds import Asked, DaySeconds, Instant, Note, Token, Word
+from backend.core.bounds import Asked, DaySeconds, Instant, Note, Remark, Token, Word
 
 MOST_DAYS: Final = 14  # plan days of one question
 
@@ -60,6 +60,8 @@ class QuoteRequest(Asked, frozen=True):
     days: Annotated[int, Meta(ge=1, le=MOST_DAYS)] = 3
     pickup: Pickup | None = None
     after: After | None = None
+    instead_of: UUID | None = None
+    """An order of the resident for the same service: the slots are other times for it, and for nothing else."""
 
 
 class QuotedSlot(Struct, frozen=True, kw_only=True):
@@ -97,3 +99,10 @@ class BookingRequest(Asked, frozen=True):
     asked_by: UUID | None = None
     note: Note = ""
     hold_only: bool = False
+
+
+class Rescheduling(Asked, frozen=True):
+    """Take up a slot that was quoted instead of an order: from then on the order takes place in it."""
+
+    slot: Token
+    reason: Remark = ""

@@ -38,8 +38,10 @@ class Load(Struct, frozen=True, forbid_unknown_fields=True):
     made: int
 
 
-async def load_of(connection: Connection, resident_id: UUID, plan_on: date, since: datetime) -> Load:
-    """What a resident has now; a hold that ran out no longer counts as open."""
+async def load_of(
+    connection: Connection, resident_id: UUID, plan_on: date, since: datetime, instead_of: UUID | None = None
+) -> Load:
+    """What a resident has now beside an order that is to move; a hold that ran out no longer counts as open."""
     return await one(
         connection,
         Load,
@@ -49,8 +51,8 @@ async def load_of(connection: Connection, resident_id: UUID, plan_on: date, sinc
                   count(*) FILTER (WHERE created_at >= $3) AS made
            FROM (SELECT status, plan_on, created_at, status = ANY ($4)
                         AND (status <> 'held' OR hold_expires_at > yinling_now()) AS live
-                 FROM orders WHERE resident_id = $1) own""",
-        resident_id, plan_on, since, list(LIVE_STATUSES),
+                 FROM orders WHERE resident_id = $1 AND id IS DISTINCT FROM $5) own""",
+        resident_id, plan_on, since, list(LIVE_STATUSES), instead_of,
     )  # fmt: skip
 
 

@@ -9,9 +9,9 @@ from litestar.params import FromPath, JSONBody
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import decide_once, write_once
-from backend.bookings import actions, asking
+from backend.bookings import actions, asking, rescheduling
 from backend.bookings.actions import Chosen, Considered
-from backend.bookings.model import BookingRequest, Quote, QuoteRequest
+from backend.bookings.model import BookingRequest, Quote, QuoteRequest, Rescheduling
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, Lane
 from backend.orders.views import OrderView, shown
@@ -50,6 +50,29 @@ async def book(request: Request[Principal, Any, State], data: JSONBody[BookingRe
     return await decide_once(request, 201, consider, choose, write, zone_id, slot.plan_on)
 
 
+@post("/v1/orders/{order_id:uuid}/reschedule", guards=[_CLIENTS], status_code=200)
+async def reschedule(
+    request: Request[Principal, Any, State], order_id: FromPath[UUID], data: JSONBody[Rescheduling]
+) -> Response[OrderView]:
+    """Move an order to a slot quoted instead of it; while there is none, it stays as it was promised."""
+    state = request.app.state
+    secret = state.settings.secret_key
+
+    async def consider(connection: Connection) -> Considered:
+        return await rescheduling.consider(connection, request.user, state.planner, secret, order_id, data.slot)
+
+    def choose(considered: Considered) -> Chosen:
+        return rescheduling.choose(state.planner, considered)
+
+    async def write(connection: Connection, chosen: Chosen) -> OrderView:
+        order = await rescheduling.reschedule(connection, request.user, state.planner, chosen, data.reason)
+        return shown(order, request.user)
+
+    slot = slots.opened(data.slot, secret)
+    zone_id = await state.zones.of_resident(slot.resident_id)
+    return await decide_once(request, 200, consider, choose, write, zone_id, slot.plan_on)
+
+
 @post("/v1/orders/{order_id:uuid}/extend", guards=[_CLIENTS], status_code=200)
 async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUID]) -> Response[OrderView]:
     """Keep a hold a little longer."""
@@ -60,4 +83,4 @@ async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUI
     return await write_once(request, 200, action)
 
 
-route_handlers = [quote, book, extend]
+route_handlers = [quote, book, reschedule, extend]

@@ -156,6 +156,8 @@ def _from(starts: frozenset[OrderStatus], after: OrderStatus) -> frozenset[tuple
 _HELD: Final = frozenset({S.HELD})
 _ASKED: Final = frozenset({S.OFFERED})
 _ON_THE_WAY: Final = frozenset({S.ACCEPTED, S.EN_ROUTE})
+_MOVABLE: Final = WAITING | {S.ACCEPTED}
+"""A hold is given back and another slot held; whoever is on the way comes."""
 _DONE: Final = frozenset({S.AWAITING_ACCEPTANCE})
 _WORD: Final = frozenset({(S.AWAITING_ACCEPTANCE, S.COMPLETED), (S.AWAITING_ACCEPTANCE, S.EXCEPTION)})
 """A visit nobody objects to is completed, or is an exception where a flag stands."""
@@ -189,6 +191,7 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
         _CLIENT | frozenset({A.PROVIDER}), WAITING | _ON_THE_WAY | {S.MISSED},
         _from(WAITING | _ON_THE_WAY | {S.MISSED}, S.CANCELLED),
     ),
+    C.RESCHEDULE: Rule(_CLIENT, _MOVABLE, _from(_MOVABLE, S.PLACED)),
     C.SET_OUT: Rule(
         frozenset({A.WORKER}), _ON_THE_WAY | {S.ARRIVED}, frozenset({(S.ACCEPTED, S.EN_ROUTE)}), frozenset({W.ACCEPTED})
     ),

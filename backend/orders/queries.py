@@ -18,6 +18,7 @@ from backend.orders.model import (
     Order,
     OrderStatus,
     OwnOrder,
+    Terms,
     Waiting,
 )
 from backend.scheduling.queries import lock_plan_of
@@ -183,6 +184,36 @@ async def untie(connection: Connection, order_id: UUID) -> None:
     await execute(connection, "DELETE FROM order_links WHERE before_id = $1 OR after_id = $1", order_id)
 
 
+async def change_terms(connection: Connection, order_id: UUID, terms: Terms) -> Order:
+    """Put another promise in place of an order's old one: nobody has been asked for it yet, so nobody has declined it."""
+    return await one(
+        connection,
+        Order,
+        """UPDATE orders SET zone_id = $2, plan_on = $3, catalogue_version_id = $4, home_id = $5, place_id = $6,
+                  district_code = $7, street_code = $8, community_code = $9, pickup_facility_id = $10,
+                  pickup_place_id = $11, ready_at = $12, pickup_s = $13, max_ride_s = $14, gender_wish = $15,
+                  wish_from = $16, wish_to = $17, window_from = $18, window_to = $19, window_soft = $20, latest_at = $21,
+                  price_fen = $22, price_lines = $23, acceptance = $24, placed_at = yinling_now(), tried_at = NULL,
+                  declined_by = '{}', expired_by = '{}'
+           WHERE id = $1 RETURNING """ + ORDER_COLUMNS,
+        order_id, terms.zone_id, terms.plan_on, terms.catalogue_version_id, terms.home_id, terms.place_id,
+        terms.district_code, terms.street_code, terms.community_code, terms.pickup_facility_id, terms.pickup_place_id,
+        terms.ready_at, terms.pickup_s, terms.max_ride_s, terms.gender_wish, terms.wish_from, terms.wish_to,
+        terms.window_from, terms.window_to, terms.window_soft, terms.latest_at, terms.price_fen, terms.price_lines,
+        terms.acceptance,
+    )  # fmt: skip
+
+
+async def is_followed(connection: Connection, order_id: UUID, statuses: Sequence[str]) -> bool:
+    """Tell whether somebody asked for another order, still to come, to begin within a longest gap after this one."""
+    return await value(
+        connection,
+        """SELECT EXISTS (SELECT FROM order_links l JOIN orders o ON o.id = l.after_id
+                          WHERE l.before_id = $1 AND l.max_gap_s IS NOT NULL AND o.status = ANY ($2))""",
+        order_id, list(statuses),
+    )  # fmt: skip
+
+
 async def add_flags(connection: Connection, current: Order, flags: Sequence[str]) -> Order:
     """Let flags stand on an order beside those that do already; its state stays, and so its version."""
     fresh = [flag for flag in flags if flag not in current.flags]
@@ -275,9 +306,13 @@ async def extend_hold(connection: Connection, order_id: UUID, seconds: int, limi
 
 
 async def orders_beside(
-    connection: Connection, resident_id: UUID, span: tuple[datetime, datetime], also: Sequence[UUID]
+    connection: Connection,
+    resident_id: UUID,
+    span: tuple[datetime, datetime],
+    also: Sequence[UUID],
+    instead_of: UUID | None,
 ) -> list[OwnOrder]:
-    """What else a resident has in a span of time, whatever its plan day, or that is named.
+    """What a resident has in a span of time, whatever its plan day, or that is named, beside an order that is to move.
 
     Each is told at its planned time, else anywhere in its window.
     """
@@ -295,11 +330,11 @@ async def orders_beside(
                JOIN LATERAL (SELECT max(duration_s) AS duration_s FROM order_seats WHERE order_id = o.id) d ON true
                LEFT JOIN LATERAL (SELECT min(lower(during)) AS from_at, max(upper(during)) AS to_at FROM stops
                                   WHERE order_id = o.id AND kind <> 'pickup') s ON true
-               WHERE o.resident_id = $1
+               WHERE o.resident_id = $1 AND o.id IS DISTINCT FROM $6
                  AND (o.plan_on BETWEEN $2::timestamptz::date - 4 AND $3::timestamptz::date + 1 OR o.id = ANY ($5))
                  AND o.status <> ALL ($4) AND (o.status <> 'held' OR o.hold_expires_at > yinling_now())) own
            WHERE (from_at < $3 AND to_at > $2) OR id = ANY ($5) ORDER BY id""",
-        resident_id, *span, list(NOT_THERE), list(also),
+        resident_id, *span, list(NOT_THERE), list(also), instead_of,
     )  # fmt: skip
     return read.rows
 

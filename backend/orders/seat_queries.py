@@ -6,7 +6,7 @@ from uuid import UUID
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import execute_many, many, maybe_one, one, readable, value
+from backend.database.rows import execute, execute_many, many, maybe_one, one, readable, value
 from backend.orders.model import Assignment, AssignmentStatus, NewSeat, RouteStop
 
 
@@ -17,6 +17,11 @@ async def insert_seats(connection: Connection, order_id: UUID, seats: Sequence[N
         "INSERT INTO order_seats (order_id, number, skills, duration_s, gender_rule) VALUES ($1, $2, $3, $4, $5)",
         [(order_id, seat.number, seat.skills, seat.duration_s, seat.gender_rule) for seat in seats],
     )
+
+
+async def delete_seats(connection: Connection, order_id: UUID) -> None:
+    """Take away the crew that was asked for; another one is copied in its place."""
+    await execute(connection, "DELETE FROM order_seats WHERE order_id = $1", order_id)
 
 
 async def assignments_of(connection: Connection, order_id: UUID) -> list[Assignment]:

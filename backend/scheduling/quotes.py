@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
+from backend.scheduling.instead import without
 from backend.scheduling.placing import place, with_visit
 from backend.scheduling.settling import settled
 from backend.scheduling.slots import NEAR_S, Neighbour, Refused, Slot, Wanted, WantedLink, price_lines
@@ -152,7 +153,8 @@ def is_near(other: Neighbour, from_at: datetime, to_at: datetime) -> bool:
 
 async def read_day(connection: Connection, planner: Planner, wanted: Wanted, now: datetime, *, on: date) -> Reading:
     """The day somebody asks about, with ways to where they are to be served; asked about without the connection."""
-    return await planner.read(connection, wanted.zone_id, on, now, places=_places(wanted))
+    read = await planner.read(connection, wanted.zone_id, on, now, places=_places(wanted))
+    return read if wanted.instead_of is None else without(read, wanted.instead_of)
 
 
 def quote_slots(
@@ -205,7 +207,7 @@ def quote_wish(
         starts_from=max(wish[0], day.origin),
         starts_to=max(wish[1], day.origin), wish_from=wish[0], wish_to=wish[1], latest_at=max(latest_at, wish[1]), soft=True,
         expected_at=None, late_s=0, price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen),
-        quoted_at=now,
+        quoted_at=now, instead_of=wanted.instead_of,
     )  # fmt: skip
     best: tuple[int, Slot] | None = None
     possible: list[Slot] = []
@@ -338,6 +340,7 @@ def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[Wan
         pickup=wanted.pickup, links=links, beside=_beside(wanted), plan_on=day.rows.plan_on, starts_from=starts_from, starts_to=starts_to, wish_from=starts_from,
         wish_to=starts_to, latest_at=starts_to, soft=False, expected_at=starts_from, late_s=0,
         price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen), quoted_at=now,
+        instead_of=wanted.instead_of,
     )  # fmt: skip
 
 

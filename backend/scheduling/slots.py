@@ -83,6 +83,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     pickup_place_id: UUID | None = None
     link: WantedLink | None = None
     neighbours: list[Neighbour] = []
+    instead_of: UUID | None = None  # the order that is to take place then: it keeps nobody busy at its old time
 
 
 class Slot(Struct, frozen=True, kw_only=True):
@@ -109,6 +110,7 @@ class Slot(Struct, frozen=True, kw_only=True):
     price_fen: int
     price_lines: list[dict[str, Any]]
     quoted_at: datetime
+    instead_of: UUID | None = None  # the order it was quoted for, and can only be taken up by
 
 
 class Refused(Struct, frozen=True):

@@ -8,6 +8,11 @@ branch_labels = None
 depends_on = None
 
 SQL = """
+GRANT UPDATE (acceptance, catalogue_version_id, community_code, district_code, gender_wish, home_id, latest_at, max_ride_s,
+    pickup_facility_id, pickup_place_id, pickup_s, place_id, plan_on, price_fen, price_lines, ready_at, street_code,
+    window_from, window_soft, window_to, wish_from, wish_to, zone_id) ON orders TO yinling_app;
+GRANT DELETE ON order_seats TO yinling_app;   -- the crew asked for is that of the day the new times are asked for
+
 -- Lock the plan an order belongs to. Whoever waited for that lock may find that the order has moved to another plan
 -- meanwhile. To hold the old plan and wait for the new one could wait in a ring with somebody who locks both in id order,
 -- so the old lock is given back first: that is what the inner block is for.

@@ -369,6 +369,8 @@ async def _step(askers: Askers, order_id: str, *due: str) -> None:
 async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     desk = await city.staff("operator")
     one, two = ours.own, theirs.own
+    for house in (one, two):
+        house.slot = await house.quoted(desk, REHAB, at(16), at(18))
     visit = await two.book(desk, REHAB, *LATE_MORNING)
     held = await one.book(desk, REHAB, *LATE_MORNING, hold=True)
     await _step(ours, held, "extend", "release")
@@ -385,6 +387,9 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     await city.dispatch()
     await _step(ours, called_off, "accept")
     await _step(ours, called_off, "cancel")
+    moved = await one.book(desk, REHAB, *LATE_MORNING)
+    await _step(ours, moved, "reschedule")
+    assert (await desk.post(f"/v1/orders/{moved}/cancel", {})).status_code == 200
     kept = await one.book(desk, REHAB, *LATE_MORNING)
     meal = await two.book(desk, MEAL, *NOON)
     await city.dispatch()

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from msgspec import structs
 
 from backend.core.principal import SYSTEM
 from backend.events import catalogue
@@ -23,6 +24,7 @@ from backend.live.channels import Hub
 from backend.processes.embedded import APP
 from backend.processes.gateway import create_gateway
 from backend.processes.relay import Relay
+from backend.scheduling import slots
 from backend.tasks.actions import close_task, open_task
 from backend.tasks.model import TaskKind
 from tests.support.city import DAY, Caller, City, at
@@ -30,7 +32,7 @@ from tests.support.feeds import Reader, reading
 from tests.support.life import COMMANDS, JUDGED, MAY_TRY, PROVIDERS, REPORTS
 from tests.support.moves import CREW, HEARS, HIDDEN_FROM, LISTENERS, MEAL, VISIT, Move
 from tests.support.orphans import orphans
-from tests.support.people import consent, person, served, settings
+from tests.support.people import SECRET, consent, person, served, settings
 
 _KEPT = (
     "care_clock", "bookings", "orders", "order_seats", "order_links", "assignments", "offers", "offer_seats", "plans", "stops",
@@ -58,7 +60,7 @@ class Walk:
         self.callers: dict[str, Caller] = {}
         self.readers: dict[str, Reader] = {}
         self.workers: dict[str, UUID] = {}
-        self.order_id, self.version = "", 0
+        self.order_id, self.slot, self.version = "", "", 0
         self.routed, self.steps = set[str](), list[tuple[str | None, str]]()
         self.walked, self.wrong = set[tuple[str, str, str]](), list[str]()
 
@@ -132,7 +134,8 @@ class Walk:
             wish |= {"soft": True, "latest_at": at(11).isoformat()}
             body["pickup"] = {"facility_id": self.point, "ready_at": at(10).isoformat()}
         quote = await self.callers["daughter"].post("/v1/quotes", {**body, "wish": wish, "days": 1})
-        taken = {"slot": quote.json()["slots"][0]["token"], "channel": "app", "hold_only": True}
+        self.slot = quote.json()["slots"][0]["token"]
+        taken = {"slot": self.slot, "channel": "app", "hold_only": True}
         answer = await self.callers["daughter"].post("/v1/bookings", taken)
         assert answer.status_code == 201, answer.text
         self.order_id = answer.json()["id"]
@@ -326,7 +329,21 @@ class Walk:
             now: datetime = await self.city.one("SELECT yinling_now()")
             times = {"came_at": (now - timedelta(minutes=55)).isoformat(), "left_at": now.isoformat()}
             return {"crew": [{"worker_id": str(self.workers[name]), **times} for name in CREW], "reason": "没有信号"}
+        if command == "reschedule":
+            return {"slot": await self._later(), "reason": "那天不在家"}
         return _SAID.get(command, {})
+
+    async def _later(self) -> str:
+        """The slot it was booked by, asked for two hours from now in its place."""
+        now: datetime = await self.city.one("SELECT yinling_now()")
+        slot = slots.opened(self.slot, SECRET)
+        by = now + timedelta(hours=2) - slot.starts_from
+        moved = {
+            name: getattr(slot, name) + by for name in ("starts_from", "starts_to", "wish_from", "wish_to", "latest_at")
+        }
+        pickup = slot.pickup and structs.replace(slot.pickup, ready_at=slot.pickup.ready_at + by)
+        moved |= {"pickup": pickup, "quoted_at": now, "instead_of": UUID(self.order_id)}
+        return slots.sign(structs.replace(slot, **moved), SECRET)
 
 
 def _differing(heard: dict[str, dict[str, int]], wanted: dict[str, dict[str, int]]) -> str:

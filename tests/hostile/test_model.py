@@ -17,12 +17,13 @@ import structlog
 
 from backend.core.clock import city_date
 from backend.processes.embedded import Embedded
+from backend.scheduling import slots
 from tests.support import life
 from tests.support.city import TIME_ZONE, Caller, City, at
 from tests.support.effort import SEED, announce, effort, tell
 from tests.support.life import Seen, expected
 from tests.support.orphans import orphans, overdue
-from tests.support.people import consent, person
+from tests.support.people import SECRET, consent, person
 
 _WALKS, _STEPS = effort(14, 200), 50
 _ITEMS = {"bath": "bath-home", "rehab": "rehab-home", "meal": "meal-lunch"}
@@ -40,6 +41,7 @@ class Walk:
         self.trace = [f"walk {number} of YINLING_SEED={SEED}"]
         self.rows: dict[str, dict[str, Any]] = {}
         self.plans: dict[Any, int] = {}
+        self.token = ""
         self._callers: dict[Any, Caller] = {}
 
     async def begin(self) -> None:
@@ -103,10 +105,10 @@ class Walk:
         mine = "own worker"
         return self.rng.choice({
             "held": [(speaks, "confirm")],
-            "placed": ["dispatch"],
+            "placed": ["dispatch", "dispatch", (speaks, "reschedule")],
             "offered": [("own provider", "accept")] * 3 + [("own provider", "decline"), "later"],
             "manual": [("operator", "assign")] * 3 + ["later"],
-            "accepted": ["later", (mine, "en-route"), (mine, "en-route"), (mine, "check-in"), ("operator", "sheet")],
+            "accepted": ["later", (mine, "en-route"), (mine, "en-route"), (mine, "check-in"), ("operator", "sheet"), (speaks, "reschedule")],
             "en_route": [(mine, "hand-over"), (mine, "pick-up"), (mine, "en-route")] if meal else [(mine, "check-in")],
             "arrived": [(mine, "check-in")] * 4 + ["later"],
             "in_service": [(mine, "check-out")] * 4 + ["later"],
@@ -135,11 +137,12 @@ class Walk:
         quote = await self._send(who, "/v1/quotes", body)
         self._note(f"{who} asks for a {kind}", quote)
         assert quote.status_code in codes, "a quote"
-        slots = quote.json().get("slots") or []
-        if not slots:
+        offered = quote.json().get("slots") or []
+        if not offered:
             return
         before = set(self.rows)
-        taken = {"slot": self.rng.choice(slots)["token"], "channel": "phone" if who == "operator" else "app",
+        self.token = self.rng.choice(offered)["token"]
+        taken = {"slot": self.token, "channel": "phone" if who == "operator" else "app",
                  "hold_only": self.rng.random() < 0.5}  # fmt: skip
         answer = await self._send(who, "/v1/bookings", taken)
         await self._read()
@@ -298,8 +301,9 @@ class Walk:
             return body
         if command == "statements":
             return {"words": "what an invented person says", **({"side": "family"} if who == "operator" else {})}
-        if command in {"sheet", "assign"}:
-            return await (self._sheet(order_id) if command == "sheet" else self._crew_by_hand(order_id))
+        if command in {"sheet", "assign", "reschedule"}:
+            made = {"sheet": self._sheet, "assign": self._crew_by_hand, "reschedule": self._other_time}
+            return await made[command](order_id)
         if command == "resolve":
             words = {"words": "what was said on the telephone"}
             outcome, code = self.rng.choice(
@@ -315,6 +319,22 @@ class Walk:
             later = {"offline": True, "device_at": (self.now - timedelta(minutes=ago)).isoformat()}
             return {"device_at": None, **place, **(later if self.rng.random() < 0.4 else {})}
         return {}
+
+    async def _other_time(self, order_id: str) -> dict[str, Any]:
+        """A slot quoted instead of an order, or where there is none, one of another order made to look like it."""
+        row, begin = self.rows[order_id], self.now + timedelta(minutes=self.rng.choice([10, 60, 900]))
+        end = begin + timedelta(minutes=self.rng.choice([30, 240]))
+        wish: dict[str, Any] = {"from_at": begin.isoformat(), "to_at": end.isoformat()}
+        body: dict[str, Any] = {"resident_id": str(self.someone["id"]), "item_code": row["item_code"], "wish": wish}
+        if row["kind"] == "meal":
+            body["pickup"] = {"facility_id": self.point, "ready_at": begin.isoformat()}
+            wish |= {"soft": True, "latest_at": end.isoformat()}
+        quote = await self._send("operator", "/v1/quotes", {**body, "instead_of": order_id})
+        self._note(f"other times for {self._name(order_id)}", quote)
+        if offered := quote.json().get("slots"):
+            return {"slot": self.rng.choice(offered)["token"], "reason": "an invented reason"}
+        like_it = msgspec.structs.replace(slots.opened(self.token, SECRET), instead_of=row["id"])
+        return {"slot": slots.sign(like_it, SECRET)}
 
     async def _sheet(self, order_id: str) -> dict[str, Any]:
         crew = await self.city.sql(

@@ -92,9 +92,10 @@ class Day:
             "QuoteRequest": {
                 "resident_id": self.ids["resident_id"], "item_code": "meal-lunch", "wish": span, "days": 1,
                 "pickup": {"facility_id": meal_point, "ready_at": at(12).isoformat(), "pickup_s": 60, "max_ride_s": 1500},
-                "after": {"order_id": order["id"], "min_gap_s": 60, "max_gap_s": 7200, "gap_from": "end"},
+                "after": {"order_id": order["id"], "min_gap_s": 60, "max_gap_s": 7200, "gap_from": "end"}, "instead_of": None,
             },
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
+            "Rescheduling": {"slot": self.slot, "reason": "那天不在家"},
             "CodeSearch": {"code": order["code"]},
             "Reason": {"reason": "不方便"},
             "Argued": {"reason": "不方便"},

@@ -272,7 +272,7 @@ async def test_a_slot_somebody_tampered_with_is_not_ours(city: City):
         "resident_id": str((await city.resident(number=1))["id"]), "item_code": "bath-home", "soft": True, "late_s": 7,
         "price_fen": 1, "price_lines": [], "catalogue_version_id": str(uuid4()), "links": None, "beside": [str(uuid4())],
         "plan_on": "2030-03-13", "wish_from": at(12).isoformat(), "wish_to": at(16).isoformat(), "quoted_at": at(9).isoformat(),
-        "pickup": {"facility_id": str(uuid4())},
+        "pickup": {"facility_id": str(uuid4())}, "instead_of": str(uuid4()),
     }  # fmt: skip
     for name, value in written.items():
         assert theirs[name] != value, f"{name}: nothing was changed"
@@ -319,8 +319,11 @@ async def test_what_is_not_yours_is_not_there(city: City):
     mine, stranger = await city.signed_in(me["account_id"]), await city.signed_in(other["account_id"])
     order = await city.booked(mine, me["id"], REHAB, at(13), at(15))
     _refused(await stranger.get(f"/v1/orders/{order['id']}"), 404, "unknown_order")
-    for step in ("cancel", "confirm", "release", "accept-service", "dispute", "extend"):
-        body = {"reason": "x"} if step in {"cancel", "dispute"} else {}
+    offered = await city.quote(stranger, other["id"], REHAB, at(9), at(10))
+    own = slots.opened(offered[0]["token"], SECRET)
+    moved = slots.sign(msgspec.structs.replace(own, instead_of=UUID(order["id"])), SECRET)
+    for step in ("cancel", "confirm", "release", "accept-service", "dispute", "extend", "reschedule"):
+        body = {"reason": "x"} if step in {"cancel", "dispute"} else {"slot": moved} if step == "reschedule" else {}
         _refused(await stranger.post(f"/v1/orders/{order['id']}/{step}", body), 404, "unknown_order")
     answer = await stranger.post("/v1/quotes", {"resident_id": str(me["id"]), "item_code": REHAB})
     _refused(answer, 404, "unknown_resident")

@@ -68,14 +68,14 @@ WAITS: Final[dict[str, dict[str, str]]] = {
     "SELECT id FROM plans WHERE plan_on = $2 AND $1::uuid IS NOT NULL FOR NO KEY UPDATE": {
         **{ORDER + word: "resident" for word in ("confirm", "extend", "release", "cancel", "accept-service", "dispute", "statements")},
         **{ORDER + word: "worker" for word in ("en-route", "check-in", "check-out", "pick-up", "hand-over")},
-        **{ORDER + word: "operator" for word in ("unserved", "resolve", "sheet")},
+        **{ORDER + word: "operator" for word in ("unserved", "resolve", "sheet", "reschedule")},
         OFFER + "accept": "provider", OFFER + "decline": "provider", ORDER + "cancel ": "provider", "POST /v1/bookings": "operator",
     },
     "SELECT id FROM workers WHERE $1::uuid IS NOT NULL AND $2::date IS NOT NULL FOR NO KEY UPDATE": {
-        ORDER + "check-in": "worker", ORDER + "sheet": "operator", "POST /v1/bookings": "operator",
+        ORDER + "check-in": "worker", ORDER + "sheet": "operator", ORDER + "reschedule": "operator", "POST /v1/bookings": "operator",
     },
     "SELECT id FROM residents WHERE id = $1 AND $2::date IS NOT NULL FOR NO KEY UPDATE": {
-        "POST /v1/bookings": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts")},
+        "POST /v1/bookings": "operator", ORDER + "reschedule": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts")},
     },
     "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 2)) WHERE $2::date IS NOT NULL": {
         RESIDENT + "consents": "operator", RESIDENT + "consents/{consent_id}/number": "operator",

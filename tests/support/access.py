@@ -68,6 +68,7 @@ _ROWS = {
     "POST /v1/orders/{order_id}/release": _CLIENTS,
     "POST /v1/orders/{order_id}/confirm": _CLIENTS,
     "POST /v1/orders/{order_id}/cancel": "? AA--- Ax A- xx",
+    "POST /v1/orders/{order_id}/reschedule": _CLIENTS,
     "POST /v1/orders/{order_id}/assign": _DESK,
     "POST /v1/orders/{order_id}/unserved": _DESK,
     "GET /v1/offers": "? xxxxx xx LL xx",
@@ -142,8 +143,10 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
     what = template.rsplit("/", 1)[1]
     if what == "search":
         return {"code": thing.code} if "orders" in template else {"phone": thing.phone}
-    if what == "bookings":
+    if what in {"bookings", "reschedule"}:
         slot = replace(slots.opened(thing.slot, SECRET), resident_id=UUID(thing.resident_id))
+        if what == "reschedule":
+            return {"slot": slots.sign(replace(slot, instead_of=UUID(thing.order_id)), SECRET)}
         channel = "phone" if by_operator else "app"
         return {"slot": slots.sign(slot, SECRET), "channel": channel, "hold_only": True}
     home = {"zone_id": thing.zone_id, "longitude": 120.6, "latitude": 31.3, "address": "某路 1 号",

@@ -25,7 +25,7 @@ WORKERS: Final = frozenset({"own worker", "other worker"})
 REPORTS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
 MAY_TRY: Final = {
     "confirm": CLIENTS, "extend": CLIENTS, "release": CLIENTS, "accept-service": CLIENTS, "dispute": CLIENTS,
-    "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"}, "sheet": {"operator"},
+    "reschedule": CLIENTS, "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"}, "sheet": {"operator"},
     "statements": CLIENTS | PROVIDERS | WORKERS,
     "accept": PROVIDERS, "decline": PROVIDERS, **dict.fromkeys(REPORTS, WORKERS),
 }  # fmt: skip
@@ -103,6 +103,7 @@ step_back | provider | accepted | >placed
 to_the_desk | system dispatcher | placed offered | >manual
 give_up | system operator | placed offered manual | >unserved
 cancel | provider {_CLIENTS} | placed offered manual accepted en_route missed | >cancelled
+reschedule | {_CLIENTS} | placed offered manual accepted | >placed
 set_out | worker | accepted en_route arrived | accepted>en_route | accepted
 set_out_again | worker | en_route | | en_route | meal
 pick_up | worker | en_route | | en_route | meal
@@ -217,12 +218,14 @@ def _client(who: str, command: str, seen: Seen) -> Answer:
     here, over = seen.status, seen.hold_expires_at is not None and seen.hold_expires_at <= seen.now
     starts: dict[str, set[str]] = {
         "cancel": {*WAITING, *ON_THE_WAY, *({"missed"} if who == "operator" else ())},
-        "unserved": {*WAITING}, "accept-service": {"awaiting_acceptance"}, "dispute": {"awaiting_acceptance"},
+        "reschedule": {*WAITING, "accepted"}, "unserved": {*WAITING}, "accept-service": {"awaiting_acceptance"}, "dispute": {"awaiting_acceptance"},
         "release": {"held"}, "confirm": {"held"}, "extend": {"held"}, "assign": {"manual"},
         "resolve": {"disputed", "exception"},
         "sheet": set() if seen.kind == "meal" else {*ON_THE_WAY, "missed"},
     }  # fmt: skip
     answers = {
+        # 409 and 422: nobody is left then, or the slot is too old or past; 400: another is to follow within some time
+        "reschedule": _is({200, 400, 409, 422}, "placed", here),
         "cancel": _is(200, "cancelled"), "unserved": _is(200, "unserved"), "dispute": _is(200, "disputed"),
         "release": _is(200, "lapsed"), "confirm": _is(200, "placed"),
         "extend": _is(200 if seen.may_extend else 409, "held"),

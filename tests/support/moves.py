@@ -44,11 +44,13 @@ held | extend | clients | held | order.held
 held | release | clients | lapsed | order.lapsed
 held | @hold_expiry | - | lapsed | order.lapsed
 placed | cancel | clients | cancelled | order.cancelled
+placed | reschedule | clients | placed | order.placed
 placed | unserved | desk | unserved | order.unserved
 placed | @dispatch | - | offered | offer.open order.offered+pc assignment.proposed
 placed | @manual_due | - | manual | order.manual
 placed | @unserved_due | - | unserved | order.manual order.unserved
 manual | cancel | clients | cancelled | order.cancelled
+manual | reschedule | clients | placed | order.placed
 manual | unserved | desk | unserved | order.unserved
 manual | assign | desk | offered | offer.open order.offered+pc assignment.proposed
 manual | @unserved_due | - | unserved | order.unserved
@@ -56,10 +58,12 @@ offered | accept | provider | accepted | offer.accepted assignment.accepted orde
 offered | decline | provider | placed | {_DECLINED}
 offered | cancel | provider | placed | {_DECLINED}
 offered | cancel | clients | cancelled | {_OFF} order.cancelled+pc
+offered | reschedule | clients | placed | {_OFF} order.placed+c
 offered | unserved | desk | unserved | {_OFF} order.unserved+c
 offered | @offer_expiry | - | placed | offer.expired {_WITHDRAWN} order.placed+c
 accepted | cancel | clients | cancelled | {_WITHDRAWN} order.cancelled+pc
 accepted | cancel | provider | placed | {_WITHDRAWN} order.placed+c
+accepted | reschedule | clients | placed | {_OFF} order.placed+c
 accepted | en-route | worker | en_route | assignment.en_route@worker order.en_route+pc
 accepted | en-route | mate | en_route | assignment.en_route@mate order.en_route+pc
 accepted | check-in | worker | arrived | assignment.checked_in@worker order.arrived+pc
@@ -99,6 +103,7 @@ placed | @dispatch | - | offered | offer.open order.offered+pc assignment.propos
 offered | accept | provider | accepted | offer.accepted assignment.accepted order.accepted+pc
 accepted | cancel | clients | cancelled | {_WITHDRAWN} order.cancelled+pc
 accepted | cancel | provider | placed | {_WITHDRAWN} order.placed+c
+accepted | reschedule | clients | placed | {_OFF} order.placed+c
 accepted | en-route | worker | en_route | assignment.en_route@worker order.en_route+pc
 accepted | @missed_due | - | aborted | assignment.no_show order.aborted+pc
 en_route | cancel | clients | cancelled | {_WITHDRAWN} order.cancelled+pc
