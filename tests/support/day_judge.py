@@ -182,13 +182,14 @@ _ORDERS: Final = """
 WITH taken AS MATERIALIZED (
     SELECT o.*, v.item_id, v.rules, v.slot_s, v.price_fen AS price, v.acceptance AS asks, r.ability_level, r.suspended,
            b.created_at AS booked_at, b.asked_by, b.entered_by, b.channel, b.item_id AS booked_item_id,
-           b.resident_id AS booked_for, (b.created_at AT TIME ZONE 'Asia/Shanghai' - interval '3 hours')::date AS booked_on
+           b.resident_id AS booked_for, (CASE WHEN EXISTS (SELECT FROM audit a WHERE a.action = 'reschedule' AND a.subject_id = o.id)
+                 THEN o.placed_at ELSE b.created_at END AT TIME ZONE 'Asia/Shanghai' - interval '3 hours')::date AS booked_on
     FROM orders o JOIN bookings b ON b.id = o.booking_id JOIN residents r ON r.id = o.resident_id
     JOIN catalogue_versions v ON v.id = o.catalogue_version_id
 )
 """
 _TAKEN: Final = {
-    "an order is not of the newest version of its item that is valid when it is booked, or not at its price": """
+    "an order is not of the newest version of its item that is valid when it is booked or moved, or not at its price": """
         SELECT code, price_fen::text FROM taken t
         WHERE price_fen <> price OR acceptance <> asks OR item_id <> booked_item_id OR catalogue_version_id <> (
             SELECT v.id FROM catalogue_versions v WHERE v.item_id = t.item_id AND v.valid_from <= t.booked_on
