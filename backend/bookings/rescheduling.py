@@ -85,4 +85,5 @@ async def reschedule(
         resident = await actions.still_as_read(connection, planner, seen, now)
         order, crew = await orders.let_go(connection, order, actions.terms_of(resident, seen))
         await actions.promise(connection, chosen, order.id, hold=None)
-        return await orders.place_again(connection, principal, order, crew, reason, planner.zone_info)
+        promised = [at.astimezone(planner.zone_info) for at in (seen.moved.window_from, seen.moved.window_to)]
+        return await orders.place_again(connection, principal, order, crew, promised, reason, planner.zone_info)

@@ -339,14 +339,17 @@ async def orders_beside(
     return read.rows
 
 
-async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], not_due: Sequence[UUID]) -> list[Waiting]:
-    """Placed orders of these zones but for those that are not due, the oldest first."""
+async def waiting_orders(
+    connection: Connection, zone_ids: Sequence[UUID], resting: Sequence[UUID], refused: Sequence[UUID]
+) -> list[Waiting]:
+    """Placed orders of these zones but for those at rest, the oldest first; one that was refused is due at another time it got."""
     return await many(
         connection,
         Waiting,
         """SELECT id, zone_id, plan_on FROM orders WHERE status = 'placed' AND zone_id = ANY ($1) AND id <> ALL ($2)
+             AND (tried_at IS NULL OR id <> ALL ($3))
            ORDER BY placed_at, id LIMIT 200""",
-        list(zone_ids), list(not_due),
+        list(zone_ids), list(resting), list(refused),
     )  # fmt: skip
 
 

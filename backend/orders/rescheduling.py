@@ -4,6 +4,7 @@ Both in one transaction, under the locks of both plans: where the second fails, 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -47,15 +48,20 @@ async def place_again(
     principal: Principal,
     order: Order,
     crew: Sequence[UUID],
+    promised: Sequence[datetime],
     reason: str,
     zone_info: ZoneInfo,
 ) -> Order:
-    """Move it on, once its new crew is planned: placed, to be offered to whoever can come then. The old `crew` hears of it."""
+    """Move it on, once its new crew is planned: placed, to be offered to whoever can come then. The old `crew` hears of it.
+
+    The window `promised` before stays in the audit: the order knows only what is promised now.
+    """
     actor = actor_of(principal, order.resident_id)
     begin(Command.RESCHEDULE, actor, order.status, order.kind)
     placed = await move(
         connection, order, Command.RESCHEDULE, OrderStatus.PLACED, actor, workers=crew, reason="rescheduled", reasons=[]
     )
     await note(connection, principal, "reschedule", "order", order.id, reason)
+    await note(connection, principal, "promised_before", "order", order.id, " / ".join(map(str, promised)))
     await watch_the_search(connection, placed, zone_info)
     return placed

@@ -122,7 +122,8 @@ class Dispatcher:
             now = await orders.care_now(connection)
             today = city_date(now, self._planner.zone_info)
             days = await scheduling.plan_days(connection, self.zones, today)
-            waiting = await orders.waiting_orders(connection, free, self._not_due(days, now, today))
+            resting = [about for about in self._retries.resting("place") if isinstance(about, UUID)]
+            waiting = await orders.waiting_orders(connection, free, resting, self._not_due(days, now, today))
         for zone_id in free:
             placing = [order for order in waiting if order.zone_id == zone_id]
             mine = [day for day in days if day.zone_id == zone_id]
@@ -142,7 +143,7 @@ class Dispatcher:
                 )
 
     def _not_due(self, days: Sequence[scheduling.PlanDay], now: datetime, today: date) -> list[UUID]:
-        """Orders nobody could do as their day is, and those whose last try failed a moment ago.
+        """Orders nobody could do as their day is.
 
         A refusal holds for a minute of care time, and on a day to come until its plan changes: a running day whose plan
         changes is looked at as a whole.
@@ -154,7 +155,7 @@ class Dispatcher:
             if (now - refused.at).total_seconds() < _RETRY_CARE_S
             and (refused.order.plan_on <= today or stamps.get(refused.order.day) == refused.stamp)
         }
-        return [*self._refused, *(about for about in self._retries.resting("place") if isinstance(about, UUID))]
+        return list(self._refused)
 
     def _drifts(self, day: scheduling.PlanDay, now: datetime) -> bool:
         """Tell whether a running day, or who works, has changed since it was last looked at, or that was long ago."""

@@ -126,6 +126,11 @@ async def test_an_order_gets_another_time_and_stays_the_same_order(city: City):
         assert (told["before"], told["reason"], told["version"]) == ("placed", "rescheduled", after["version"])
     assert await city.one("SELECT count(*) FROM bookings") == 1
     assert await city.one("SELECT count(*) FROM audit WHERE action = 'reschedule' AND reason = '那天住院'") == 3
+    promised = await city.sql("SELECT reason FROM audit WHERE action = 'promised_before' ORDER BY id")
+    assert promised[0] == {"reason": "2030-03-12 10:00:00+08:00 / 2030-03-12 10:30:00+08:00"}, (
+        "what was promised is not forgotten"
+    )
+    assert len(promised) == 3
     assert await city.one("SELECT count(*) FROM events WHERE data::text LIKE '%住院%'") == 0
     assert not await orphans(city)
     await city.sql("UPDATE providers SET auto_accept = true")
@@ -300,6 +305,32 @@ async def test_a_promise_is_given_up_for_one_that_waits_only_where_the_slot_said
     kinds = await city.sql("SELECT kind, due_at FROM timers WHERE fired_at IS NULL")
     assert kinds == [{"kind": "unserved_due", "due_at": at(17)}], "a soft search goes to no desk"
     assert not await orphans(city)
+
+
+async def test_an_order_nobody_could_do_is_looked_at_at_once_when_it_has_another_time(city: City):
+    """What was refused rests for a minute, but as it was: at the new time its crew is found, and waits to be asked."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    operator = await city.staff("operator")
+    someone, none = (
+        await city.resident(),
+        "UPDATE worker_skills SET expires_on = $1, valid_from = NULL WHERE skill = 'rehab'",
+    )
+    skills = await city.sql("SELECT worker_id, valid_from, expires_on FROM worker_skills WHERE skill = 'rehab'")
+    await city.sql(none, DAY)
+    body = {"resident_id": str(someone["id"]), "item_code": REHAB, "wish": _wish(at(10), at(11), at(12))}
+    slot = (await operator.post("/v1/quotes", body)).json()["slots"][0]
+    order = (await operator.post("/v1/bookings", {"slot": slot["token"], "channel": "phone"})).json()
+    await city.dispatch()
+    for row in skills:
+        await city.sql(
+            "UPDATE worker_skills SET valid_from = $2, expires_on = $3 WHERE worker_id = $1 AND skill = 'rehab'",
+            *row.values(),
+        )
+    waiting = await city.order(order["id"])
+    assert (waiting["status"], waiting["tried_at"]) == ("placed", at(8))
+    await _moved(operator, order, at(15), at(16))
+    await city.dispatch()
+    assert (await city.order(order["id"]))["status"] == "accepted"
 
 
 async def _meal(city: City, who: Caller, someone: dict[str, Any], ready: datetime) -> dict[str, Any]:
@@ -511,6 +542,24 @@ async def test_who_waited_for_the_plan_of_an_order_that_moved_holds_the_new_plan
             await city.sql(plan, zone_id, ends)
         done.set()
         await waiting
+
+
+@pytest.mark.parametrize("day", [0, 1])
+async def test_a_move_waits_for_the_first_of_its_two_plans_and_holds_none_meanwhile(city: City, day: int):
+    """To and fro, whichever was there first: whoever else takes both in the order of their ids is never waited for in a ring."""
+    operator = await city.staff("operator")
+    await city.sql("INSERT INTO plans (zone_id, plan_on) SELECT id, $1 FROM zones WHERE code = 'Z1'", DAY)
+    await city.sql("INSERT INTO plans (zone_id, plan_on) SELECT id, $1 FROM zones WHERE code = 'Z1'", TOMORROW)
+    order = await _placed(city, operator, day=day)
+    token = (await _other_times(operator, order, at(12, days=1 - day), at(13, days=1 - day)))[0]["token"]
+    plan_ids = [row["id"] for row in await city.sql("SELECT id FROM plans ORDER BY id")]
+    async with city.owner.unit_of_work(SYSTEM) as other:
+        await other.execute("SELECT FROM plans WHERE id = $1 FOR NO KEY UPDATE", plan_ids[0])
+        moving = asyncio.create_task(_move(operator, order, token))
+        await city.until_it_waits(moving)
+        assert not moving.done()
+        await other.execute("SELECT FROM plans WHERE id = $1 FOR NO KEY UPDATE NOWAIT", plan_ids[1])
+    assert (await moving).status_code == 200
 
 
 async def test_two_orders_that_change_days_with_each_other_never_wait_in_a_ring(city: City):
