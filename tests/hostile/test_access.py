@@ -110,6 +110,8 @@ class Askers:
             ("unknown_order", lambda it: neighbour.post("/v1/quotes", {
                 "resident_id": theirs.resident_id, "item_code": REHAB, "wish": wish,
                 "after": {"order_id": it.order_id, "min_gap_s": 60, "max_gap_s": 7200}})),
+            ("unknown_order", lambda it: neighbour.post("/v1/quotes", {
+                "resident_id": theirs.resident_id, "item_code": REHAB, "wish": wish, "instead_of": it.order_id})),
             ("unknown_consent", lambda it: neighbour.post(f"{own}/{it.consent_id}/end")),
         ):  # fmt: skip
             foreign, unknown = await ask(thing), await ask(thing.unknown())
