@@ -38,14 +38,17 @@ async def write_once(
     status: int,
     action: Callable[[Connection], Awaitable[T]],
     zone_id: UUID | None = None,
+    *,
+    key: str | None = None,
 ) -> Response[T]:
     """Run `action` as the caller in one transaction and store its answer in the same one.
 
     The same key and request get the stored answer back, marked `Idempotency-Replayed: true`. A refusal changes
     nothing and is not stored. Whoever locks a zone's plan waits in the zone's own line, and keeps nobody of another zone
-    waiting: the zone of the order or offer in the address, or `zone_id`. Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
+    waiting: the zone of the order or offer in the address, or `zone_id`. A form brings its `key` inside, a program in the
+    header. Raises idempotency_key_required, idempotency_key_reused, request_in_progress.
     """
-    once = await _Once.of(request, status, zone_id)
+    once = await _Once.of(request, status, zone_id, key)
     try:
         async with once.transaction() as connection:
             return await once.answered(connection, await action(connection))
@@ -61,13 +64,15 @@ async def decide_once(
     write: Callable[[Connection, F], Awaitable[T]],
     zone_id: UUID | None = None,
     about: Hashable = None,
+    *,
+    key: str | None = None,
 ) -> Response[T]:
     """The same for a command that has to think, which it does between two transactions: the second one is the write.
 
     Commands of one zone that are `about` the same day take turns. Raises besides busy, when others change what it thinks
     about again and again.
     """
-    once = await _Once.of(request, status, zone_id)
+    once = await _Once.of(request, status, zone_id, key)
 
     async def written(connection: Connection, found: F) -> Response[T]:
         return await once.answered(connection, await write(connection, found))
@@ -102,8 +107,8 @@ class _Once(Struct, frozen=True):
     line: UUID
 
     @classmethod
-    async def of(cls, request: Asked, status: int, zone_id: UUID | None) -> Self:
-        key = request.headers.get("idempotency-key", "")
+    async def of(cls, request: Asked, status: int, zone_id: UUID | None, key: str | None) -> Self:
+        key = request.headers.get("idempotency-key", "") if key is None else key
         if len(key) not in _KEY_LENGTHS or not (key.isascii() and key.isprintable()):
             raise DomainError("idempotency_key_required", "Send an Idempotency-Key header of 8 to 255 characters.")
         caller, body, state = request.user, await request.body(), request.app.state

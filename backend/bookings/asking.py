@@ -82,12 +82,15 @@ async def ask(connection: Connection, principal: Principal, planner: Planner, re
 
 def answer(planner: Planner, secret: str, asked: Asked) -> Quote:
     """The slots for a service and a resident, in order of time, and why a day has none."""
+    slots, reasons = found(planner, asked)
+    return Quote([shown(slot, secret, asked.crew_size, planner) for slot in slots], reasons)
+
+
+def found(planner: Planner, asked: Asked) -> tuple[list[Slot], list[QuoteReason]]:
+    """The same before it is signed: for whoever chooses among the slots."""
     wish = asked.request.wish
-    found, refused = _firm(planner, asked) if wish is None or not wish.soft else _soft(planner, asked, wish)
-    return Quote(
-        [_shown(slot, secret, asked.crew_size, planner) for slot in found],
-        [QuoteReason(reason.on, reason.rule) for reason in sorted(refused, key=lambda reason: reason.on)],
-    )
+    slots, refused = _firm(planner, asked) if wish is None or not wish.soft else _soft(planner, asked, wish)
+    return slots, [QuoteReason(reason.on, reason.rule) for reason in sorted(refused, key=lambda reason: reason.on)]
 
 
 def _firm(planner: Planner, asked: Asked) -> tuple[list[Slot], list[Refused]]:
@@ -249,7 +252,8 @@ def _can_follow(wanted: Wanted, span: Span, now: datetime) -> None:
         raise DomainError("invalid_window", "No time asked for is as far from the order it should follow.")
 
 
-def _shown(slot: Slot, secret: str, crew_size: int, planner: Planner) -> QuotedSlot:
+def shown(slot: Slot, secret: str, crew_size: int, planner: Planner) -> QuotedSlot:
+    """The slot as it leaves the platform: signed, and in the city's time."""
     zone, expected_at = planner.zone_info, slot.expected_at
     return QuotedSlot(
         token=tokens.sign(slot, secret), starts_from=slot.starts_from.astimezone(zone), starts_to=slot.starts_to.astimezone(zone),

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import execute, maybe_one, one, value
+from backend.database.rows import execute, many, maybe_one, one, value
 from backend.scheduling.queries import LIVE_STATUSES
 
 
@@ -89,6 +89,27 @@ async def forget_quote_counts(connection: Connection, days: float, most: int) ->
                SELECT resident_id, asked_on, by_desk FROM quotes_asked WHERE asked_on < yinling_now()::date - $1::integer
                LIMIT $2)""",
         int(days), most,
+    )  # fmt: skip
+
+
+class Earlier(Struct, frozen=True, forbid_unknown_fields=True):
+    """A visit that was carried out: when its window began, and by whom."""
+
+    window_from: datetime
+    crew: list[UUID]
+
+
+async def earlier_visits(connection: Connection, resident_id: UUID, item_code: str) -> list[Earlier]:
+    """The last visits of a service at a resident's, the last one first: what they are used to."""
+    return await many(
+        connection,
+        Earlier,
+        """SELECT window_from, ARRAY(SELECT a.worker_id FROM assignments a
+                                     WHERE a.order_id = o.id AND a.status = 'checked_out' ORDER BY a.seat) AS crew
+           FROM orders o WHERE resident_id = $1 AND item_code = $2
+             AND status IN ('awaiting_acceptance', 'completed', 'verified', 'settled')
+           ORDER BY window_from DESC LIMIT 8""",
+        resident_id, item_code,
     )  # fmt: skip
 
 

@@ -263,6 +263,15 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
     to_at: Instant
     started: bool
     done: bool
+    item_kind: str | None
+    service: str | None
+    service_en: str | None
+    zone: str | None
+    window_from: Instant | None
+    window_to: Instant | None
+    crew: list[str]
+    resident: str | None
+    address: str | None
 
 
 class RouteView(Struct, frozen=True):

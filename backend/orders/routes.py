@@ -13,12 +13,10 @@ from msgspec import Meta, Struct
 from backend.accounts.guards import requires
 from backend.accounts.requests import decide_once, write_once
 from backend.core import bounds
-from backend.core.clock import day_origin
 from backend.core.codes import sought
-from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
-from backend.database.pool import Connection, as_the_platform
-from backend.orders import actions, desk, moving, offer_queries, offering, queries, reviewing, seat_queries, visiting
+from backend.database.pool import Connection
+from backend.orders import actions, desk, moving, offer_queries, offering, queries, reviewing, visiting, worker_day
 from backend.orders.model import Offer, Order, OrderStatus, RouteView, Side
 from backend.orders.views import GivenBack, OrderView, ReportedOrder, given_back, left, reported, shown
 from backend.residents.model import NewHome, ResidentCard
@@ -263,12 +261,9 @@ async def decline(request: Asked, offer_id: FromPath[UUID], data: JSONBody[Reaso
 
 @get("/v1/workers/me/route", guards=[_WORKERS])
 async def my_route(request: Asked, on: FromQuery[date]) -> RouteView:
-    """The worker's day: stops in order with their planned times."""
-    if request.user.worker_id is None:
-        raise DomainError("not_allowed")
-    async with request.app.state.database.unit_of_work(request.user) as connection, as_the_platform(connection):
-        begins_at = day_origin(on, request.app.state.planner.zone_info)
-        return RouteView(on, await seat_queries.route(connection, request.user.worker_id, on, begins_at))
+    """The worker's day: stops in order with their planned times; whose door it is, as long as it is the worker's business."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await worker_day.route(connection, request.user, on, request.app.state.planner.zone_info)
 
 
 route_handlers = [

@@ -115,9 +115,15 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date, begins_a
                   upper(s.during) AS to_at, s.started,
                   EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
                           AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
-                                       ELSE 'hand_over' END) AS done
+                                       ELSE 'hand_over' END) AS done,
+                  o.kind AS item_kind, i.name AS service, i.name_en AS service_en, z.name AS zone, o.window_from,
+                  o.window_to, r.name AS resident, h.address,
+                  ARRAY(SELECT w.name FROM assignments c JOIN workers w ON w.id = c.worker_id
+                        WHERE c.order_id = s.order_id AND c.worker_id <> s.worker_id
+                          AND c.status IN ('accepted', 'en_route', 'checked_in', 'checked_out') ORDER BY c.seat) AS crew
            FROM stops s JOIN plans d ON d.id = s.plan_id JOIN places p ON p.id = s.place_id
-           JOIN orders o ON o.id = s.order_id
+           JOIN orders o ON o.id = s.order_id JOIN catalogue_items i ON i.code = o.item_code JOIN zones z ON z.id = o.zone_id
+           JOIN residents r ON r.id = o.resident_id JOIN homes h ON h.id = o.home_id
            JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
                 AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
            WHERE s.worker_id = $1 AND (d.plan_on = $2 OR (d.plan_on = $2::date - 1 AND upper(s.during) > $3))

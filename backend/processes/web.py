@@ -23,6 +23,8 @@ from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
+from backend.orders import progress_routes as progress
+from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
 from backend.pages import board, reading, sign_in
@@ -50,6 +52,8 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     providers.route_handlers,
     catalogue.route_handlers,
     orders.route_handlers,
+    progress.route_handlers,
+    provider_board.route_handlers,
     reviews.route_handlers,
     bookings.route_handlers,
     tasks.route_handlers,

@@ -25,6 +25,7 @@ from backend.residents.model import (
     ConsentGiven,
     Contact,
     Contacts,
+    Followed,
     Found,
     NewContact,
     NewHome,
@@ -190,6 +191,12 @@ def _slips(home: NewHome) -> list[tuple[str, tuple[float, float]]]:
             )
         ),
     ]
+
+
+async def followed(connection: Connection, principal: Principal) -> list[Followed]:
+    """List whom somebody may follow: those who have let them, and themselves where they are a resident."""
+    found = await queries.names(connection, principal.resident_ids)
+    return [Followed(one.id, one.name, principal.acts_for(one.id)) for one in found]
 
 
 def own(principal: Principal, resident_id: UUID) -> None:

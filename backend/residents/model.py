@@ -85,6 +85,14 @@ class ResidentCard(Struct, frozen=True, forbid_unknown_fields=True):
     suspended: bool
 
 
+class Followed(Struct, frozen=True):
+    """A resident whose visits somebody may follow, and whether they may also book for them."""
+
+    id: UUID
+    name: str
+    may_book: bool
+
+
 class Caller(Struct, frozen=True, forbid_unknown_fields=True):
     """As whom somebody with a number speaks for a resident: as themselves, somebody to ring, or somebody they have let in.
 

@@ -71,6 +71,23 @@ async def resident_card(connection: Connection, resident_id: UUID) -> ResidentCa
     return found
 
 
+class ResidentName(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a resident is called."""
+
+    id: UUID
+    name: str
+
+
+async def names(connection: Connection, resident_ids: Sequence[UUID]) -> list[ResidentName]:
+    """What these residents are called, as far as the reader may know."""
+    return await many(
+        connection,
+        ResidentName,
+        "SELECT id, name FROM residents WHERE id = ANY ($1) ORDER BY name, id",
+        list(resident_ids),
+    )
+
+
 async def insert_resident(connection: Connection, new: NewResident, account_id: UUID, phone: str) -> UUID:
     """The resident behind an account; the same one again breaks residents_once."""
     return await value(

@@ -19,6 +19,7 @@ from backend.residents.model import (
     ConsentGiven,
     Contact,
     Contacts,
+    Followed,
     Found,
     NewNumber,
     NewResident,
@@ -55,6 +56,13 @@ async def search(request: Asked, data: JSONBody[Search]) -> list[Found]:
 async def register(request: Asked, data: JSONBody[NewResident]) -> Response[ResidentCard]:
     """Register a resident with the home that is served."""
     return await write_once(request, 201, lambda c: actions.register(c, data, _area_code(request)))
+
+
+@get("/v1/me/residents", guards=[requires(Role.RESIDENT, Role.FAMILY)])
+async def followed(request: Asked) -> list[Followed]:
+    """Whom I may follow: those who have let me, and myself if I am a resident."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await actions.followed(connection, request.user)
 
 
 @get("/v1/residents/{resident_id:uuid}", guards=[_CLIENTS])
@@ -129,5 +137,5 @@ async def move(
 
 
 route_handlers = [
-    search, register, read, change_numbers, contacts, change_contacts, consents, give, end, move,
+    search, register, followed, read, change_numbers, contacts, change_contacts, consents, give, end, move,
 ]  # fmt: skip

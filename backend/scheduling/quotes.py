@@ -175,7 +175,7 @@ def quote_slots(
         visit = msgspec.structs.replace(visit_of(day, wanted, None, NEW), earliest_s=mine[0], latest_s=mine[-1])
         problem = with_visit(day, visit, links_with(NEW, turn.links))
         possible = quote(problem, day.plan, visit, mine, prepared)
-        slots += [_slot(day, wanted, slot.start_s, now, turn.links) for slot in possible]
+        slots += [_slot(day, wanted, slot.start_s, slot.crew, now, turn.links) for slot in possible]
     if slots:
         return slots, None
     if tried:
@@ -331,7 +331,7 @@ def place_by_hand(day: Day, order_id: UUID, worker_ids: Sequence[UUID], start_at
     return ByHand(UUID(provider), seats, outcome.plan)
 
 
-def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[WantedLink]) -> Slot:
+def _slot(day: Day, wanted: Wanted, start_s: int, crew: Sequence[str], now: datetime, links: list[WantedLink]) -> Slot:
     starts_from = day.instant(start_s)
     starts_to = starts_from + timedelta(seconds=wanted.slot_s)
     links = _near(day, wanted, links, starts_from, starts_to)
@@ -339,7 +339,7 @@ def _slot(day: Day, wanted: Wanted, start_s: int, now: datetime, links: list[Wan
         resident_id=wanted.resident_id, item_code=wanted.item_code, catalogue_version_id=wanted.catalogue_version_id,
         pickup=wanted.pickup, links=links, beside=_beside(wanted), plan_on=day.rows.plan_on, starts_from=starts_from, starts_to=starts_to, wish_from=starts_from,
         wish_to=starts_to, latest_at=starts_to, soft=False, expected_at=starts_from, late_s=0,
-        price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen), quoted_at=now,
+        price_fen=wanted.price_fen, price_lines=price_lines(wanted.price_fen), quoted_at=now, crew=[UUID(worker) for worker in crew],
         instead_of=wanted.instead_of,
     )  # fmt: skip
 

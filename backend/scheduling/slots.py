@@ -110,6 +110,7 @@ class Slot(Struct, frozen=True, kw_only=True):
     price_fen: int
     price_lines: list[dict[str, Any]]
     quoted_at: datetime
+    crew: list[UUID] = []  # whom the plan has in mind; never signed: when the slot is taken up others may be
     instead_of: UUID | None = None  # the order it was quoted for, and can only be taken up by
 
 
@@ -122,7 +123,7 @@ class Refused(Struct, frozen=True):
 
 def sign(slot: Slot, secret: str) -> str:
     """The slot as an opaque text only this platform can have written."""
-    body = msgspec.json.encode(slot)
+    body = msgspec.json.encode(msgspec.structs.replace(slot, crew=[]))
     mac = hmac.new(secret.encode(), body, hashlib.sha256).digest()
     return base64.urlsafe_b64encode(mac + body).decode()
 

@@ -1,5 +1,6 @@
 """All SQL of workers and their shifts."""
 
+from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from msgspec import Struct
 
 from backend.core.bounds import Instant
 from backend.database.pool import Connection
-from backend.database.rows import Readable, readable
+from backend.database.rows import Readable, many, readable
 
 
 class ShiftRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,3 +59,18 @@ async def shifts_of(connection: Connection, zone_id: UUID, from_on: date, to_on:
            ORDER BY w.code, lower(part.during)""",
         zone_id, from_on, to_on,
     )  # fmt: skip
+
+
+class WorkerName(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a worker is called."""
+
+    id: UUID
+    name: str
+    gender: str
+
+
+async def names(connection: Connection, worker_ids: Iterable[UUID]) -> list[WorkerName]:
+    """What these workers are called."""
+    return await many(
+        connection, WorkerName, "SELECT id, name, gender FROM workers WHERE id = ANY ($1)", list(worker_ids)
+    )

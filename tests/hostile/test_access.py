@@ -381,6 +381,7 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     await _step(ours, sought)
     await city.dispatch()
     await ours.all_ask("GET /v1/offers")
+    await ours.all_ask("GET /v1/offers/{offer_id}", sought)
     await _step(ours, sought, "decline")
     await city.dispatch()
     assert (await city.order(sought))["status"] == "manual", "nobody else serves the zone"
@@ -399,7 +400,9 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
         await house.accept(order_id)
     one.slot = await one.quoted(desk, REHAB, at(16), at(18))
     await ours.all_ask("GET /v1/orders/{order_id}", kept)
+    await ours.all_ask("GET /v1/orders/{order_id}/visit", kept)
     await theirs.all_ask("GET /v1/orders/{order_id}", visit)
+    await theirs.all_ask("GET /v1/orders/{order_id}/visit", visit)
     await ours.named_inside(kept)
     for route in _NO_ORDER:
         await ours.all_ask(route, kept)

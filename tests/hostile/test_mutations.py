@@ -94,6 +94,10 @@ class Day:
                 "pickup": {"facility_id": meal_point, "ready_at": at(12).isoformat(), "pickup_s": 60, "max_ride_s": 1500},
                 "after": {"order_id": order["id"], "min_gap_s": 60, "max_gap_s": 7200, "gap_from": "end"}, "instead_of": None,
             },
+            "BestRequest": {
+                "resident_id": self.ids["resident_id"], "item_code": "rehab-home", "days": 1, "from_on": None, "wish": span,
+                "pickup": None, "instead_of": None,
+            },
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
             "Rescheduling": {"slot": self.slot, "reason": "那天不在家"},
             "CodeSearch": {"code": order["code"]},
@@ -171,12 +175,12 @@ class Day:
                 name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
                 assert not name or name in self.bodies, f"{template} takes a {name}: give it a valid request here"
                 request = self.request(role, method.upper(), path, self.bodies.get(name))
-                if path == "/v1/workers/me/route":
+                if path in {"/v1/workers/me/route", "/v1/providers/me/day"}:
                     request.query = f"on={DAY.isoformat()}"
                 found.append(request)
         found += [
             self.request(role, "GET", path)
-            for path in ("/", "/board/live", "/static/board.css", "/v1/openapi.json", "/health/ready")
+            for path in ("/", "/board", "/board/live", "/static/board.css", "/v1/openapi.json", "/health/ready")
         ]
         return found
 

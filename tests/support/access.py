@@ -44,6 +44,7 @@ _ROWS = {
     "POST /v1/live/board-tickets": _PUBLIC,
     "GET /v1/me": _ABOUT_ME,
     "GET /v1/me/sessions": _ABOUT_ME,
+    "GET /v1/me/residents": "? LLLLL xx xx xx",
     "POST /v1/live/tickets": _ABOUT_ME,
     "DELETE /v1/sign-in": _ABOUT_ME,
     "DELETE /v1/me/sessions": _ABOUT_ME,
@@ -60,10 +61,13 @@ _ROWS = {
     "POST /v1/residents/{resident_id}/consents/{consent_id}/end": _GIVERS,
     "POST /v1/residents/{resident_id}/consents/{consent_id}/number": _GIVERS,
     "POST /v1/quotes": _CLIENTS,
+    "POST /v1/quotes/best": _CLIENTS,
     "POST /v1/bookings": _CLIENTS,
     "GET /v1/orders": "? LLLLL AA LL xx",
     "POST /v1/orders/search": _DESK,
     "GET /v1/orders/{order_id}": "? AAA-- AA A- xx",
+    "GET /v1/orders/{order_id}/visit": "? AAA-- AA xx xx",
+    "GET /v1/residents/{resident_id}/visits": "? AAA-- AA xx xx",
     "POST /v1/orders/{order_id}/extend": _CLIENTS,
     "POST /v1/orders/{order_id}/release": _CLIENTS,
     "POST /v1/orders/{order_id}/confirm": _CLIENTS,
@@ -72,6 +76,8 @@ _ROWS = {
     "POST /v1/orders/{order_id}/assign": _DESK,
     "POST /v1/orders/{order_id}/unserved": _DESK,
     "GET /v1/offers": "? xxxxx xx LL xx",
+    "GET /v1/offers/{offer_id}": _ANSWERS_OFFER,
+    "GET /v1/providers/me/day": "? xxxxx xx LL xx",
     "POST /v1/offers/{offer_id}/accept": _ANSWERS_OFFER,
     "POST /v1/offers/{offer_id}/decline": _ANSWERS_OFFER,
     "GET /v1/workers/me/route": "? xxxxx xx xx LL",
@@ -134,7 +140,7 @@ def request(route: str, thing: Thing, *, by_operator: bool) -> Request:
     path = template
     for name in ("order_id", "offer_id", "resident_id", "consent_id", "session_id"):
         path = path.replace(f"{{{name}}}", getattr(thing, name))
-    query = {"on": DAY.isoformat()} if template == "/v1/workers/me/route" else {}
+    query = {"on": DAY.isoformat()} if template in {"/v1/workers/me/route", "/v1/providers/me/day"} else {}
     body = None if method != "POST" else _body(template, thing, by_operator)
     return Request(method, path, query, body)
 
@@ -167,6 +173,7 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         },  # theirs already: those who follow go on doing so
         "numbers": {"phone": thing.phone},
         "home": home,
+        "best": {"resident_id": thing.resident_id, "item_code": "rehab-home", "days": 1},
         "quotes": {"resident_id": thing.resident_id, "item_code": "rehab-home", "wish": wish},
         **{command: {"reason": "不方便"} for command in ("cancel", "decline", "dispute", "unserved")},
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
