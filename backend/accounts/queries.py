@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from backend.accounts.model import Admitted, Kept, OpenCode, OpenSession, SignedIn, Staff
+from backend.accounts.model import Admitted, Kept, OpenCode, OpenSession, SignedIn, Someone, Staff
 from backend.database.pool import Connection
 from backend.database.rows import execute, many, maybe_one, value, values
 
@@ -274,4 +274,21 @@ async def keep_answer(
         request_hash,
         status,
         body,
+    )
+
+
+async def one_of_each_role(connection: Connection) -> list[Someone]:
+    """List one account of each role: the people of the demo's story, a resident with family who may book for them first."""
+    return await many(
+        connection,
+        Someone,
+        """WITH mother AS (
+               SELECT r.account_id, c.account_id AS family_id FROM residents r JOIN consents c ON c.resident_id = r.id
+               WHERE c.purpose = 'book' AND c.valid_to IS NULL AND c.account_id IS NOT NULL AND r.account_id IS NOT NULL
+               ORDER BY r.phone LIMIT 1)
+           SELECT a.id, a.name, a.role, true AS has_account FROM mother m
+           JOIN accounts a ON a.id IN (m.account_id, m.family_id) WHERE a.active
+           UNION ALL
+           SELECT DISTINCT ON (role) id, name, role, true FROM accounts
+           WHERE active AND role IN ('operator', 'provider', 'worker', 'supervisor') ORDER BY 3, 2, 1""",
     )

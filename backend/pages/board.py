@@ -1,4 +1,4 @@
-"""The live board at `/` and `/board`: zones, orders by state, every worker's day. Codes and states only, nobody's name."""
+"""The live board at `/board`: zones, orders by state, every worker's day. Codes and states only, nobody's name."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -195,7 +195,7 @@ async def _page(request: Request[Any, Any, State], template: str, lang: str) -> 
     return Response(html, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
 
 
-@get(["/", "/board"], opt={"public": True}, include_in_schema=False)
+@get("/board", opt={"public": True}, include_in_schema=False)
 async def page(request: Request[Any, Any, State], lang: FromQuery[str] = "zh") -> Response[str]:
     """The whole board."""
     return await _page(request, "board/page.html", lang)

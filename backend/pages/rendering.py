@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie, State
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from msgspec import Struct
 
 from backend.pages.proofs import VISITOR, forgery_proof, visitor_of
+from backend.pages.times import minutes, money
+from backend.residents.names import name_in
 
 Asked = Request[Any, Any, State]
 LANGUAGE: Final = "yinling_language"
@@ -21,10 +23,21 @@ SIZES: Final = ("1", "2", "3", "4", "5")
 _LARGE: Final = frozenset({"4", "5"})  # these text sizes need the same page stacked
 _YEAR_S: Final = 365 * 24 * 3600
 _TEMPLATES_FOLDER: Final = Path(__file__).parent / "templates"
+
+
+def _as_written(text: str, language: str) -> Markup:
+    """What stands in 汉字 also on an English page, such as an address, says so to whoever has it read aloud."""
+    return Markup('<span lang="zh-CN">{}</span>').format(text) if language == "en" else escape(text)
+
+
 TEMPLATES: Final = Environment(
     loader=FileSystemLoader(_TEMPLATES_FOLDER), autoescape=select_autoescape(), undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
+_filters: dict[str, Any] = TEMPLATES.filters
+_globals: dict[str, Any] = TEMPLATES.globals
+_filters.update(in_language=name_in, as_written=_as_written)
+_globals.update(money=money, minutes=minutes)
 _SYMBOL: Final = re.compile(r'<symbol id="(?:i-)?([a-z-]+)".*?</symbol>', re.DOTALL)
 _SYMBOLS: Final = {
     found[1]: found[0] for found in _SYMBOL.finditer((_TEMPLATES_FOLDER / "icons.svg").read_text(encoding="utf-8"))

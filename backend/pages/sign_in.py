@@ -91,7 +91,7 @@ async def check_digits(request: Asked) -> Response[Any]:
         if isinstance(found, WhoAreYou):
             return page(request, "sign_in/who.html", form=form, people=found.who)
         if found is not None:
-            return await _let_in(request, found, form.filled.to)
+            return await let_in(request, found, form.filled.to)
     return page(request, "sign_in/digits.html", status=422, form=form, demo_code=None)
 
 
@@ -111,13 +111,13 @@ async def check_staff(request: Asked) -> Response[Any]:
             passwords.sign_in_by_password(request.app.state.signing_in, address_of(request), proof), _STAFF_TOLD
         )
         if session is not None:
-            return await _let_in(request, session, form.filled.to)
+            return await let_in(request, session, form.filled.to)
     form.typed.pop("password", None)
     form.typed.pop("totp", None)
     return page(request, "sign_in/staff.html", status=422, form=form)
 
 
-async def _let_in(request: Asked, session: Session, to: str) -> Response[Any]:
+async def let_in(request: Asked, session: Session, to: str) -> Response[Any]:
     """The door of whoever has signed in; the session this browser had before is over."""
     state = request.app.state
     if isinstance(request.auth, SignedIn):

@@ -1,7 +1,8 @@
 """Every refusal and failure as `application/problem+json` with a stable code."""
 
 import uuid
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 import structlog
@@ -11,10 +12,12 @@ from litestar.types import ExceptionHandlersMap
 
 from backend.core.errors import CODES, DomainError
 from backend.database.rows import RowMissingError, UnreadableRowError
+from backend.pages.refusals import in_words
 from backend.processes.logging import where
 from backend.processes.reading import LeftError
 
 log = structlog.get_logger()
+Answer: TypeAlias = Callable[[Request[Any, Any, Any], Any], Response[Any]]
 _MEDIA_TYPE: Final = "application/problem+json"
 _BY_STATUS: Final = {
     401: "not_signed_in", 403: "not_allowed", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large",
@@ -78,7 +81,7 @@ def _unstorable(_request: Request[Any, Any, Any], _error: asyncpg.DataError) -> 
     return _problem("invalid_request")
 
 
-def by_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+def _by_the_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """What Litestar itself refuses: no such address or method, a body too large, unreadable or misshapen."""
     if isinstance(error.__cause__, SerializationException):
         return _problem("invalid_json")
@@ -122,14 +125,29 @@ def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     return response
 
 
-HANDLERS: Final[ExceptionHandlersMap] = {
+def _for_whom(answer: Answer) -> Answer:
+    """The same answer as a page, where it is a page that somebody asked for."""
+
+    def answered(request: Request[Any, Any, Any], error: Any) -> Response[Any]:
+        problem = answer(request, error)
+        words = in_words(request, problem.content["code"], problem.content["status"])
+        if words is None:
+            return problem
+        words.headers.update({name: value for name, value in problem.headers.items() if name != "WWW-Authenticate"})
+        return words
+
+    return answered
+
+
+_PROBLEMS: Final[dict[type[Exception], Answer]] = {
     DomainError: _refused,
     LeftError: _left,
     RowMissingError: _missing,
     UnreadableRowError: _unreadable,
     asyncpg.ExclusionViolationError: _taken,
     asyncpg.DataError: _unstorable,
-    HTTPException: by_the_framework,
+    HTTPException: _by_the_framework,
     **dict.fromkeys(UNAVAILABLE, _unavailable),
     Exception: _failed,
 }
+HANDLERS: Final[ExceptionHandlersMap] = {kind: _for_whom(answer) for kind, answer in _PROBLEMS.items()}

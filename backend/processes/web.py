@@ -8,7 +8,6 @@ import msgspec
 import structlog
 from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
-from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
@@ -27,11 +26,10 @@ from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
-from backend.pages import board, reading, sign_in
-from backend.pages.refusals import no_such_page
+from backend.pages import board, booking, demo, family, provider, reading, resident, sharing, sign_in, worker
 from backend.processes import description as openapi
 from backend.processes.headers import add_headers, headers_for
-from backend.processes.problems import HANDLERS, UNAVAILABLE, by_the_framework
+from backend.processes.problems import HANDLERS, UNAVAILABLE
 from backend.processes.reading import StrictRequest, read_strictly
 from backend.processes.serving import MESSAGE_LIMIT, serve
 from backend.processes.warming import warm_kernels
@@ -58,6 +56,13 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     bookings.route_handlers,
     tasks.route_handlers,
     board.route_handlers,
+    resident.route_handlers,
+    booking.route_handlers,
+    sharing.route_handlers,
+    family.route_handlers,
+    provider.route_handlers,
+    worker.route_handlers,
+    demo.route_handlers,
     sign_in.route_handlers,
     reading.route_handlers,
 )
@@ -105,7 +110,7 @@ def assemble() -> Litestar:
         on_shutdown=[_let_go],
         route_handlers=[live, ready, openapi.description, *(handler for handlers in _SLICES for handler in handlers)],
         middleware=[Authentication],
-        exception_handlers={**HANDLERS, NotFoundException: _not_found},
+        exception_handlers=HANDLERS,
         before_request=read_strictly,
         request_class=StrictRequest,
         before_send=[add_headers],
@@ -131,10 +136,6 @@ def equip(app: Litestar, settings: Settings, database: Database, warm: asyncio.E
             "planner": Planner(settings.time_zone, settings.policy, warm),
         }
     )
-
-
-def _not_found(request: Request[Any, Any, State], error: NotFoundException) -> Response[Any]:
-    return no_such_page(request) or by_the_framework(request, error)
 
 
 def _sender(settings: Settings, database: Database) -> Sender:

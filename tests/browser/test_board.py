@@ -43,7 +43,7 @@ async def _book(city: Running, number: int) -> dict[str, Any]:
 
 
 async def test_the_board_follows_the_city_without_a_reload(city: Running, page: Page, tmp_path: Path):
-    await page.goto(f"{city.platform.web_url}/?lang=en")
+    await page.goto(f"{city.platform.web_url}/board?lang=en")
     for zone in ("东湖片区", "梧桐片区", "南塘片区", "柳巷片区"):
         await expect(page.get_by_text(zone).first).to_be_visible()
     before = await page.inner_text("main")
@@ -58,7 +58,7 @@ async def test_the_board_follows_the_city_without_a_reload(city: Running, page: 
 
 async def test_the_board_names_nobody(city: Running, page: Page):
     await _book(city, 1)
-    await page.goto(city.platform.web_url)
+    await page.goto(f"{city.platform.web_url}/board")
     shown = await page.content()
     people = await city.sql(
         """SELECT name, phone FROM residents UNION ALL
@@ -75,7 +75,7 @@ async def test_the_board_reads_without_scripts_and_fits_a_phone(city: Running):
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = await browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
         page = await context.new_page()
-        await page.goto(city.platform.web_url)
+        await page.goto(f"{city.platform.web_url}/board")
         await expect(page.get_by_text("东湖片区").first).to_be_visible()
         wide = await page.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
         assert wide <= 0

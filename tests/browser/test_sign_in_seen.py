@@ -1,22 +1,20 @@
 """The sign-in in a real browser: accessible in both languages and themes, large on a small screen, and without script."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
 from backend.processes.web import create_app
+from tests.support import seen
 from tests.support.people import one_database, person, served, settings
+from tests.support.seen import opened
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 PAGES = ("/sign-in", "/sign-in/staff", "/reading", "/nowhere-at-all")
 SMALLEST_PX, TARGET_PX = 18, 60  # of a resident's page; WCAG 2.2 (2.5.5) asks for targets of 44 px
 
@@ -35,33 +33,18 @@ async def url(database: Database) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    async with seen.started() as browser:
         yield browser
-        await browser.close()
 
 
-async def _opened(
-    chromium: Browser, url: str, *, width: int = 390, language: str = "zh", size: str = "", **more
-) -> Page:
-    context = await chromium.new_context(viewport={"width": width, "height": 844}, **more)
-    cookies = {"yinling_language": language, "yinling_size": size}
-    await context.add_cookies([{"name": name, "value": value, "url": url} for name, value in cookies.items() if value])
-    return await context.new_page()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["zh", "en"])
-async def test_no_page_keeps_anybody_out(chromium, url, database, language, theme, tmp_path: Path):
-    page = await _opened(chromium, url, language=language, color_scheme=theme)
+async def test_no_page_keeps_anybody_out(chromium, url, database, language, tmp_path: Path):
+    page = await opened(chromium, url, language=language)
     resident = await person(database, "resident")
 
     async def sound(name: str) -> None:
-        height = await page.evaluate("document.documentElement.scrollHeight")
-        await page.set_viewport_size({"width": 390, "height": max(844, height)})
-        found = await Axe().run(page)
-        assert found.violations_count == 0, (name, found.generate_report())
-        await page.screenshot(path=tmp_path / f"{name}-{language}-{theme}.png")
+        await seen.sound(page, name, tmp_path)
+        await seen.in_one_language(page, name)
 
     for path in PAGES:
         await page.goto(url + path)
@@ -77,34 +60,18 @@ async def test_no_page_keeps_anybody_out(chromium, url, database, language, them
     await sound("digits")
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("size", ["", "1", "5"])
-async def test_text_is_large_and_fits_the_smallest_phone(chromium, url, language, size):
-    page = await _opened(chromium, url, width=320, language=language, size=size)
-    for path in PAGES:
-        await page.goto(url + path)
-        assert (
-            await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-        ), path
-        small = await page.evaluate(
-            """least => [...document.querySelectorAll('body *')].filter(e => e.checkVisibility()
-                 && !e.closest('.sprite, .skip') && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
-                 && parseFloat(getComputedStyle(e).fontSize) < least).map(e => e.outerHTML)""",
-            SMALLEST_PX,
-        )
-        assert small == [], path
-        narrow = await page.evaluate(
-            """least => [...document.querySelectorAll('a, button, input:not([type=hidden])')].filter(e => e.checkVisibility()
-                 && !e.closest('.skip, p, .errors')).map(e => [e.outerHTML, e.getBoundingClientRect()])
-                 .filter(([, box]) => box.height < least || box.width < least).map(([html]) => html)""",
-            TARGET_PX,
-        )
-        assert narrow == [], path
+async def test_text_is_large_and_fits_the_smallest_phone(chromium, url, size):
+    for language in ("zh", "en"):
+        page = await opened(chromium, url, width=320, language=language, size=size)
+        for path in PAGES:
+            await page.goto(url + path)
+            await seen.large(page, path, text_px=SMALLEST_PX, target_px=TARGET_PX)
 
 
 async def test_everything_works_with_script_switched_off(chromium, url, database):
     resident = await person(database, "resident")
-    page = await _opened(chromium, url, java_script_enabled=False)
+    page = await opened(chromium, url, java_script_enabled=False)
     await page.goto(f"{url}/sign-in?to=/reading")
     await page.fill("#phone", resident.phone)
     await page.click(".btn--main")
@@ -122,7 +89,7 @@ async def test_everything_works_with_script_switched_off(chromium, url, database
 
 async def test_chinese_is_drawn_and_not_boxes(chromium, url):
     """老 must not look like a character that no font has."""
-    page = await _opened(chromium, url)
+    page = await opened(chromium, url)
     await page.goto(f"{url}/sign-in")
     widths = await page.evaluate(
         """() => ['老', '\\u{10FFFD}'].map(c => { const e = document.createElement('canvas'); e.width = e.height = 64;

@@ -104,7 +104,7 @@ async def test_the_board_says_how_the_clock_runs_and_who_is_late(opened: tuple[E
     await clock.close()
     database = await Database.open(urls.app, size=2)
     async with asking(create_app(settings(database, board_public=True), database)) as client:
-        page = (await client.get("/?lang=en")).text
+        page = (await client.get("/board?lang=en")).text
     await database.close()
     assert "a minute here is 20 minutes there" in page
     assert "The clock has just been set" in page

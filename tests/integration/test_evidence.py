@@ -422,7 +422,7 @@ async def test_the_desks_tasks_come_page_by_page_the_oldest_first_for_operators_
 
 async def test_the_board_says_what_is_odd_in_words(city: City):
     await in_exception(city)
-    page = (await (await city.staff("operator")).get("/", lang="en")).text
+    page = (await (await city.staff("operator")).get("/board", lang="en")).text
     assert "to verify · too short" in page
 
 

@@ -59,6 +59,6 @@ async def test_a_code_that_is_taken_is_drawn_again(city: City, monkeypatch: pyte
 
 async def test_the_board_groups_codes(city: City):
     order = await _booked(city)
-    page = (await (await city.staff("supervisor")).get("/")).text
+    page = (await (await city.staff("supervisor")).get("/board")).text
     assert grouped(order["code"]) in page
     assert order["code"] not in page

@@ -69,7 +69,7 @@ async def test_an_unreadable_order_goes_to_the_desk_and_the_day_goes_on(city: Ci
     assert await city.one("SELECT count(*) FROM stops WHERE order_id = $1", UUID(order["id"])) == 0
     await _day_goes_on(city, operator, 2)
     supervisor = await city.staff("supervisor")
-    assert (await supervisor.get("/")).status_code == 200
+    assert (await supervisor.get("/board")).status_code == 200
     assert (await operator.get("/v1/orders")).status_code == 200
     assert (await operator.get(f"/v1/orders/{order['id']}")).status_code in {200, 409}
     start = {"worker_ids": [str(uuid4())], "start_at": at(13).isoformat(), "reason": "urgent"}

@@ -1,67 +1,120 @@
 // @ts-check
-/** A part of the page that is fetched again when the platform says something changed. Without a socket it asks every 5 s. */
+/**
+ * A part of a page that is fetched again when the platform says that something in it changed.
+ *
+ * Attributes: `src` where it is fetched; `data-order` the order it shows (without it every event counts, as on the
+ * board); `data-tickets` where a ticket for the socket is asked for; `data-every` seconds after which it is fetched in any case.
+ * What is being typed or chosen in it is never taken away: new facts wait in a strip until somebody asks for them.
+ */
+const RETRY_MS = 15000, WITHOUT_SOCKET_MS = 5000, OFF_AFTER_MS = 30000;
+
 class LiveRegion extends HTMLElement {
   connectedCallback() {
-    this.stale = false;
-    this.busy = false;
     this.attempt = 0;
-    this.timer = setInterval(() => { if (!this.socket || this.socket.readyState !== WebSocket.OPEN) this.refresh(); }, 5000);
-    this.slow = setInterval(() => this.refresh(), 15000);
+    /** @type {string | null} */
+    this.cursor = null;
+    this.fetchedAt = Date.now();
+    const every = Number(this.dataset.every ?? 15) * 1000;
+    this.timers = [
+      setInterval(() => { if (this.socket?.readyState !== WebSocket.OPEN) this.refresh(); }, Math.max(WITHOUT_SOCKET_MS, every / 3)),
+      setInterval(() => this.refresh(), every),
+      setInterval(() => this.pulse(), 1000),
+    ];
+    this.addEventListener("look", () => this.refresh());
     this.listen();
   }
 
   disconnectedCallback() {
-    clearInterval(this.timer);
-    clearInterval(this.slow);
+    this.timers?.forEach(clearInterval);
+    this.gone = true;
     this.socket?.close();
   }
 
   async listen() {
     try {
-      const answer = await fetch("/v1/live/board-tickets", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+      const body = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
+      const answer = await fetch(this.dataset.tickets ?? "/v1/live/tickets", body);
       if (!answer.ok) throw new Error(String(answer.status));
       const { ticket, url } = await answer.json();
       const socket = new WebSocket(url);
       this.socket = socket;
-      socket.addEventListener("open", () => socket.send(JSON.stringify({ ticket, cursor: null })));
-      socket.addEventListener("message", (message) => {
-        const { type } = JSON.parse(message.data);
-        if (type === "hello") { this.attempt = 0; this.pulse(true); this.refresh(); }
-        if (type === "board.changed" || type === "reset") this.refresh();
-      });
+      socket.addEventListener("open", () => socket.send(JSON.stringify({ ticket, cursor: this.cursor })));
+      socket.addEventListener("message", (message) => this.hear(JSON.parse(message.data)));
       socket.addEventListener("close", () => this.again());
     } catch {
       this.again();
     }
   }
 
-  again() {
-    this.pulse(false);
-    this.attempt += 1;
-    setTimeout(() => this.listen(), Math.min(15000, 500 * 2 ** this.attempt) * (0.5 + Math.random()));
+  /** @param {{type: string, cursor: string, data?: {order_id?: string}}} event */
+  hear(event) {
+    if (event.cursor) this.cursor = event.cursor;
+    this.attempt = 0;
+    const mine = !this.dataset.order || event.data?.order_id === this.dataset.order;
+    if (event.type === "hello" || event.type === "reset" || event.type === "board.changed" || (event.data && mine)) this.refresh();
   }
 
-  /** @param {boolean} on */
-  pulse(on) {
-    this.on = on;
-    const mark = this.querySelector("[data-pulse]");
+  again() {
+    if (this.gone) return;
+    this.attempt += 1;
+    setTimeout(() => this.listen(), Math.min(RETRY_MS, 500 * 2 ** this.attempt) * (0.5 + Math.random()));
+  }
+
+  /** Say since when it is true: live, late, or off. What was fetched stays readable. */
+  pulse() {
+    const mark = /** @type {HTMLElement | null} */ (this.querySelector("[data-live]"));
     if (!mark) return;
-    mark.classList.toggle("lost", !on);
-    mark.textContent = (on ? this.dataset.live : this.dataset.offline) ?? "";
+    const open = this.socket?.readyState === WebSocket.OPEN;
+    const state = open ? "on" : Date.now() - this.fetchedAt > OFF_AFTER_MS ? "off" : "late";
+    const told = mark.dataset[state] ?? mark.dataset.on;
+    if (mark.dataset.state !== state) mark.dataset.state = state;
+    if (told && mark.textContent !== told) mark.textContent = told;
+    mark.classList.toggle("lost", !open);
   }
 
   async refresh() {
     if (this.busy) { this.stale = true; return; }
     this.busy = true;
     try {
-      const answer = await fetch(this.getAttribute("src") ?? "");
-      if (answer.ok) { this.innerHTML = await answer.text(); this.pulse(this.on ?? true); }
-    } catch {
-      this.pulse(false);
-    }
+      const address = new URL(this.getAttribute("src") ?? "", location.href);
+      const shown = /** @type {HTMLElement | null} */ (this.querySelector("[data-shown]"));
+      if (shown?.dataset.shown) address.searchParams.set("shown_at", shown.dataset.shown);
+      const answer = await fetch(address);
+      if (answer.redirected || answer.status === 401 || answer.status === 404) { location.reload(); return; }
+      if (answer.ok) this.put(await answer.text());
+    } catch { /* the network is gone: `pulse` says so, and the next look tries again */ }
     await new Promise((resolve) => setTimeout(resolve, 600));
     this.busy = false;
     if (this.stale) { this.stale = false; this.refresh(); }
+  }
+
+  /** @param {string} html */
+  put(html) {
+    this.fetchedAt = Date.now();
+    if (html === this.last) return;
+    const focused = document.activeElement;
+    if (focused && focused !== this && this.contains(focused) && focused.matches("input, textarea, select")) { this.offer(html); return; }
+    const place = focused && this.contains(focused) ? focused.getAttribute("href") ?? focused.id : null;
+    this.last = html;
+    this.innerHTML = html;
+    if (place) /** @type {HTMLElement | null} */ (this.querySelector(`[href="${CSS.escape(place)}"], [id="${CSS.escape(place)}"]`))?.focus({ preventScroll: true });
+    this.dispatchEvent(new CustomEvent("fetched", { bubbles: true }));
+    this.title();
+    this.pulse();
+  }
+
+  /** Somebody is typing here: say that there is news, and wait. @param {string} html */
+  offer(html) {
+    const strip = this.parentElement?.querySelector("[data-news]");
+    if (!(strip instanceof HTMLElement)) return;
+    strip.hidden = false;
+    strip.onclick = () => { strip.hidden = true; /** @type {HTMLElement} */ (document.activeElement)?.blur(); this.put(html); };
+  }
+
+  /** A tab in the background tells the state in its title. */
+  title() {
+    const state = this.querySelector("[data-title]")?.getAttribute("data-title");
+    if (state) document.title = state;
   }
 }
 

@@ -36,9 +36,9 @@ _YOUNG: Final = ("晓梅", "海燕", "志强", "丽华", "建军", "雪琴", "�
 _WORKERS_PER_ZONE, _RESIDENTS_PER_ZONE, _POINTS_PER_ZONE = 14, 64, 2
 TRAVEL: Final[dict[str, Any]] = {"factor": 1.35, "speed_mps": {"walk": 1.2, "ebike": 4.5, "car": 7.0}}
 ITEMS: Final = {
-    "meal-lunch": ("meal", "助餐 · 送餐上门", "Hot meal, delivered", 1500, 1800, False, ["hot_meal_ride_s"]),
-    "bath-home": ("bath", "助浴 · 上门助浴", "Bath at home", 12800, 1800, True, ["meal_to_bath_gap_s"]),
-    "rehab-home": ("rehab", "康复护理 · 上门", "Rehabilitation at home", 16000, 1800, True, []),
+    "meal-lunch": ("meal", "送餐上门", "Hot meal, delivered", 1500, 1800, False, ["hot_meal_ride_s"]),
+    "bath-home": ("bath", "上门助浴", "Bath at home", 12800, 1800, True, ["meal_to_bath_gap_s"]),
+    "rehab-home": ("rehab", "上门康复护理", "Rehabilitation at home", 16000, 1800, True, []),
 }
 
 

@@ -231,8 +231,8 @@ def _welcome(console: Console, url: str, desks: list[city.Desk], resident: str, 
         f"It is {pace.now().astimezone(pace.zone_info):%Y-%m-%d %H:%M} there, and a minute here is {pace.rate:g} minutes. Open:"
     )
     for path, what in (
-        ("/", "the dispatch board"),
-        ("/?lang=en", "the same in English"),
+        ("/", "the first page: one press, and you are a resident, the daughter, a worker …"),
+        ("/board", "the dispatch board; in English with ?lang=en"),
         ("/v1/openapi.json", "the interface"),
     ):
         console.print(f"  {url}{path}  {what}", soft_wrap=True)

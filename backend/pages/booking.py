@@ -1,0 +1,287 @@
+"""Booking as residents and their families do it: a service, a time, one look at it all, and it is booked."""
+
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
+
+from backend.accounts.requests import write_once
+from backend.bookings import taking
+from backend.bookings.choosing import BestRequest, Choices
+from backend.bookings.model import BookingRequest, Channel, QuotedSlot, QuoteRequest, Rescheduling, Wish
+from backend.catalogue import queries as catalogue
+from backend.catalogue.model import CatalogueItem
+from backend.core.bounds import Asked as Sent
+from backend.core.bounds import Token
+from backend.core.clock import city_date
+from backend.core.errors import DomainError
+from backend.database.clock import care_now
+from backend.database.pool import Connection
+from backend.orders import actions, progress
+from backend.orders.progress import VisitView
+from backend.orders.views import OrderView, shown
+from backend.pages import facts
+from backend.pages.commands import carried_out, key_of, told
+from backend.pages.facts import whom
+from backend.pages.forms import Form, Typed, read_form
+from backend.pages.problems import PROBLEMS
+from backend.pages.refusals import door
+from backend.pages.rendering import Asked, page
+from backend.pages.resident import CLIENTS, Pressed
+from backend.pages.times import Calendar
+from backend.residents import queries as residents
+
+_DAYS: Final = 7  # of one look; "other days" shows the next ones
+_AGAIN_DAYS: Final = 14
+
+
+class SlotForm(Sent, frozen=True):
+    """The time that was chosen, of which service and for whom."""
+
+    slot: Token
+    item: Typed
+    of: UUID | None = None
+
+
+class MoveForm(Sent, frozen=True):
+    """The other time that was chosen for a visit."""
+
+    slot: Token
+
+
+class AgainForm(Sent, frozen=True):
+    """The visit that is to take place once more."""
+
+    order: UUID
+    of: UUID | None = None
+
+
+class PlaceForm(Sent, frozen=True):
+    """A hold that is to become a promise."""
+
+    of: UUID | None = None
+
+
+@get("/book/{kind:str}", guards=[CLIENTS])
+async def services_page(request: Asked, kind: FromPath[str], of: FromQuery[UUID | None] = None) -> Response[Any]:
+    """Which service of a kind; where there is one, its times at once."""
+    items = [item for item in await _items(request) if item.kind == kind]
+    if not items:
+        raise DomainError("unknown_item")
+    if len(items) == 1:
+        return await _times(request, items[0], of, None, Form[SlotForm]())
+    return page(request, "resident/services.html", items=items, of=of, kind=kind)
+
+
+@get("/book/{kind:str}/{code:str}", guards=[CLIENTS])
+async def times_page(
+    request: Asked,
+    kind: FromPath[str],
+    code: FromPath[str],
+    of: FromQuery[UUID | None] = None,
+    from_on: FromQuery[date | None] = None,
+) -> Response[Any]:
+    """Which time suits? Three of a week, each with its reason; other days are the next week's."""
+    item = next((item for item in await _items(request) if (item.kind, item.code) == (kind, code)), None)
+    if item is None:
+        raise DomainError("unknown_item")
+    return await _times(request, item, of, from_on, Form[SlotForm]())
+
+
+async def _items(request: Asked) -> list[CatalogueItem]:
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        today = city_date(await care_now(connection), request.app.state.planner.zone_info)
+        return list(await catalogue.current_items(connection, today))
+
+
+async def _times(
+    request: Asked, item: CatalogueItem, of: UUID | None, from_on: date | None, form: Form[Any], status: int = 200
+) -> Response[str]:
+    resident_id = whom(request, of)
+    wanted = BestRequest(resident_id=resident_id, item_code=item.code, from_on=from_on, days=_DAYS)
+    choices = await form.answered(taking.quote_best(request, wanted)) or Choices([], [])
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        when = await facts.calendar(connection, request)
+        card = await residents.resident_card(connection, resident_id)
+    first = from_on or city_date(when.now, when.zone)
+    return page(
+        request, "resident/times.html", status=status, facts=facts, form=form, item=item, choices=choices.choices,
+        when=when, of=of, name=card.name, next_on=first + timedelta(days=_DAYS), lost=_lost(form, choices),
+        reason=next((reason.code for reason in choices.reasons), None),
+    )  # fmt: skip
+
+
+def _lost(form: Form[Any], choices: Choices) -> bool:
+    """Whether somebody chose a time that is none any more: the page says which ones are nearest."""
+    return bool(form.wrong) and bool(choices.choices)
+
+
+@post("/book/hold", guards=[CLIENTS], status_code=200)
+async def hold(request: Asked) -> Response[Any]:
+    """Keep the time that was chosen while its details are read."""
+    form = await read_form(request, SlotForm)
+    code = form.value("item")
+    item = next((item for item in await _items(request) if item.code == code), None)
+    if item is None:
+        raise DomainError("unknown_item")
+    of = None if form.filled is None else form.filled.of
+    if form.filled is not None and (held := await _held(request, form, form.filled.slot)) is not None:
+        return Redirect(f"/visits/{held.id}/check", status_code=303)
+    return await _times(request, item, of, None, form, 422)
+
+
+async def _held(request: Asked, form: Form[Any], token: str) -> OrderView | None:
+    wanted = BookingRequest(slot=token, channel=Channel.APP, hold_only=True)
+    return await told(form, OrderView, taking.take_up(request, wanted, key=key_of(form)))
+
+
+@post("/again", guards=[CLIENTS], status_code=200)
+async def again(request: Asked) -> Response[Any]:
+    """The same as last time: the usual weekday and hour, else the nearest; held at once, and read before it is booked."""
+    form = await read_form(request, AgainForm)
+    if form.filled is None:
+        raise DomainError("invalid_request")
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        before = await progress.visit(connection, request.user, form.filled.order)
+        when = await facts.calendar(connection, request)
+    item = next((item for item in await _items(request) if item.code == before.order.item_code), None)
+    if item is None:
+        raise DomainError("unknown_item")
+    wanted = QuoteRequest(before.order.resident_id, item.code, days=_AGAIN_DAYS)
+    quote = await form.answered(taking.quote(request, wanted))
+    slot = _like(quote.slots if quote else [], before.order.window_from, when)
+    if slot is not None and (held := await _held(request, form, slot.token)) is not None:
+        return Redirect(f"/visits/{held.id}/check", status_code=303)
+    return await _times(request, item, form.filled.of, None, form, 422)
+
+
+def _like(slots: list[QuotedSlot], before: datetime, when: Calendar) -> QuotedSlot | None:
+    """Find the next time on the same weekday that is nearest to the same hour; else the nearest hour of any day."""
+    local = before.astimezone(when.zone)
+
+    def far(slot: QuotedSlot) -> tuple[bool, int, datetime]:
+        starts = slot.starts_from.astimezone(when.zone)
+        minutes = abs((starts.hour - local.hour) * 60 + starts.minute - local.minute)
+        return starts.weekday() != local.weekday(), minutes, starts
+
+    return min(slots, key=far, default=None)
+
+
+@get("/visits/{order_id:uuid}/check", guards=[CLIENTS])
+async def check_page(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Everything once more before it is booked; the time is kept meanwhile."""
+    return await _check(request, order_id, Form[Pressed]())
+
+
+async def _check(request: Asked, order_id: UUID, form: Form[Any], status: int = 200) -> Response[Any]:
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        visit = await progress.visit(connection, request.user, order_id)
+        when = await facts.calendar(connection, request)
+    if visit.order.status not in {"held", "lapsed"}:
+        return Redirect(f"/visits/{order_id}", status_code=303)
+    own = visit.order.resident_id == request.user.own_id
+    return page(request, "resident/check.html", status=status, facts=facts, form=form, visit=visit, when=when, own=own)
+
+
+@post("/visits/{order_id:uuid}/place", guards=[CLIENTS], status_code=200)
+async def place(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Book what was held; where the time it was held for is over, the same window is tried once more."""
+    form = await read_form(request, PlaceForm)
+
+    async def action(connection: Connection) -> OrderView:
+        zone = request.app.state.planner.zone_info
+        return shown(await actions.confirm(connection, request.user, order_id, zone), request.user)
+
+    try:
+        await write_once(request, 200, action, key=key_of(form))
+    except DomainError as error:
+        if error.code != "hold_expired":
+            form.refuse(error)
+            return await _check(request, order_id, form, 422)
+        return await _once_more(request, order_id, form)
+    return Redirect(f"/visits/{order_id}?done=placed", status_code=303)
+
+
+async def _once_more(request: Asked, order_id: UUID, form: Form[Any]) -> Response[Any]:
+    """Take the same window again: the person notices nothing while it is free."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        visit = await progress.visit(connection, request.user, order_id)
+    slot = await _same_window(request, visit, form)
+    if slot is not None:
+        wanted = BookingRequest(slot=slot.token, channel=Channel.APP)
+        placed = await told(form, OrderView, taking.take_up(request, wanted, key=key_of(form)))
+        if placed is not None:
+            return Redirect(f"/visits/{placed.id}?done=placed", status_code=303)
+    item = next(item for item in await _items(request) if item.code == visit.order.item_code)
+    form.wrong.setdefault("", PROBLEMS["hold_expired"])
+    of = None if visit.order.resident_id == request.user.own_id else visit.order.resident_id
+    return await _times(request, item, of, None, form, 422)
+
+
+async def _same_window(request: Asked, visit: VisitView, form: Form[Any]) -> QuotedSlot | None:
+    order = visit.order
+    wish = Wish(order.window_from, order.window_from)
+    quote = await form.answered(
+        taking.quote(request, QuoteRequest(order.resident_id, order.item_code, wish=wish)), {"slot_in_past": PROBLEMS["slot_in_past"]}
+    )  # fmt: skip
+    return next((slot for slot in quote.slots if slot.starts_from == order.window_from), None) if quote else None
+
+
+@post("/visits/{order_id:uuid}/back", guards=[CLIENTS], status_code=200)
+async def back(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Give the time back and choose another."""
+    form = await read_form(request, Pressed)
+
+    async def action(connection: Connection) -> OrderView:
+        return shown(await actions.release(connection, request.user, order_id), request.user)
+
+    await carried_out(request, form, OrderView, action)
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        visit = await progress.visit(connection, request.user, order_id)
+    of = "" if visit.order.resident_id == request.user.own_id else f"?of={visit.order.resident_id}"
+    return Redirect(f"/book/{visit.order.kind}/{visit.order.item_code}{of}", status_code=303)
+
+
+@get("/visits/{order_id:uuid}/change", guards=[CLIENTS])
+async def change_page(
+    request: Asked, order_id: FromPath[UUID], from_on: FromQuery[date | None] = None
+) -> Response[Any]:
+    """Other times for a visit; it stays as it was promised until one of them is taken."""
+    return await _changing(request, order_id, from_on, Form[MoveForm]())
+
+
+async def _changing(
+    request: Asked, order_id: UUID, from_on: date | None, form: Form[Any], status: int = 200
+) -> Response[str]:
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        visit = await progress.visit(connection, request.user, order_id)
+        when = await facts.calendar(connection, request)
+    order = visit.order
+    wanted = BestRequest(
+        resident_id=order.resident_id, item_code=order.item_code, from_on=from_on, days=_DAYS, instead_of=order_id
+    )
+    choices = await form.answered(taking.quote_best(request, wanted)) or Choices([], [])
+    first = from_on or city_date(when.now, when.zone)
+    return page(
+        request, "resident/change.html", status=status, facts=facts, form=form, visit=visit, choices=choices.choices,
+        when=when, next_on=first + timedelta(days=_DAYS),
+    )  # fmt: skip
+
+
+@post("/visits/{order_id:uuid}/change", guards=[CLIENTS], status_code=200)
+async def change(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Move a visit to the time that was chosen."""
+    form = await read_form(request, MoveForm)
+    if form.filled is not None:
+        moved = taking.move(request, order_id, Rescheduling(form.filled.slot), key=key_of(form))
+        if await told(form, OrderView, moved) is not None:
+            return Redirect(f"/visits/{order_id}?done=moved", status_code=303)
+    return await _changing(request, order_id, None, form, 422)
+
+
+route_handlers = [
+    door([services_page, times_page, hold, again, check_page, place, back, change_page, change])
+]  # fmt: skip

@@ -1,0 +1,76 @@
+"""Who may see what of a resident's visits: each person and each thing by itself, given and taken back by the resident."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.response import Redirect
+
+from backend.accounts.guards import requires
+from backend.core.bounds import Asked as Sent
+from backend.core.errors import DomainError
+from backend.core.principal import Role
+from backend.database.pool import Connection, as_the_platform
+from backend.pages.commands import carried_out
+from backend.pages.forms import Form, read_form
+from backend.pages.refusals import door
+from backend.pages.rendering import Asked, page
+from backend.residents import actions, queries
+from backend.residents.model import Consent, ConsentGiven, Purpose
+
+_OWN: Final = requires(Role.RESIDENT)
+_HOW: Final = "本人在手机上同意 (agreed by the resident, signed in)"
+
+
+class ChangeForm(Sent, frozen=True):
+    """One consent, which is taken back, or given anew for the purpose named."""
+
+    consent: UUID
+    purpose: Purpose | None = None
+
+
+@get("/sharing", guards=[_OWN])
+async def sharing_page(request: Asked) -> Response[Any]:
+    """Everybody who may see or book, and each thing they may."""
+    return await _shared(request, Form[ChangeForm]())
+
+
+async def _shared(request: Asked, form: Form[Any], status: int = 200) -> Response[str]:
+    people: dict[tuple[str, str], dict[str, Consent]] = {}
+    for consent in await _consents(request):
+        kept = people.setdefault((consent.person, consent.phone), {})
+        if consent.purpose not in kept or consent.valid_to is None:
+            kept[consent.purpose] = consent
+    return page(request, "resident/sharing.html", status=status, people=people, purposes=list(Purpose), form=form)
+
+
+async def _consents(request: Asked) -> list[Consent]:
+    if request.user.own_id is None:
+        raise DomainError("not_allowed")
+    async with request.app.state.database.unit_of_work(request.user) as connection, as_the_platform(connection):
+        return await queries.consents_of(connection, request.user.own_id)
+
+
+@post("/sharing", guards=[_OWN], status_code=200)
+async def change(request: Asked) -> Response[Any]:
+    """Take one consent back, or give one more to somebody who has had one."""
+    form = await read_form(request, ChangeForm)
+    if (wanted := form.filled) is None:
+        raise DomainError("invalid_request")
+    known = next((one for one in await _consents(request) if one.id == wanted.consent), None)
+    if known is None:
+        raise DomainError("unknown_consent")
+
+    async def action(connection: Connection) -> Consent:
+        if wanted.purpose is None:
+            return await actions.end_consent(connection, request.user, known.resident_id, known.id)
+        given = ConsentGiven(known.phone, known.person, wanted.purpose, _HOW)
+        area_code = request.app.state.settings.area_code
+        return await actions.give_consent(connection, request.user, known.resident_id, given, area_code)
+
+    if await carried_out(request, form, Consent, action) is None:
+        return await _shared(request, form, 422)
+    return Redirect("/sharing", status_code=303)
+
+
+route_handlers = [door([sharing_page, change])]

@@ -1,0 +1,115 @@
+// @ts-check
+/**
+ * What a worker presses is kept on the phone with the time of the press, and sent as soon as there is a network: once, in order,
+ * for up to 72 hours. Position is asked when it helps and never waited for long; without one the report goes all the same.
+ */
+const KEPT_MS = 72 * 3600 * 1000, LATE_MS = 30000, POSITION_MS = 6000, TRY_MS = 15000;
+/** @typedef {{ key: string, url: string, step: string, order: string, at: string, pressed: number, body: Record<string, unknown>, refused?: string }} Report */
+
+/** @returns {Promise<IDBDatabase>} */
+const open = () => new Promise((done, fail) => {
+  const asked = indexedDB.open("yinling-worker", 1);
+  asked.onupgradeneeded = () => asked.result.createObjectStore("reports", { keyPath: "key" });
+  asked.onsuccess = () => done(asked.result);
+  asked.onerror = () => fail(asked.error);
+});
+
+/** @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest} use @returns {Promise<any>} */
+const stored = async (mode, use) => {
+  const database = await open();
+  return new Promise((done, fail) => {
+    const asked = use(database.transaction("reports", mode).objectStore("reports"));
+    asked.onsuccess = () => { done(asked.result); database.close(); };
+    asked.onerror = () => { fail(asked.error); database.close(); };
+  });
+};
+/** @returns {Promise<Report[]>} */
+const waiting = async () => (await stored("readonly", (store) => store.getAll())).sort((/** @type {Report} */ a, /** @type {Report} */ b) => a.at.localeCompare(b.at));
+
+/** @returns {Promise<Record<string, unknown>>} */
+const position = () => new Promise((done) => {
+  if (!navigator.geolocation) { done({}); return; }
+  navigator.geolocation.getCurrentPosition(
+    ({ coords }) => done({ x: coords.longitude, y: coords.latitude, accuracy_m: coords.accuracy }),
+    () => done({}), { enableHighAccuracy: true, timeout: POSITION_MS, maximumAge: 20000 });
+});
+
+/** The time of the press: the phone's own, or where the city's clock is not the wall's, as in a demo, the city's. */
+const now = () => {
+  const clock = /** @type {HTMLElement | null} */ (document.querySelector("[data-care-now]"));
+  if (!clock?.dataset.careNow) return new Date();
+  const since = performance.now() - Number(clock.dataset.since ??= String(performance.now()));
+  return new Date(Date.parse(clock.dataset.careNow) + since * Number(clock.dataset.rate));
+};
+
+document.addEventListener("submit", async (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  if (!form.dataset.step) return;
+  event.preventDefault();
+  if (form.dataset.pressed) return;
+  form.dataset.pressed = "1";
+  const at = now().toISOString(), { step = "", order = "" } = form.dataset;
+  const report = { key: crypto.randomUUID(), url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at } };
+  await stored("readwrite", (store) => store.put(report));
+  await show();
+  if (step !== "en-route") {
+    Object.assign(report.body, await position());
+    await stored("readwrite", (store) => store.put(report));
+  }
+  await send();
+});
+
+let sending = false;
+async function send() {
+  if (sending) return;
+  sending = true;
+  let sent = 0;
+  try {
+    for (const report of (await waiting()).filter((one) => !one.refused)) {
+      const age = Date.now() - report.pressed;
+      if (age > KEPT_MS) { await keep(report, "72h"); continue; }
+      const body = JSON.stringify(age > LATE_MS ? { ...report.body, offline: true } : report.body);
+      const headers = { "Content-Type": "application/json", "Idempotency-Key": report.key };
+      const answer = await fetch(report.url, { method: "POST", headers, body });
+      if (answer.status === 429 || answer.status >= 500) break;
+      if (answer.ok) { await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, (await answer.json()).code ?? String(answer.status));
+    }
+  } catch { /* no network: what was pressed waits, and the strip says so */ }
+  sending = false;
+  await show();
+  if (sent) document.querySelector("live-region")?.dispatchEvent(new Event("look"));
+}
+
+/** @param {Report} report @param {string} why */
+const keep = (report, why) => stored("readwrite", (store) => store.put({ ...report, refused: why }));
+
+/** Say what waits, and let the next step stand where the last one was pressed. */
+async function show() {
+  const reports = await waiting(), open = reports.filter((one) => !one.refused);
+  for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form[data-step]"))) {
+    const mine = reports.filter((one) => one.order === form.dataset.order);
+    const steps = /** @type {HTMLFormElement[]} */ ([...document.querySelectorAll(`form[data-order="${form.dataset.order}"][data-step]`)]);
+    const first = steps.find((one) => !mine.some((report) => report.step === one.dataset.step));
+    form.hidden = form !== first;
+  }
+  const strip = /** @type {HTMLElement | null} */ (document.querySelector("[data-unsent]"));
+  if (!strip) return;
+  strip.hidden = reports.length === 0;
+  const said = strip.querySelector("[data-count]");
+  if (said) said.textContent = (strip.dataset.words ?? "{n}").replace("{n}", String(open.length));
+  const list = strip.querySelector("ul");
+  list?.replaceChildren(...reports.map((one) => {
+    const line = document.createElement("li"), at = new Date(one.at);
+    const words = document.querySelector(`template[data-word="${one.step}"]`)?.innerHTML.trim() ?? one.step;
+    line.textContent = `${at.getHours()}:${String(at.getMinutes()).padStart(2, "0")} ${words} · ${one.refused ? `${strip.dataset.refused} (${one.refused})` : strip.dataset.kept}`;
+    return line;
+  }));
+}
+
+addEventListener("online", send);
+document.addEventListener("fetched", () => { now(); void show(); });
+document.querySelector("[data-try]")?.addEventListener("click", send);
+setInterval(send, TRY_MS);
+if ("serviceWorker" in navigator) navigator.serviceWorker.register("/worker/sw.js", { scope: "/worker" });
+now();
+void show().then(send);

@@ -1,0 +1,118 @@
+"""The worker's door: today in order, and the next legal step as the one big button; it goes on without a network.
+
+What is pressed is a report with the time of the first press. With script it is kept on the phone and sent as soon as there is a network
+(`offline.js`); without, the form is sent as it is.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+from msgspec import Struct
+
+from backend.accounts.guards import requires
+from backend.accounts.requests import write_once
+from backend.core.bounds import Asked as Sent
+from backend.core.clock import city_date
+from backend.core.errors import DomainError
+from backend.core.principal import Role
+from backend.database.pool import Connection
+from backend.orders import visiting, worker_day
+from backend.orders.model import RouteStop
+from backend.orders.views import ReportedOrder, reported
+from backend.pages import facts
+from backend.pages.commands import key_of
+from backend.pages.facts import calendar
+from backend.pages.fixed import answer, fixed
+from backend.pages.forms import Form, read_form
+from backend.pages.queries import care_clock
+from backend.pages.refusals import door
+from backend.pages.rendering import Asked, page
+from backend.visits.model import Kind, Report
+
+_WORKERS: Final = requires(Role.WORKER)
+_VISIT: Final = (Kind.EN_ROUTE, Kind.CHECK_IN, Kind.CHECK_OUT)
+_STEPS: Final = {
+    "visit": {"accepted": _VISIT, "en_route": _VISIT[1:], "checked_in": _VISIT[2:]},
+    "pickup": {"accepted": (Kind.EN_ROUTE, Kind.PICK_UP), "en_route": (Kind.PICK_UP,)},
+    "drop": {"accepted": (Kind.HAND_OVER,), "en_route": (Kind.HAND_OVER,)},
+}
+"""What is still to be reported of a stop, in order, by where the worker's own part in it stands."""
+_SERVICE_WORKER: Final = fixed((Path(__file__).parent / "static" / "worker-sw.js").read_bytes(), "text/javascript")
+
+
+class Next(Struct, frozen=True):
+    """The stop that comes next, and what is to be reported of it, the first step first."""
+
+    stop: RouteStop
+    steps: list[str]
+
+
+class Pressed(Sent, frozen=True):
+    """A report without script: that it was pressed, and nothing else."""
+
+
+@get("/worker", guards=[_WORKERS])
+async def today_page(request: Asked) -> Response[Any]:
+    """Today: the next visit with all it takes, and what comes after it."""
+    return await _today(request, "page.html")
+
+
+@get("/worker/live", guards=[_WORKERS])
+async def today_live(request: Asked) -> Response[Any]:
+    """The part of it that changes."""
+    return await _today(request, "live.html")
+
+
+async def _today(request: Asked, template: str, form: Form[Any] | None = None, status: int = 200) -> Response[str]:
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        when = await calendar(connection, request)
+        on = city_date(when.now, when.zone)
+        view = await worker_day.route(connection, request.user, on, when.zone)
+        clock = await care_clock(connection)
+    open_stops = [stop for stop in view.stops if not stop.done]
+    following = next((found for stop in open_stops if (found := _next(stop)) is not None), None)
+    after = [stop for stop in open_stops if following is None or stop is not following.stop]
+    return page(
+        request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
+        after=after, done=[stop for stop in view.stops if stop.done], count=len({stop.order_id for stop in view.stops}),
+    )  # fmt: skip
+
+
+def _next(stop: RouteStop) -> Next | None:
+    """Tell what is to be reported of a stop; None where nothing is any more."""
+    steps = _STEPS[stop.kind].get(stop.assignment_status or "", ())
+    return Next(stop, [step.value.replace("_", "-") for step in steps]) if steps else None
+
+
+@post("/worker/{order_id:uuid}/{step:str}", guards=[_WORKERS], status_code=200)
+async def report(request: Asked, order_id: FromPath[UUID], step: FromPath[str]) -> Response[Any]:
+    """Take a step as it is pressed without script: now, and without a position."""
+    form = await read_form(request, Pressed)
+    named = step.replace("-", "_")
+    if named not in set(Kind):
+        raise DomainError("not_found")
+    kind = Kind(named)
+
+    async def action(connection: Connection) -> ReportedOrder:
+        zone = request.app.state.planner.zone_info
+        taken = await visiting.take(connection, request.user, order_id, kind, Report(), zone)
+        return reported(taken.order, came=taken.came, counts=taken.counts, flags=taken.flags)
+
+    if form.filled is not None and await form.answered(write_once(request, 200, action, key=key_of(form))) is not None:
+        return Redirect("/worker", status_code=303)
+    return await _today(request, "page.html", form, 422)
+
+
+@get("/worker/sw.js", opt={"public": True})
+async def service_worker(request: Asked) -> Response[bytes]:
+    """What keeps today readable without a network; it may look after this door's addresses only."""
+    response = answer(request, _SERVICE_WORKER)
+    response.headers["Service-Worker-Allowed"] = "/worker"
+    return response
+
+
+route_handlers = [door([today_page, today_live, report, service_worker])]

@@ -1,0 +1,140 @@
+"""The worker's door in a real browser: one press for each step, and a door without a network loses nothing."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.support import seen
+from tests.support.city import City, at
+from tests.support.seen import opened, token_of
+
+pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
+REHAB = "rehab-home"
+MAIN = ".dock form:not([hidden]) .btn--main"
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with seen.started() as browser:
+        yield browser
+
+
+async def _at_work(chromium: Browser, city: City, **how: object) -> tuple[Page, str]:
+    """A therapist's phone and the order that is next on it."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    someone, operator = await city.resident(), await city.staff("operator")
+    order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
+    await city.dispatch()
+    worker = (await city.crew(order["id"]))[0]["worker_id"]
+    account = await city.one("SELECT account_id FROM workers WHERE id = $1", worker)
+    url = str(city.http.base_url).rstrip("/")
+    page = await opened(chromium, url, token=await token_of(city, account), **how)
+    await page.context.grant_permissions(["geolocation"])
+    door = await city.door(order["id"])
+    await page.context.set_geolocation({"longitude": door["x"], "latitude": door["y"], "accuracy": 12})
+    return page, order["id"]
+
+
+async def _status(city: City, order_id: str) -> str:
+    return await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id))
+
+
+async def _becomes(city: City, page: Page, order_id: str, status: str) -> None:
+    for _ in range(100):
+        if await _status(city, order_id) == status:
+            return
+        await page.wait_for_timeout(100)
+    assert await _status(city, order_id) == status
+
+
+async def test_each_step_is_one_press_and_the_button_is_always_the_next_legal_one(chromium: Browser, city: City):
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 30))
+    await page.goto(f"{city.http.base_url}/worker")
+    address = await city.one(
+        "SELECT h.address FROM homes h JOIN orders o ON o.home_id = h.id WHERE o.id = $1", UUID(order_id)
+    )
+    await expect(page.locator(".nextup .addr")).to_contain_text(address)
+    for words, minute, status in (
+        ("出发", 40, "en_route"),
+        ("我到了", 58, "in_service"),
+        ("做完，签退", 59, "awaiting_acceptance"),
+    ):
+        await city.clock(at(9, minute) if status != "awaiting_acceptance" else at(10, 45))
+        await page.reload()
+        await expect(page.locator(MAIN)).to_have_text(words)
+        await page.click(MAIN)
+        await _becomes(city, page, order_id, status)
+    flags = await city.one(
+        "SELECT array_agg(DISTINCT f) FROM visit_records, unnest(flags) f WHERE order_id = $1", UUID(order_id)
+    )
+    assert flags is None, "the phone said where it was, and its clock is right"
+    await expect(page.locator("#d")).to_be_visible()
+
+
+async def test_a_door_without_a_network_loses_nothing_and_keeps_the_time_of_the_press(chromium: Browser, city: City):
+    """The basement: both presses wait on the phone, the page says so, and each is stored once with its own time."""
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 50))
+    await page.goto(f"{city.http.base_url}/worker")
+    await expect(page.locator(MAIN)).to_have_text("出发")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    await page.reload()
+    await page.context.set_offline(True)
+    for words in ("出发", "我到了"):
+        await expect(page.locator(MAIN)).to_have_text(words)
+        await page.click(MAIN)
+    await expect(page.locator("[data-count]")).to_contain_text("2")
+    assert await _status(city, order_id) == "accepted"
+    await page.reload()
+    await expect(page.locator("[data-count]")).to_contain_text("2"), "the page is there without a network, too"
+    await expect(page.locator(MAIN)).to_have_text("做完，签退")
+    await city.clock(at(10, 5))
+    await page.context.set_offline(False)
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await _becomes(city, page, order_id, "in_service")
+    await expect(page.locator("[data-unsent]")).to_be_hidden()
+    rows = await city.sql("SELECT kind, device_at FROM visit_records WHERE order_id = $1 ORDER BY id", UUID(order_id))
+    assert [(row["kind"], row["device_at"]) for row in rows] == [("en_route", at(9, 50)), ("check_in", at(9, 50))]
+
+
+async def test_a_report_that_is_not_taken_says_so_and_harms_nothing(chromium: Browser, city: City):
+    """Sent twice, or after the seat was given to somebody else: the phone shows what became of it."""
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 50))
+    await page.goto(f"{city.http.base_url}/worker")
+    await page.route(
+        "**/en-route",
+        lambda route: route.fulfill(
+            status=404, content_type="application/problem+json", body='{"code":"unknown_order"}'
+        ),
+    )
+    await page.click(MAIN)
+    await expect(page.locator("[data-unsent] li")).to_contain_text("没收 (unknown_order)")
+    assert await _status(city, order_id) == "accepted"
+
+
+async def test_without_script_each_step_is_a_form(chromium: Browser, city: City):
+    page, order_id = await _at_work(chromium, city, java_script_enabled=False)
+    await city.clock(at(9, 50))
+    await page.goto(f"{city.http.base_url}/worker")
+    await page.click(MAIN)
+    assert await _status(city, order_id) == "en_route"
+    await page.click(MAIN)
+    assert await _status(city, order_id) == "in_service"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_the_worker_s_page_keeps_nobody_out(chromium: Browser, city: City, language: str):
+    page, _ = await _at_work(chromium, city, language=language)
+    await page.goto(f"{city.http.base_url}/worker")
+    await seen.sound(page, "worker-early")
+    await city.clock(at(9, 30))
+    await page.goto(f"{city.http.base_url}/worker")
+    await seen.sound(page, "worker")
+    if language == "en":
+        await seen.in_one_language(page, "worker")
+    await page.set_viewport_size({"width": 320, "height": 640})
+    await seen.large(page, "worker", text_px=14, target_px=60)
