@@ -128,12 +128,17 @@ class ConsentChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
         yield f"resident:{self.resident_id}" if self.account_id is None else f"account:{self.account_id}"
 
 
-class DeskTaskChanged(Struct, frozen=True, kw_only=True):
-    """A task of the desk about the platform itself was opened or is over; the wire type is `task.<status>`."""
+class DeskTaskChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task of the desk was opened, has become more urgent, was taken or is over; the wire type is `task.<status>`.
+
+    What it is about is read with the task: nothing of a person is told here.
+    """
 
     PREFIX: ClassVar[str] = "task"
     kind: str
     status: str
+    task_id: UUID | None = None
+    level: int | None = None
 
     @property
     def type(self) -> str:

@@ -12,10 +12,11 @@ from msgspec import Struct, field, structs
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
-from backend.orders.model import Order, OrderStatus
+from backend.orders.model import AbortReason, Order, OrderStatus
 from backend.visits.model import Flag
 
 _KNOW_WHY: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+_KNOW_HEALTH: Final = frozenset({Role.RESIDENT, Role.FAMILY, Role.OPERATOR})
 
 
 class OrderView(Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ class OrderView(Struct, frozen=True, kw_only=True):
     provider_id: UUID | None
     reason: str | None
     reasons: list[dict[str, Any]]
+    abort_reason: AbortReason | None
     placed_at: datetime | None
 
 
@@ -82,12 +84,16 @@ class ReportedOrder(Struct, frozen=True, kw_only=True):
 def shown(order: Order, reader: Principal) -> OrderView:
     """Return an order as a party of it reads it; which workers cannot come and why is the desk's business.
 
+    Why it was stopped may be a fact of somebody's health: the resident, those they have let in and the desk read it.
+
     Raises unknown_order (404) for whoever is no party of it: also where a command forgot to ask.
     """
     if not _reads(order, reader):
         raise DomainError("unknown_order")
     view = OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
-    return view if reader.role in _KNOW_WHY else structs.replace(view, reasons=[])
+    if reader.role not in _KNOW_WHY:
+        view = structs.replace(view, reasons=[])
+    return view if reader.role in _KNOW_HEALTH else structs.replace(view, abort_reason=None)
 
 
 def left(order: Order, provider: Principal) -> OrderView | GivenBack:

@@ -167,6 +167,17 @@ async def lock_resident(connection: Connection, resident_id: UUID) -> UUID:
     return found
 
 
+async def suspend(connection: Connection, resident_id: UUID) -> bool:
+    """Nothing new is served to a resident from now on; False where that was so already."""
+    suspended = await value(
+        connection,
+        """UPDATE residents SET suspended = true, suspended_at = yinling_now() WHERE id = $1 AND NOT suspended
+           RETURNING id""",
+        resident_id,
+    )
+    return suspended is not None
+
+
 async def set_phone(connection: Connection, resident_id: UUID, phone: str) -> None:
     """The number to ring."""
     await execute(connection, "UPDATE residents SET phone = $2 WHERE id = $1", resident_id, phone)

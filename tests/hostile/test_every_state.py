@@ -34,7 +34,7 @@ from tests.support.people import consent, person, served, settings
 
 _KEPT = (
     "care_clock", "bookings", "orders", "order_seats", "order_links", "assignments", "offers", "offer_seats", "plans", "stops",
-    "stop_orders", "timers", "visit_records", "visit_statements",
+    "stop_orders", "timers", "visit_records", "visit_statements", "desk_tasks",
 )  # fmt: skip
 _ASKED_ELSEWHERE = {"neighbour", "other worker", "mate"}  # strangers by test_access.py, the mate as the worker is
 _AT_ONCE = 6
@@ -44,7 +44,8 @@ _WORKERS = ("worker", "mate", "former worker", "other worker")
 _PEOPLE = {name: name if name in _STAFF else "own worker" if name in _WORKERS else "resident" for name in LISTENERS}
 _SAID = {
     "cancel": {"reason": "不方便"}, "decline": {"reason": "不方便"}, "dispute": {"reason": "没有来"},
-    "unserved": {"reason": "没有人"}, "statements": {"words": "来过了"},
+    "unserved": {"reason": "没有人"}, "door-opened": {"reason": "女儿到了"}, "another-time": {"reason": "下午再来"},
+    "statements": {"words": "来过了"},
     "resolve": {"outcome": "completed", "code": "agreed_by_both", "reason": "电话核实",
                 "heard": [{"side": side, "words": "问过了"} for side in ("resident", "worker")]},
 }  # fmt: skip
@@ -284,7 +285,7 @@ class Walk:
             party = who != "own provider" or row["provider_id"] is not None or command in {"accept", "decline"}
             if who in HIDDEN_FROM or not party or (who in self.workers and not mine - {"declined"}):
                 want = 404
-            elif command in REPORTS:
+            elif command in REPORTS or (command == "abort" and who in self.workers):
                 want = 200
             elif command == "statements":
                 came = mine & _BOUND or (
@@ -317,6 +318,11 @@ class Walk:
     async def _body(self, who: str, command: str) -> dict[str, Any]:
         if command in REPORTS:
             return {"device_at": None, **await self.city.door(self.order_id)}
+        if command == "abort":
+            return {
+                "reason": "resident_refuses",
+                **(await self.city.door(self.order_id) if who in self.workers else {}),
+            }
         if command == "statements" and who == "operator":
             return {**_SAID[command], "side": "family"}
         if command == "assign":
@@ -378,6 +384,11 @@ async def test_from_then_on_everybody_may_and_hears_what_they_must(city: City):
         await city.clock(at(10, 55))
         await walk.here()
         accepted = await walk.save()
+        await walk.go("worker", "no-access")
+        await walk.here()
+        await walk.go("operator", "abort")
+        await walk.here()
+        await walk.restore(accepted)
         await walk.go("", "@missed_due")
         await walk.here()
         await walk.go("worker", "check-in")
@@ -416,6 +427,12 @@ async def test_with_a_meal_everybody_may_and_hears_what_they_must(city: City):
         assert fetched.json()["report"] == {"counts": True, "flags": []}
         await city.clock(at(10, 12))
         await walk.here()
+        on_the_way = await walk.save()
+        await walk.go("worker", "no-access")
+        await walk.here()
+        await walk.go("operator", "door-opened")
+        await walk.here()
+        await walk.restore(on_the_way)
         walk.left_out(*{state for state, _, _ in MEAL})
         await walk.go("worker", "hand-over")
 

@@ -79,6 +79,10 @@ _ROWS = {
     "POST /v1/orders/{order_id}/check-out": _REPORTS,
     "POST /v1/orders/{order_id}/pick-up": _REPORTS,
     "POST /v1/orders/{order_id}/hand-over": _REPORTS,
+    "POST /v1/orders/{order_id}/no-access": _REPORTS,
+    "POST /v1/orders/{order_id}/door-opened": _DESK,
+    "POST /v1/orders/{order_id}/another-time": _DESK,
+    "POST /v1/orders/{order_id}/abort": "? xxxxx Ax xx A-",
     "POST /v1/orders/{order_id}/accept-service": _CLIENTS,
     "POST /v1/orders/{order_id}/dispute": _CLIENTS,
     "POST /v1/orders/{order_id}/statements": "? AA--- Ax A- A-",
@@ -86,15 +90,20 @@ _ROWS = {
     "POST /v1/orders/{order_id}/sheet": _DESK,
     "GET /v1/reviews": _DESK,
     "GET /v1/tasks": _DESK,
+    "POST /v1/tasks/{task_id}/take": _DESK,
+    "POST /v1/tasks/{task_id}/close": _DESK,
 }
 EXPECTED: Final = {
     route: dict(zip(ASKERS, signs.replace(" ", ""), strict=True)) for route, signs in _ROWS.items()
 }  # fmt: skip
-UNKNOWN: Final = {"offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order"}
+UNKNOWN: Final = {
+    "offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order", "emergencies": "unknown_emergency",
+}  # fmt: skip
 """What a thing that is hidden is called, by the second word of the path; anywhere else it is the resident."""
 
 
-_KINDS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
+_KINDS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access")
+_NAMES: Final = ("order_id", "offer_id", "resident_id", "consent_id", "session_id", "task_id", "emergency_id")
 
 
 class Thing(Struct, frozen=True, kw_only=True):
@@ -111,10 +120,12 @@ class Thing(Struct, frozen=True, kw_only=True):
     phone: str = ""
     zone_id: str = ""
     worker_id: str = ""
+    task_id: str = ""
+    emergency_id: str = ""
 
     def unknown(self) -> "Thing":
         """The same request about things nobody has."""
-        fresh = {name: str(uuid4()) for name in ("order_id", "offer_id", "resident_id", "consent_id", "session_id")}
+        fresh = {name: str(uuid4()) for name in _NAMES}
         return replace(self, **fresh)
 
 
@@ -131,7 +142,7 @@ def request(route: str, thing: Thing, *, by_operator: bool) -> Request:
     """A valid request of a route about a thing."""
     method, template = route.split()
     path = template
-    for name in ("order_id", "offer_id", "resident_id", "consent_id", "session_id"):
+    for name in _NAMES:
         path = path.replace(f"{{{name}}}", getattr(thing, name))
     query = {"on": DAY.isoformat()} if template == "/v1/workers/me/route" else {}
     body = None if method != "POST" else _body(template, thing, by_operator)
@@ -151,6 +162,8 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
     heard = [{"side": side, "words": "问过了"} for side in ("resident", "worker")]
     times = {"came_at": at(13, 30).isoformat(), "left_at": at(14, 20).isoformat()}
     wish = {"from_at": at(16).isoformat(), "to_at": at(18).isoformat()}
+    if template.startswith("/v1/tasks"):
+        return {"outcome": "问过了"} if what == "close" else {}
     return {
         "codes": {"phone": "13912340001"},
         "phone": {"challenge_id": str(uuid4()), "code": "123456"},
@@ -165,7 +178,11 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         "numbers": {"phone": thing.phone},
         "home": home,
         "quotes": {"resident_id": thing.resident_id, "item_code": "rehab-home", "wish": wish},
-        **{command: {"reason": "不方便"} for command in ("cancel", "decline", "dispute", "unserved")},
+        **{
+            command: {"reason": "不方便"}
+            for command in ("cancel", "decline", "dispute", "unserved", "door-opened", "another-time")
+        },
+        "abort": {"reason": "resident_refuses", "remark": "下次再来"},
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
         "assign": {"worker_ids": [thing.worker_id], "start_at": at(11).isoformat(), "reason": "电话约定"},
         "sheet": {"crew": [{"worker_id": thing.worker_id, **times}], "reason": "手机没电"},

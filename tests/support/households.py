@@ -95,10 +95,15 @@ class House:
             self.resident_id,
         )
         crew = await self.city.crew(order_id) if order_id else []
+        tasks = await self.city.sql(
+            "SELECT id FROM desk_tasks WHERE order_id = $1 OR resident_id = $2 ORDER BY closed_at IS NULL DESC, id DESC LIMIT 1",
+            UUID(order_id) if order_id else None,
+            self.resident_id,
+        )
         return Thing(
             order_id=order_id, offer_id=str(offer[0]["id"]) if offer else "", resident_id=str(self.resident_id),
             consent_id=str(own[0]["id"]), consent_phone=own[0]["consent_phone"] or "", session_id=str(own[0]["session"]), slot=self.slot, code=row["code"],
-            phone=own[0]["phone"], zone_id=str(self.zone_id),
+            phone=own[0]["phone"], task_id=str(tasks[0]["id"]) if tasks else str(self.resident_id), zone_id=str(self.zone_id),
             worker_id=str(crew[0]["worker_id"] if crew else self.worker_id),
         )  # fmt: skip
 
