@@ -318,6 +318,13 @@ async def waiting_orders(connection: Connection, zone_ids: Sequence[UUID], not_d
     )  # fmt: skip
 
 
+async def is_of(connection: Connection, order_id: UUID, resident_id: UUID | None) -> bool:
+    """Tell whether an order is a resident's."""
+    return await value(
+        connection, "SELECT EXISTS (SELECT FROM orders WHERE id = $1 AND resident_id = $2)", order_id, resident_id
+    )
+
+
 async def has_orders(connection: Connection, resident_id: UUID, statuses: list[str]) -> bool:
     """Tell whether a resident has an order in one of these states."""
     return await value(

@@ -23,6 +23,7 @@ from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
+from backend.emergencies import routes as emergencies
 from backend.orders import door_routes as doors
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
@@ -54,6 +55,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     reviews.route_handlers,
     doors.route_handlers,
     bookings.route_handlers,
+    emergencies.route_handlers,
     tasks.route_handlers,
     board.route_handlers,
     sign_in.route_handlers,

@@ -7,7 +7,7 @@ from uuid import UUID
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
-from backend.events.catalogue import DeskTaskChanged
+from backend.events.catalogue import DeskTaskChanged, EmergencyChanged
 from backend.events.outbox import emit
 from backend.tasks import queries
 from backend.tasks.model import BY_HAND, THE_PLATFORM, DeskTask, Subject, TaskKind
@@ -62,7 +62,22 @@ async def take(connection: Connection, principal: Principal, task_id: UUID) -> D
             raise DomainError("already_closed" if now.closed_at else "already_taken")
         if before.owner_id is None:
             await emit(connection, DeskTaskChanged(kind=before.kind.value, status="taken", task_id=task_id))
+            await _tell_whom_it_concerns(connection, before)
         return await queries.task(connection, task_id)
+
+
+async def _tell_whom_it_concerns(connection: Connection, task: DeskTask) -> None:
+    """Whoever raised an alarm hears that an operator sees to it, by whichever way it was taken."""
+    if task.emergency_id is None:
+        return
+    alarm = await queries.alarm(connection, task.emergency_id)
+    await emit(
+        connection,
+        EmergencyChanged(
+            emergency_id=task.emergency_id, status="taken", raised_by=alarm.raised_by, role=alarm.role,
+            resident_id=alarm.resident_id, order_id=alarm.order_id,
+        ),
+    )  # fmt: skip
 
 
 async def close_by_hand(connection: Connection, task_id: UUID, outcome: str) -> DeskTask:

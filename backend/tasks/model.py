@@ -36,6 +36,15 @@ class Subject(Struct, frozen=True):
 THE_PLATFORM: Final = Subject()
 
 
+class Alarmed(Struct, frozen=True):
+    """Whom the alarm of a task concerns: they hear that somebody sees to it."""
+
+    raised_by: UUID
+    role: str
+    resident_id: UUID | None
+    order_id: UUID | None
+
+
 class DeskTask(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Something that wants a person; `level` rises while nobody has ended it, `owner_id` is the operator who took it."""
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from backend.core.errors import DomainError
 from backend.database.pool import Connection
-from backend.database.rows import execute, many, maybe_one, value
-from backend.tasks.model import THE_PLATFORM, DeskTask, Subject, TaskKind
+from backend.database.rows import execute, many, maybe_one, one, value
+from backend.tasks.model import THE_PLATFORM, Alarmed, DeskTask, Subject, TaskKind
 
 _TASKS: Final[LiteralString] = """
     SELECT t.id, t.kind, t.details, t.order_id, o.code AS order_code, t.emergency_id,
@@ -97,6 +97,16 @@ async def task(connection: Connection, task_id: UUID) -> DeskTask:
     if found is None:
         raise DomainError("unknown_task")
     return found
+
+
+async def alarm(connection: Connection, emergency_id: UUID) -> Alarmed:
+    """Whom an alarm concerns."""
+    return await one(
+        connection,
+        Alarmed,
+        "SELECT raised_by, role, resident_id, order_id FROM emergencies WHERE id = $1",
+        emergency_id,
+    )
 
 
 async def task_of_emergency(connection: Connection, emergency_id: UUID) -> UUID | None:

@@ -18,7 +18,7 @@ Call = Request[Principal, Any, State]
 _DESK = requires(Role.OPERATOR)
 
 
-class Closing(bounds.Asked, frozen=True):
+class Done(bounds.Asked, frozen=True):
     """What came of a task, in the words of whoever saw to it."""
 
     outcome: bounds.Reasoned
@@ -38,7 +38,7 @@ async def take(request: Call, task_id: FromPath[UUID]) -> Response[DeskTask]:
 
 
 @post("/v1/tasks/{task_id:uuid}/close", guards=[_DESK], status_code=200)
-async def close(request: Call, task_id: FromPath[UUID], data: JSONBody[Closing]) -> Response[DeskTask]:
+async def close(request: Call, task_id: FromPath[UUID], data: JSONBody[Done]) -> Response[DeskTask]:
     """An operator says what came of a task; most end by themselves with what they are about."""
     return await write_once(request, 200, lambda c: actions.close_by_hand(c, task_id, data.outcome))
 

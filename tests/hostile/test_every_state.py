@@ -465,6 +465,13 @@ async def test_what_is_told_besides_orders_is_heard_by_whom_it_concerns_and_righ
                 assert await change(connection)
             assert await walk.heard() == {who: {f"task.{told}": 1} for who in HEARS["task"]}
 
+        about = {"resident_id": str(walk.resident_id)}
+        staff = {who: {"emergency.raised": 1, "task.opened": 1} for who in ("operator", "supervisor")}
+        for who, hears in (("daughter", ("resident", "daughter", "son")), ("worker", ("worker",))):
+            raised = await walk.callers[who].post("/v1/emergencies", about)
+            assert raised.status_code == 201, raised.text
+            assert await walk.heard() == {**staff, **{whom: {"emergency.raised": 1} for whom in hears}}, who
+
         dismissed = walk.workers["worker"]
         await city.sql("UPDATE workers SET active = false WHERE id = $1", dismissed)
         await walk.look_again(await city.one("SELECT account_id FROM workers WHERE id = $1", dismissed))

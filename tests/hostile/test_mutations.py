@@ -104,7 +104,10 @@ class Day:
             "ManualAssignment": {"worker_ids": [worker], "start_at": at(14).isoformat(), "reason": "电话约定"},
             "Report": report,
             "Abort": {**report, "reason": "unwell", "remark": "头晕"},
-            "Closing": {"outcome": "问过了"},
+            "Alarm": {**{key: report[key] for key in ("device_at", "x", "y", "accuracy_m")}, "datum": "gcj02",
+                      "resident_id": self.ids["resident_id"], "order_id": order["id"], "remark": "头晕"},
+            "Closing": {"outcome": "fine", "remark": "误会"},
+            "Done": {"outcome": "问过了"},
             "Resolution": {"outcome": "completed", "reason": "电话核实"},
             "Sheet": {
                 "crew": [{"worker_id": worker, "came_at": at(9).isoformat(), "left_at": at(10).isoformat()}],

@@ -23,6 +23,8 @@ from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
 from backend.database import upkeep
 from backend.database.pool import LIMITS, Connection
+from backend.emergencies import queries as emergencies
+from backend.emergencies.model import Outcome
 from backend.orders import offer_queries, queries, seat_queries, timer_queries
 from backend.orders.model import AssignmentStatus, Timer
 from backend.processes.embedded import Embedded
@@ -147,6 +149,7 @@ async def _locks(house: House) -> dict[str, Attempt]:
         "lock_consents": lambda c: residents.lock_consents(c, house.resident_id),
         "order_for_update": lambda c: queries.order_for_update(c, order_id),
         "lock_plan_of": lambda c: scheduling.lock_plan_of(c, order_id),
+        "lock_raiser": lambda c: emergencies.lock_raiser(c, staff_id),
         "lock_workers": lambda c: scheduling.lock_workers(c, [house.worker_id]),
         "lock_plans": lambda c: tie_queries.lock_plans(c, [plans[0]]),
         "lock_for": lambda c: timer_queries.lock_for(c, Timer(uuid4(), "x", order_id, None)),
@@ -241,6 +244,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
     )
 
     await city.sql("DELETE FROM desk_tasks")
+    alarm = await city.one("INSERT INTO emergencies (raised_by, role) VALUES ($1, 'operator') RETURNING id", someone)
     about = await city.one(
         "INSERT INTO desk_tasks (kind, order_id) VALUES ('no_access_late', $1) ON CONFLICT DO NOTHING RETURNING id",
         order_id,
@@ -311,6 +315,8 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("close_tasks", ended_by_itself, True, False),
         ("take", taken, True, False),
         ("close", lambda c: tasks.close(c, about, "x"), True, False),
+        ("call_off", lambda c: emergencies.call_off(c, alarm), True, False),
+        ("close_emergency", lambda c: emergencies.close_emergency(c, alarm, someone, Outcome.FINE, ""), True, False),
         ("suspend", lambda c: residents.suspend(c, house.resident_id), True, False),
         ("count_uses", counted, [0], [600]),
         ("count_uses", given_back, -70, -60),

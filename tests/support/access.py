@@ -89,6 +89,11 @@ _ROWS = {
     "POST /v1/orders/{order_id}/resolve": _DESK,
     "POST /v1/orders/{order_id}/sheet": _DESK,
     "GET /v1/reviews": _DESK,
+    "POST /v1/emergencies": "? AAA-- Ax xx LL",
+    "GET /v1/emergencies": _DESK,
+    "POST /v1/emergencies/{emergency_id}/call-off": "? A---- -x xx --",
+    "POST /v1/emergencies/{emergency_id}/take": _DESK,
+    "POST /v1/emergencies/{emergency_id}/close": _DESK,
     "GET /v1/tasks": _DESK,
     "POST /v1/tasks/{task_id}/take": _DESK,
     "POST /v1/tasks/{task_id}/close": _DESK,
@@ -98,8 +103,9 @@ EXPECTED: Final = {
 }  # fmt: skip
 UNKNOWN: Final = {
     "offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order", "emergencies": "unknown_emergency",
+    "POST /v1/emergencies": "unknown_resident",
 }  # fmt: skip
-"""What a thing that is hidden is called, by the second word of the path; anywhere else it is the resident."""
+"""What a thing that is hidden is called, by the route or the second word of the path; anywhere else it is the resident."""
 
 
 _KINDS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access")
@@ -162,6 +168,14 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
     heard = [{"side": side, "words": "问过了"} for side in ("resident", "worker")]
     times = {"came_at": at(13, 30).isoformat(), "left_at": at(14, 20).isoformat()}
     wish = {"from_at": at(16).isoformat(), "to_at": at(18).isoformat()}
+    if what == "emergencies":
+        return {
+            "resident_id": thing.resident_id,
+            **({"order_id": thing.order_id} if thing.order_id else {}),
+            "remark": "头晕",
+        }
+    if template.startswith("/v1/emergencies"):
+        return {"outcome": "fine"} if what == "close" else {}
     if template.startswith("/v1/tasks"):
         return {"outcome": "问过了"} if what == "close" else {}
     return {

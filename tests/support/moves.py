@@ -31,6 +31,7 @@ HEARS: Final = {
     "route": _CITY,  # and the worker it is about
     "consent": (),  # the household, or the account concerned
     "task": _CITY,
+    "emergency": (*_HOUSEHOLD, *_CITY),  # whoever raised it; of a worker's nothing in that household
 }
 """Who hears an event, by the first word of its type; an event of the catalogue without a row fails."""
 
