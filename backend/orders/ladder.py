@@ -4,7 +4,7 @@ A visit is a look at whether somebody is well. Who does not open may lie behind 
 who know them, then whoever lives near, then 120. The order leaves the state by a person's word only.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from backend.database.clock import care_now
 from backend.database.pool import Connection
@@ -12,6 +12,7 @@ from backend.orders import timer_queries
 from backend.orders.model import Order
 from backend.rules.queries import limit
 from backend.tasks import actions as tasks
+from backend.tasks import queries as task_queries
 from backend.tasks.model import Subject, TaskKind
 
 TIMER = "no_access_due"
@@ -32,6 +33,14 @@ async def climb(connection: Connection, order: Order) -> None:
     due_at = await care_now(connection) + step
     await tasks.raise_level(connection, TaskKind.NO_ACCESS, order.id, most, due_at)
     await timer_queries.set_timer(connection, TIMER, order.id, due_at)
+
+
+async def wait_until(connection: Connection, order: Order) -> datetime | None:
+    """Until when the crew is asked to wait at a shut door; None where none is shut."""
+    opened_at = await task_queries.opened_at(connection, TaskKind.NO_ACCESS, order.id)
+    if opened_at is None:
+        return None
+    return opened_at + timedelta(seconds=await limit(connection, "no_access_wait_s", order.community_code))
 
 
 async def end(connection: Connection, order: Order) -> None:

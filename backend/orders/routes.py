@@ -95,7 +95,9 @@ async def take(request: Asked, order_id: UUID, kind: Kind, report: Report) -> Re
     async def action(connection: Connection) -> ReportedOrder:
         zone_info = request.app.state.planner.zone_info
         taken = await visiting.take(connection, request.user, order_id, kind, report, zone_info)
-        return reported(taken.order, came=taken.came, counts=taken.counts, flags=taken.flags)
+        return reported(
+            taken.order, came=taken.came, counts=taken.counts, flags=taken.flags, wait_until=taken.wait_until
+        )
 
     return await write_once(request, 200, action)
 

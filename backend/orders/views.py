@@ -79,6 +79,8 @@ class ReportedOrder(Struct, frozen=True, kw_only=True):
     flags: list[str] = field(default_factory=list)
     window_from: datetime | None = None
     window_to: datetime | None = None
+    wait_until: datetime | None = None
+    """How long the crew is asked to wait at a door that nobody opens."""
 
 
 def shown(order: Order, reader: Principal) -> OrderView:
@@ -106,7 +108,9 @@ def given_back(order: Order) -> GivenBack:
     return GivenBack(order.id, order.code, order.status)
 
 
-def reported(order: Order, *, came: bool, counts: bool, flags: list[Flag]) -> ReportedOrder:
+def reported(
+    order: Order, *, came: bool, counts: bool, flags: list[Flag], wait_until: datetime | None = None
+) -> ReportedOrder:
     """Return what a worker reads after a report; flags too would tell who has left what the visit is like by now.
 
     `came` says that the visit is theirs: they are bound to come, or it is shown that they did.
@@ -117,7 +121,7 @@ def reported(order: Order, *, came: bool, counts: bool, flags: list[Flag]) -> Re
     return ReportedOrder(
         id=order.id, report=Taken(counts, flags), code=order.code, plan_on=order.plan_on, item_code=order.item_code,
         kind=order.kind, status=order.status, version=order.version, flags=order.flags, window_from=order.window_from,
-        window_to=order.window_to,
+        window_to=order.window_to, wait_until=wait_until,
     )  # fmt: skip
 
 

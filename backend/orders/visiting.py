@@ -44,6 +44,7 @@ class Taken(Struct, frozen=True):
     came: bool
     counts: bool
     flags: list[Flag]
+    wait_until: datetime | None = None
 
 
 class Scene(Struct, frozen=True):
@@ -140,7 +141,9 @@ async def take(
             order = await follow(connection, order, scene.mine, use, kind, zone_info, figures)
         elif scene is not None and kind is Kind.NO_ACCESS and is_about(order, moment, zone_info, figures):
             await _stood_there(connection, scene, moment)
-        return Taken(order, await evidence.came(connection, order_id, principal.worker_id), counts, flags)
+        wait_until = await ladder.wait_until(connection, order) if order.status is S.NO_ACCESS else None
+        came = await evidence.came(connection, order_id, principal.worker_id)
+        return Taken(order, came, counts, flags, wait_until)
 
 
 async def _scene(connection: Connection, order: Order, crew: Sequence[Assignment], worker_id: UUID) -> Scene | None:

@@ -178,6 +178,16 @@ async def suspend(connection: Connection, resident_id: UUID) -> bool:
     return suspended is not None
 
 
+async def resume(connection: Connection, resident_id: UUID) -> bool:
+    """A resident is served again; False where they were not suspended."""
+    resumed = await value(
+        connection,
+        "UPDATE residents SET suspended = false, suspended_at = NULL WHERE id = $1 AND suspended RETURNING id",
+        resident_id,
+    )
+    return resumed is not None
+
+
 async def set_phone(connection: Connection, resident_id: UUID, phone: str) -> None:
     """The number to ring."""
     await execute(connection, "UPDATE residents SET phone = $2 WHERE id = $1", resident_id, phone)

@@ -99,6 +99,15 @@ async def task(connection: Connection, task_id: UUID) -> DeskTask:
     return found
 
 
+async def opened_at(connection: Connection, kind: TaskKind, order_id: UUID) -> datetime | None:
+    """Since when an order has a task of a kind; None while it has none."""
+    return await value(
+        connection,
+        "SELECT opened_at FROM desk_tasks WHERE kind = $1 AND order_id = $2 AND closed_at IS NULL",
+        kind.value, order_id,
+    )  # fmt: skip
+
+
 async def alarm(connection: Connection, emergency_id: UUID) -> Alarmed:
     """Whom an alarm concerns."""
     return await one(

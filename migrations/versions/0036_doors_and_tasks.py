@@ -85,6 +85,8 @@ INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, ver
     ('no_access_step_s', '2020-01-01', 180, 's',
         'While nobody opens a door, the desk''s task becomes more urgent each time this has passed.',
         'judgement of the project: a call that nobody answers, and the next one; unverified', false),
+    ('no_access_wait_s', '2020-01-01', 900, 's', 'A crew is asked to wait at a door that nobody opens for this long.',
+        'judgement of the project, unverified', false),
     ('no_access_levels', '2020-01-01', 4, '1',
         'How urgent it becomes at most: the resident is rung, those who know them, whoever lives near, then 120.',
         'the order of calls is from reports of meal carriers; their number is a judgement of the project, unverified', false)

@@ -107,6 +107,7 @@ class Day:
             "Alarm": {**{key: report[key] for key in ("device_at", "x", "y", "accuracy_m")}, "datum": "gcj02",
                       "resident_id": self.ids["resident_id"], "order_id": order["id"], "remark": "头晕"},
             "Closing": {"outcome": "fine", "remark": "误会"},
+            "Resumed": {"reason": "出院了"},
             "Done": {"outcome": "问过了"},
             "Resolution": {"outcome": "completed", "reason": "电话核实"},
             "Sheet": {

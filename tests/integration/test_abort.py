@@ -213,6 +213,18 @@ async def test_who_is_in_hospital_or_has_died_is_booked_for_no_more(city: City, 
     assert [row["subject_id"] for row in noted] == ([resident_id] if suspended else [])
 
 
+async def test_who_is_home_again_is_booked_for_as_before(city: City):
+    order, (worker,) = await accepted(city)
+    await report(city, worker, order, "no-access")
+    await ends(city, order, "hospital")
+    desk, path = await city.staff("operator"), f"/v1/residents/{order['resident_id']}/resume"
+    resumed = [await desk.post(path, {"reason": "女儿说出院了"}) for _ in range(2)]
+    assert [(answer.status_code, answer.json()["suspended"]) for answer in resumed] == [(200, False)] * 2
+    assert await city.one("SELECT count(*) FROM audit WHERE action = 'resume'") == 1
+    await city.booked(desk, UUID(order["resident_id"]), REHAB, at(14), at(16), channel="phone")
+    assert (await desk.post(path, {})).json()["code"] == "invalid_request"
+
+
 async def test_nothing_booked_makes_no_task(city: City):
     order, (worker,) = await accepted(city)
     await report(city, worker, order, "no-access")

@@ -77,7 +77,7 @@ WAITS: Final[dict[str, dict[str, str]]] = {
         ORDER + "check-in": "worker", ORDER + "no-access": "worker", ORDER + "abort": "worker", ORDER + "sheet": "operator", "POST /v1/bookings": "operator",
     },
     "SELECT id FROM residents WHERE id = $1 AND $2::date IS NOT NULL FOR NO KEY UPDATE": {
-        "POST /v1/bookings": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts")},
+        "POST /v1/bookings": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts", "resume")},
     },
     "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 2)) WHERE $2::date IS NOT NULL": {
         RESIDENT + "consents": "operator", RESIDENT + "consents/{consent_id}/number": "operator",
@@ -318,6 +318,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("call_off", lambda c: emergencies.call_off(c, alarm), True, False),
         ("close_emergency", lambda c: emergencies.close_emergency(c, alarm, someone, Outcome.FINE, ""), True, False),
         ("suspend", lambda c: residents.suspend(c, house.resident_id), True, False),
+        ("resume", lambda c: residents.resume(c, house.resident_id), True, False),
         ("count_uses", counted, [0], [600]),
         ("count_uses", given_back, -70, -60),
         ("ensure_plan", lambda c: scheduling.ensure_plan(c, house.zone_id, DAY + timedelta(days=9)), None, None),

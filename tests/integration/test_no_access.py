@@ -8,6 +8,7 @@ import pytest
 
 from backend.core.principal import SYSTEM
 from backend.scheduling.snapshots import Day, Planner
+from backend.tasks import queries as task_queries
 from tests.support.city import DAY, Caller, City, at
 from tests.support.orphans import orphans
 
@@ -68,6 +69,7 @@ async def test_whoever_stands_at_a_shut_door_says_so_whatever_they_pressed_befor
         "no_access", order["id"], order["code"], 1, None)  # fmt: skip
     assert task["resident_id"] == order["resident_id"]
     assert datetime.fromisoformat(task["due_at"]) == at(10, 3)
+    assert datetime.fromisoformat(told["wait_until"]) == at(10, 15)
     assert [seat["status"] for seat in await city.crew(order["id"])] == ["checked_in"]
     assert await orphans(city) == []
 
@@ -363,3 +365,17 @@ async def test_who_hears_that_nobody_opens(city: City):
     assert event["data"]["reason"] == "nobody_opened"
     task = (await city.sql("SELECT keys, data FROM events WHERE type = 'task.opened'"))[0]
     assert (task["keys"], set(task["data"])) == (["console"], {"kind", "status", "task_id"})
+
+
+async def test_what_the_desk_did_behind_a_shut_door_is_not_forgotten_as_its_own_troubles_are(city: City):
+    """Somebody may ask years later who was rung, and when."""
+    order, (worker,) = await accepted(city)
+    await report(city, worker, order, "no-access")
+    await desk_says(city, order, "abort", reason="out")
+    await city.sql("INSERT INTO desk_tasks (kind, closed_at) VALUES ('feed_stalled', now())")
+    await city.sql(
+        "UPDATE desk_tasks SET opened_at = now() - interval '2 years', closed_at = now() - interval '1 year'"
+    )
+    async with city.database.unit_of_work(SYSTEM) as connection:
+        assert await task_queries.forget_closed(connection, 183, 100) == 1
+    assert await city.one("SELECT kind FROM desk_tasks") == "no_access"

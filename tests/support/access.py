@@ -53,6 +53,7 @@ _ROWS = {
     "GET /v1/residents/{resident_id}": _CLIENTS,
     "POST /v1/residents/{resident_id}/numbers": _DESK,
     "POST /v1/residents/{resident_id}/home": _DESK,
+    "POST /v1/residents/{resident_id}/resume": _DESK,
     "GET /v1/residents/{resident_id}/contacts": _DESK,
     "POST /v1/residents/{resident_id}/contacts": _DESK,
     "GET /v1/residents/{resident_id}/consents": _GIVERS,
@@ -194,7 +195,7 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         "quotes": {"resident_id": thing.resident_id, "item_code": "rehab-home", "wish": wish},
         **{
             command: {"reason": "不方便"}
-            for command in ("cancel", "decline", "dispute", "unserved", "door-opened", "another-time")
+            for command in ("cancel", "decline", "dispute", "unserved", "door-opened", "another-time", "resume")
         },
         "abort": {"reason": "resident_refuses", "remark": "下次再来"},
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
