@@ -67,8 +67,8 @@ async def _about(connection: Connection, principal: Principal, alarm: Alarm) -> 
     if principal.role is Role.OPERATOR:
         order = await orders.order(connection, alarm.order_id) if alarm.order_id else None
         resident_id = alarm.resident_id or (order and order.resident_id)
-        if resident_id is not None:
-            await residents.lock_resident(connection, resident_id)
+        if resident_id is not None and not await residents.is_known(connection, resident_id):  # no lock: nobody waits
+            raise DomainError("unknown_resident")
         return About(resident_id, order.id if order and order.resident_id == resident_id else None)
     resident_id = alarm.resident_id or principal.own_id
     if resident_id is None and len(principal.resident_ids) == 1:

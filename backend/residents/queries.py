@@ -159,6 +159,11 @@ async def leave_home(connection: Connection, resident_id: UUID) -> None:
     await execute(connection, "UPDATE homes SET current = false WHERE resident_id = $1 AND current", resident_id)
 
 
+async def is_known(connection: Connection, resident_id: UUID) -> bool:
+    """Tell whether there is such a resident."""
+    return await value(connection, "SELECT EXISTS (SELECT FROM residents WHERE id = $1)", resident_id)
+
+
 async def lock_resident(connection: Connection, resident_id: UUID) -> UUID:
     """Let one request at a time change a resident; returns the account. Raises DomainError unknown_resident (404)."""
     found = await value(connection, "SELECT account_id FROM residents WHERE id = $1 FOR NO KEY UPDATE", resident_id)

@@ -48,6 +48,8 @@ async def test_who_came_stops_the_visit_and_who_was_still_to_come_is_called_off(
     assert (told["status"], told["report"]["counts"]) == ("aborted", True)
     seats = await city.sql("SELECT seat, status FROM assignments ORDER BY seat")
     assert [seat["status"] for seat in seats] == ["checked_out", "withdrawn"]
+    (stop,) = (await first.get("/v1/workers/me/route", on=DAY.isoformat())).json()["stops"]
+    assert (stop["order_status"], stop["done"]) == ("aborted", True), "the phone shows the next door"
     stops = await city.sql("SELECT seat, active, lower(during) AS came, upper(during) AS left FROM stops")
     assert [(s["seat"], s["active"], s["came"], s["left"]) for s in stops] == [(1, False, at(10), at(10, 12))]
     assert await orphans(city) == []

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from backend.core.principal import SYSTEM
 from backend.emergencies.model import Outcome
 from tests.support.city import Caller, City, at
 from tests.support.people import consent, person
@@ -102,6 +103,16 @@ async def test_an_operator_raises_one_for_somebody_who_rang_known_or_not(city: C
     order, _ = await visit(city, 1)
     await raised(who["operator"], order_id=order["id"])
     assert str((await rows(city))[-1]["resident_id"]) == order["resident_id"]
+
+
+async def test_an_alarm_waits_for_nobody_who_changes_the_same_resident(city: City):
+    """Somebody books for her at that moment, and holds her row while they wait for a plan."""
+    who = await people(city)
+    async with city.owner.unit_of_work(SYSTEM) as other:
+        await other.execute("SELECT FROM residents WHERE id = $1 FOR NO KEY UPDATE", UUID(who["id"]))
+        for caller in ("operator", "resident"):
+            async with asyncio.timeout(3):
+                await raised(who[caller], resident_id=who["id"])
 
 
 @pytest.mark.parametrize(
