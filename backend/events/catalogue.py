@@ -128,12 +128,17 @@ class ConsentChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
         yield f"resident:{self.resident_id}" if self.account_id is None else f"account:{self.account_id}"
 
 
-class DeskTaskChanged(Struct, frozen=True, kw_only=True):
-    """A task of the desk about the platform itself was opened or is over; the wire type is `task.<status>`."""
+class DeskTaskChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task of the desk was opened, has become more urgent, was taken or is over; the wire type is `task.<status>`.
+
+    What it is about is read with the task: nothing of a person is told here.
+    """
 
     PREFIX: ClassVar[str] = "task"
     kind: str
     status: str
+    task_id: UUID | None = None
+    level: int | None = None
 
     @property
     def type(self) -> str:
@@ -145,4 +150,36 @@ class DeskTaskChanged(Struct, frozen=True, kw_only=True):
         yield "console"
 
 
-Event: TypeAlias = OrderChanged | OfferChanged | AssignmentChanged | RouteChanged | ConsentChanged | DeskTaskChanged
+class EmergencyChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An alarm was raised, called off, taken by an operator or closed; the wire type is `emergency.<status>`.
+
+    What it was in the end is a fact of somebody's health, and is not told here.
+    """
+
+    PREFIX: ClassVar[str] = "emergency"
+    emergency_id: UUID
+    status: str
+    raised_by: UUID
+    role: str
+    resident_id: UUID | None = None
+    order_id: UUID | None = None
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return f"{self.PREFIX}.{self.status}"
+
+    def audience(self) -> Iterable[str]:
+        """The console, whoever raised it, and the resident with family unless a worker did.
+
+        What a worker is afraid of may be in that home: whom to tell there the desk decides.
+        """
+        yield "console"
+        yield f"account:{self.raised_by}"
+        if self.resident_id and self.role != "worker":
+            yield f"resident:{self.resident_id}"
+
+
+Event: TypeAlias = (
+    OrderChanged | OfferChanged | AssignmentChanged | RouteChanged | ConsentChanged | DeskTaskChanged | EmergencyChanged
+)

@@ -15,7 +15,7 @@ from backend.database.pool import Connection, as_the_platform
 from backend.events.auditing import note
 from backend.events.catalogue import AssignmentChanged, OfferChanged, OrderChanged
 from backend.events.outbox import emit
-from backend.orders import offer_queries, queries, seat_queries, timer_queries
+from backend.orders import ladder, offer_queries, queries, seat_queries, timer_queries
 from backend.orders.lifecycle import (
     ACTORS_OF,
     GONE,
@@ -25,7 +25,18 @@ from backend.orders.lifecycle import (
     require_step,
     timers_left_behind,
 )
-from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, NewOrder, Offer, Order, OrderStatus, Side
+from backend.orders.model import (
+    AbortReason,
+    Actor,
+    Assignment,
+    AssignmentStatus,
+    Command,
+    NewOrder,
+    Offer,
+    Order,
+    OrderStatus,
+    Side,
+)
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import Written
@@ -104,16 +115,18 @@ async def move(
     flag: str | None = None,
     declined_by: UUID | None = None,
     expired_by: UUID | None = None,
+    abort_reason: AbortReason | None = None,
 ) -> Order:
     """Take one step of a command and tell it; the caller holds the plan's lock.
 
     Who may come depends on an order's state, so the plan gets a new version: nobody plans on with the old state. What
-    was to happen by itself in the state left no longer will. Raises illegal_transition or stale_version (409).
+    was to happen by itself in the state left no longer will; a door that stays shut is the desk's task as long as it is
+    the order's state. Raises illegal_transition or stale_version (409).
     """
     require_step(command, order.status, after, actor, order.kind)
     moved = await queries.advance(
         connection, order, after, provider_id=provider_id, reason=reason, reasons=reasons, flag=flag,
-        declined_by=declined_by, expired_by=expired_by,
+        declined_by=declined_by, expired_by=expired_by, abort_reason=abort_reason,
     )  # fmt: skip
     if left_behind := timers_left_behind(order.status, after):
         await timer_queries.clear_timers(connection, order.id, *left_behind)
@@ -121,6 +134,10 @@ async def move(
         await queries.untie(connection, order.id)
     await scheduling.touch(connection, order.zone_id, order.plan_on)
     await tell(connection, moved, order.status, workers)
+    if after is S.NO_ACCESS:
+        await ladder.begin(connection, moved)
+    elif order.status is S.NO_ACCESS:
+        await ladder.end(connection, moved)
     return moved
 
 

@@ -139,10 +139,14 @@ async def shown_already(connection: Connection, order: Order) -> Order:
 async def _show(
     connection: Connection, order: Order, seat: Assignment, reports: Sequence[Kept], limits: Limits
 ) -> Order:
-    """The visit has happened: whoever was to come instead is called off, and a person decides what it was."""
+    """The visit has happened: whoever was to come instead is called off, and a person decides what it was.
+
+    Whoever has stopped it and left came too, and stays in its crew.
+    """
     crew = await seat_queries.assignments_of(connection, order.id)
     await withdraw_offers(connection, order)
-    off = await move_seats(connection, order, [other for other in crew if other.id != seat.id], W.WITHDRAWN)
+    still = [other for other in crew if other.id != seat.id and other.status is not W.CHECKED_OUT]
+    off = await move_seats(connection, order, still, W.WITHDRAWN)
     if seat.status not in _LEFT:
         for state in (W.CHECKED_IN, W.CHECKED_OUT):
             (seat,) = await move_seats(connection, order, [seat], state)

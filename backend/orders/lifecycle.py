@@ -54,6 +54,7 @@ TRANSITIONS: Final[Mapping[Move, frozenset[Actor]]] = {
     (S.ARRIVED, S.ABORTED): frozenset({A.WORKER, A.NURSE, A.OPERATOR}),
     (S.IN_SERVICE, S.ABORTED): frozenset({A.WORKER, A.NURSE, A.OPERATOR}),
     (S.ARRIVED, S.NO_ACCESS): frozenset({A.WORKER, A.SYSTEM}),
+    (S.IN_SERVICE, S.NO_ACCESS): frozenset({A.WORKER}),  # who comes alone has begun by checking in at the door
     (S.NO_ACCESS, S.ARRIVED): frozenset({A.WORKER, A.OPERATOR}),
     (S.NO_ACCESS, S.MANUAL): frozenset({A.WORKER, A.OPERATOR}),
     (S.NO_ACCESS, S.ABORTED): _DESK,
@@ -158,12 +159,16 @@ _ASKED: Final = frozenset({S.OFFERED})
 _ON_THE_WAY: Final = frozenset({S.ACCEPTED, S.EN_ROUTE})
 _MOVABLE: Final = WAITING | {S.ACCEPTED}
 """A hold is given back and another slot held; whoever is on the way comes."""
+_SHUT: Final = frozenset({S.NO_ACCESS})
+_AT_THE_DOOR: Final = _SHUT | {S.ARRIVED}
+_UNDER_WAY: Final = frozenset({S.ARRIVED, S.IN_SERVICE})
 _DONE: Final = frozenset({S.AWAITING_ACCEPTANCE})
 _WORD: Final = frozenset({(S.AWAITING_ACCEPTANCE, S.COMPLETED), (S.AWAITING_ACCEPTANCE, S.EXCEPTION)})
 """A visit nobody objects to is completed, or is an exception where a flag stands."""
 _DECIDED: Final = frozenset({S.DISPUTED, S.EXCEPTION})
 _AUTO_ACCEPT: Final = (S.OFFERED, S.ACCEPTED)
 _EXPECTED: Final = frozenset({W.ACCEPTED, W.EN_ROUTE})
+_THERE: Final = _EXPECTED | {W.CHECKED_IN}
 _WITHOUT_THEM: Final = WAITING | _ON_THE_WAY | {S.MISSED, S.CANCELLED, S.UNSERVED, S.ABORTED}
 """Names where an order may be that has gone on without whoever carried it out and could not say so."""
 
@@ -193,20 +198,34 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
     ),
     C.RESCHEDULE: Rule(_CLIENT, _MOVABLE, _from(_MOVABLE, S.PLACED)),
     C.SET_OUT: Rule(
-        frozenset({A.WORKER}), _ON_THE_WAY | {S.ARRIVED}, frozenset({(S.ACCEPTED, S.EN_ROUTE)}), frozenset({W.ACCEPTED})
+        frozenset({A.WORKER}), _ON_THE_WAY | _AT_THE_DOOR, frozenset({(S.ACCEPTED, S.EN_ROUTE)}), frozenset({W.ACCEPTED})
     ),
     C.SET_OUT_AGAIN: Rule(
         frozenset({A.WORKER}), frozenset({S.EN_ROUTE}), seat=frozenset({W.EN_ROUTE}), meal=True
     ),
     C.PICK_UP: Rule(frozenset({A.WORKER}), frozenset({S.EN_ROUTE}), seat=frozenset({W.EN_ROUTE}), meal=True),
     C.HAND_OVER: Rule(
-        frozenset({A.WORKER, A.SYSTEM}), frozenset({S.EN_ROUTE, S.ARRIVED}),
-        _from(frozenset({S.EN_ROUTE, S.ARRIVED}), S.COMPLETED) | {(S.COMPLETED, S.EXCEPTION)}, _EXPECTED, meal=True,
+        frozenset({A.WORKER, A.SYSTEM}), _AT_THE_DOOR | {S.EN_ROUTE},
+        _from(frozenset({S.EN_ROUTE, S.ARRIVED}), S.COMPLETED) | {(S.NO_ACCESS, S.ARRIVED), (S.COMPLETED, S.EXCEPTION)},
+        _THERE, meal=True,
     ),
     C.CHECK_IN: Rule(
-        frozenset({A.WORKER}), _ON_THE_WAY | {S.ARRIVED},
+        frozenset({A.WORKER}), _ON_THE_WAY | _AT_THE_DOOR,
         _from(_ON_THE_WAY, S.ARRIVED) | {(S.ARRIVED, S.IN_SERVICE)}, _EXPECTED, meal=False,
     ),
+    C.NOBODY_OPENS: Rule(
+        frozenset({A.WORKER}), _ON_THE_WAY | _AT_THE_DOOR | {S.IN_SERVICE},
+        _from(_ON_THE_WAY, S.ARRIVED) | _from(_UNDER_WAY, S.NO_ACCESS), _THERE,
+    ),
+    C.OPENED: Rule(
+        frozenset({A.WORKER}), _AT_THE_DOOR, frozenset({(S.NO_ACCESS, S.ARRIVED), (S.ARRIVED, S.IN_SERVICE)}),
+        frozenset({W.CHECKED_IN}), meal=False,
+    ),
+    C.LEAVE: Rule(frozenset({A.WORKER}), _SHUT, seat=frozenset({W.CHECKED_IN})),
+    C.DOOR_OPENED: Rule(_DESK, _SHUT, _from(_SHUT, S.ARRIVED)),
+    C.ANOTHER_TIME: Rule(_DESK, _SHUT, _from(_SHUT, S.MANUAL), meal=False),
+    C.ABORT: Rule(frozenset({A.WORKER}), _UNDER_WAY, _from(_UNDER_WAY, S.ABORTED), frozenset({W.CHECKED_IN})),
+    C.ABORT_AT_DESK: Rule(_DESK, _UNDER_WAY | _SHUT, _from(_UNDER_WAY | _SHUT, S.ABORTED)),
     C.CHECK_OUT: Rule(
         frozenset({A.WORKER, A.SYSTEM}), frozenset({S.IN_SERVICE}),
         _WORD | {(S.IN_SERVICE, S.AWAITING_ACCEPTANCE)}, frozenset({W.CHECKED_IN}), meal=False,
@@ -218,7 +237,8 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
     ),
     C.MISS: Rule(
         _SYSTEM, _ON_THE_WAY | {S.ARRIVED},
-        _from(_ON_THE_WAY, S.MISSED) | _from(_ON_THE_WAY, S.ABORTED) | {(S.ARRIVED, S.MANUAL)},
+        _from(_ON_THE_WAY, S.MISSED) | _from(_ON_THE_WAY, S.ABORTED)
+        | {(S.ARRIVED, S.MANUAL), (S.ARRIVED, S.NO_ACCESS)},
     ),
     C.END_UNREPORTED: Rule(
         _SYSTEM, frozenset({S.IN_SERVICE}), _WORD | {(S.IN_SERVICE, S.AWAITING_ACCEPTANCE)}
@@ -242,6 +262,7 @@ TIMERS: Final[Mapping[str, frozenset[OrderStatus]]] = {
     "unserved_due": WAITING,
     "missed_due": _ON_THE_WAY | {S.ARRIVED},
     "missing_out": frozenset({S.IN_SERVICE}),
+    "no_access_due": _SHUT,
     "acceptance_due": _DONE,
 }
 """The states each of an order's timers is for; leaving them all clears it."""

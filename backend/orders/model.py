@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -86,6 +86,13 @@ class Command(StrEnum):
     AGREE_BY_SILENCE = "agree_by_silence"
     LATE_RECORD = "late_record"  # 补传: a report sent later shows that the visit happened
     DOUBT = "doubt"  # what was completed is contradicted by what was reported elsewhere later
+    NOBODY_OPENS = "nobody_opens"  # 没人开门: somebody of the crew stands at a door that stays shut
+    OPENED = "opened"  # 她开门了: who stood there checks in again
+    LEAVE = "leave"  # 我得走了: who stood there cannot wait any longer; the desk goes on looking
+    DOOR_OPENED = "door_opened"  # the desk knows that somebody opens now
+    ANOTHER_TIME = "another_time"  # the desk has agreed another time of the same day
+    ABORT = "abort"  # 中止: the crew stops a visit
+    ABORT_AT_DESK = "abort_at_desk"  # an operator ends it, or a search behind a door that stayed shut
 
 
 class Side(StrEnum):
@@ -95,6 +102,35 @@ class Side(StrEnum):
     FAMILY = "family"
     PROVIDER = "provider"
     PLATFORM = "platform"
+
+
+class AbortReason(StrEnum):
+    """Why a visit was not carried out, or how a search behind a door that stayed shut has ended."""
+
+    PRECHECK_FAILED = "precheck_failed"  # 洗前检查不合格
+    UNWELL = "unwell"  # 身体不适
+    RESIDENT_REFUSES = "resident_refuses"  # 老人不愿意
+    EQUIPMENT = "equipment"  # 设备问题
+    UNSAFE = "unsafe"  # 现场不安全
+    OUT = "out"  # 出门了
+    HOSPITAL = "hospital"  # 住院了
+    MOVED = "moved"  # 搬走了
+    EMERGENCY = "emergency"  # 出事了，已急救
+    DEATH = "death"  # 去世
+    OTHER = "other"  # 别的
+
+
+OF_A_VISIT: Final = frozenset(AbortReason) - {AbortReason.OUT, AbortReason.MOVED}
+"""What an operator may say of a visit that had begun: whoever is out or has moved was not visited."""
+OF_A_SHUT_DOOR: Final = frozenset(
+    {
+        AbortReason.OUT, AbortReason.RESIDENT_REFUSES, AbortReason.HOSPITAL, AbortReason.MOVED, AbortReason.EMERGENCY,
+        AbortReason.DEATH, AbortReason.OTHER,
+    }
+)  # fmt: skip
+"""What an operator may have found out behind a door that stayed shut: that nobody knows is no outcome."""
+SUSPENDING: Final = frozenset({AbortReason.HOSPITAL, AbortReason.DEATH})
+"""What means that nothing is to be served to a resident until somebody says so."""
 
 
 class AssignmentStatus(StrEnum):
@@ -143,6 +179,7 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     expired_by: list[UUID]
     reason: str | None
     reasons: list[dict[str, Any]]
+    abort_reason: AbortReason | None
     created_at: Instant
     placed_at: Instant | None
 

@@ -11,6 +11,7 @@ from backend.database import clock
 from backend.database.pool import Connection
 from backend.database.rows import Readable, execute, many, maybe_one, one, readable, value
 from backend.orders.model import (
+    AbortReason,
     BookedAgain,
     Flagged,
     NewLink,
@@ -27,7 +28,7 @@ ORDER_COLUMNS: Final[
     LiteralString
 ] = """id, code, booking_id, resident_id, zone_id, plan_on, community_code, item_code, kind, status, version, flags, place_id,
     pickup_place_id, ready_at, window_from, window_to, window_soft, latest_at, hold_expires_at, hold_extended_s, price_fen,
-    price_lines, provider_id, acceptance, declined_by, expired_by, reason, reasons, created_at, placed_at"""
+    price_lines, provider_id, acceptance, declined_by, expired_by, reason, reasons, abort_reason, created_at, placed_at"""
 
 
 NOT_THERE: Final = ("lapsed", "cancelled", "unserved", "missed", "aborted", "rejected")
@@ -158,6 +159,7 @@ async def advance(
     flag: str | None = None,
     declined_by: UUID | None = None,
     expired_by: UUID | None = None,
+    abort_reason: AbortReason | None = None,
 ) -> Order:
     """Move an order from the version read to the next. Raises DomainError stale_version (409)."""
     moved = await maybe_one(
@@ -168,11 +170,13 @@ async def advance(
                   flags = CASE WHEN $7::text IS NULL OR $7 = ANY (flags) THEN flags ELSE flags || $7::text END,
                   declined_by = CASE WHEN $8::uuid IS NULL THEN declined_by ELSE declined_by || $8::uuid END,
                   expired_by = CASE WHEN $9::uuid IS NULL THEN expired_by ELSE expired_by || $9::uuid END,
+                  abort_reason = coalesce($10, abort_reason),
                   placed_at = CASE WHEN $3 = 'placed' AND placed_at IS NULL THEN yinling_now() ELSE placed_at END,
                   hold_expires_at = CASE WHEN $3 = 'held' THEN hold_expires_at END
            WHERE id = $1 AND version = $2 RETURNING """
         + ORDER_COLUMNS,
         current.id, current.version, status.value, provider_id, reason, reasons, flag, declined_by, expired_by,
+        abort_reason,
     )  # fmt: skip
     if moved is None:
         raise DomainError("stale_version", current=current.status.value)
@@ -350,6 +354,22 @@ async def waiting_orders(
              AND (tried_at IS NULL OR id <> ALL ($3))
            ORDER BY placed_at, id LIMIT 200""",
         list(zone_ids), list(resting), list(refused),
+    )  # fmt: skip
+
+
+async def is_of(connection: Connection, order_id: UUID, resident_id: UUID | None) -> bool:
+    """Tell whether an order is a resident's."""
+    return await value(
+        connection, "SELECT EXISTS (SELECT FROM orders WHERE id = $1 AND resident_id = $2)", order_id, resident_id
+    )
+
+
+async def has_orders(connection: Connection, resident_id: UUID, statuses: list[str]) -> bool:
+    """Tell whether a resident has an order in one of these states."""
+    return await value(
+        connection,
+        "SELECT EXISTS (SELECT FROM orders WHERE resident_id = $1 AND status = ANY ($2))",
+        resident_id, statuses,
     )  # fmt: skip
 
 

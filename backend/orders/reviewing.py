@@ -145,6 +145,11 @@ async def _see(connection: Connection, principal: Principal, order_id: UUID) -> 
         raise DomainError("unknown_order")
 
 
+async def keep_words(connection: Connection, principal: Principal, order: Order, words: str) -> None:
+    """Keep what the crew says of a visit when they stop it, beside what each side may say of it later."""
+    await _keep(connection, principal, order, "explained", words)
+
+
 async def _keep(
     connection: Connection, principal: Principal, order: Order, kind: str, words: str, side: Side | None = None
 ) -> Statement:

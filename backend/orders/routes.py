@@ -87,11 +87,15 @@ async def _write(
     return await write_once(request, status, action)
 
 
-async def _take(request: Asked, order_id: UUID, kind: Kind, report: Report) -> Response[ReportedOrder]:
+async def take(request: Asked, order_id: UUID, kind: Kind, report: Report) -> Response[ReportedOrder]:
+    """Store what a worker reports, whatever it is, and answer with what became of it."""
+
     async def action(connection: Connection) -> ReportedOrder:
         zone_info = request.app.state.planner.zone_info
         taken = await visiting.take(connection, request.user, order_id, kind, report, zone_info)
-        return reported(taken.order, came=taken.came, counts=taken.counts, flags=taken.flags)
+        return reported(
+            taken.order, came=taken.came, counts=taken.counts, flags=taken.flags, wait_until=taken.wait_until
+        )
 
     return await write_once(request, 200, action)
 
@@ -162,31 +166,31 @@ async def cancel(
 @post("/v1/orders/{order_id:uuid}/en-route", guards=[_WORKERS], status_code=200)
 async def en_route(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The worker sets out."""
-    return await _take(request, order_id, Kind.EN_ROUTE, data)
+    return await take(request, order_id, Kind.EN_ROUTE, data)
 
 
 @post("/v1/orders/{order_id:uuid}/check-in", guards=[_WORKERS], status_code=200)
 async def check_in(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The worker is at the door."""
-    return await _take(request, order_id, Kind.CHECK_IN, data)
+    return await take(request, order_id, Kind.CHECK_IN, data)
 
 
 @post("/v1/orders/{order_id:uuid}/check-out", guards=[_WORKERS], status_code=200)
 async def check_out(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The worker is done."""
-    return await _take(request, order_id, Kind.CHECK_OUT, data)
+    return await take(request, order_id, Kind.CHECK_OUT, data)
 
 
 @post("/v1/orders/{order_id:uuid}/pick-up", guards=[_WORKERS], status_code=200)
 async def pick_up(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The meal is in the box."""
-    return await _take(request, order_id, Kind.PICK_UP, data)
+    return await take(request, order_id, Kind.PICK_UP, data)
 
 
 @post("/v1/orders/{order_id:uuid}/hand-over", guards=[_WORKERS], status_code=200)
 async def hand_over(request: Asked, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
     """The meal is at the door."""
-    return await _take(request, order_id, Kind.HAND_OVER, data)
+    return await take(request, order_id, Kind.HAND_OVER, data)
 
 
 @post("/v1/orders/{order_id:uuid}/accept-service", guards=[_CLIENTS], status_code=200)

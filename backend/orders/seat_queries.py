@@ -114,8 +114,8 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date, begins_a
                   a.status AS assignment_status, s.seat, s.kind, s.place_id, p.x, p.y, lower(s.during) AS from_at,
                   upper(s.during) AS to_at, s.started,
                   EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
-                          AND r.kind = CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
-                                       ELSE 'hand_over' END) AS done,
+                          AND r.kind IN (CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
+                                         ELSE 'hand_over' END, 'abort')) AS done,
                   o.kind AS item_kind, i.name AS service, i.name_en AS service_en, z.name AS zone, o.window_from,
                   o.window_to, r.name AS resident, h.address,
                   ARRAY(SELECT w.name FROM assignments c JOIN workers w ON w.id = c.worker_id

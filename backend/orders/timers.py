@@ -6,8 +6,9 @@ from uuid import UUID
 
 from backend.catalogue.model import MEAL
 from backend.database.pool import Connection
-from backend.orders import doubting, offer_queries, queries
+from backend.orders import doubting, ladder, offer_queries, queries, seat_queries
 from backend.orders.actions import free_stops, give_up, lapse, move, move_seats_in
+from backend.orders.doors import NOBODY_OPENED, at_the_door
 from backend.orders.late import shown_already
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, AssignmentStatus, Command, Order, OrderStatus, Timer
@@ -56,6 +57,13 @@ async def _missed_due(connection: Connection, order_id: UUID) -> None:
     if order is None:
         return
     absent = await move_seats_in(connection, order, _NOT_THERE_YET, AssignmentStatus.NO_SHOW)
+    if order.status is S.ARRIVED and not absent and await _all_there(connection, order):
+        crew = await seat_queries.assignments_of(connection, order_id)
+        await move(
+            connection, order, C.MISS, S.NO_ACCESS, Actor.SYSTEM, provider_id=order.provider_id,
+            workers=[seat.worker_id for seat in crew], reason=NOBODY_OPENED,
+        )  # fmt: skip
+        return
     if order.status is S.ARRIVED:
         given = await to_the_desk(connection, order, Actor.SYSTEM, "crew_incomplete", order.reasons, C.MISS)
         await shown_already(connection, given)
@@ -67,6 +75,18 @@ async def _missed_due(connection: Connection, order_id: UUID) -> None:
     )  # fmt: skip
     await free_stops(connection, order)
     await shown_already(connection, given)
+
+
+async def _all_there(connection: Connection, order: Order) -> bool:
+    """Whether the crew stands at a door that was to be opened for them, and nobody has said that they are in."""
+    crew = await seat_queries.assignments_of(connection, order.id)
+    return len(await at_the_door(connection, crew)) == len(crew)
+
+
+async def _no_access_due(connection: Connection, order_id: UUID) -> None:
+    order = await queries.order_for_update(connection, order_id)
+    if order.status is S.NO_ACCESS:
+        await ladder.climb(connection, order)
 
 
 async def _missing_out(connection: Connection, order_id: UUID) -> None:
@@ -87,6 +107,7 @@ HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {
     "missed_due": _missed_due,
     "missing_out": _missing_out,
     "acceptance_due": _acceptance_due,
+    ladder.TIMER: _no_access_due,
     doubting.TIMER: doubting.doubt,
     doubting.TWICE: doubting.served_twice,
 }

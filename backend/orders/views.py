@@ -12,10 +12,11 @@ from msgspec import Struct, field, structs
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
-from backend.orders.model import Order, OrderStatus
+from backend.orders.model import AbortReason, Order, OrderStatus
 from backend.visits.model import Flag
 
 _KNOW_WHY: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+_KNOW_HEALTH: Final = frozenset({Role.RESIDENT, Role.FAMILY, Role.OPERATOR})
 
 
 class OrderView(Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ class OrderView(Struct, frozen=True, kw_only=True):
     provider_id: UUID | None
     reason: str | None
     reasons: list[dict[str, Any]]
+    abort_reason: AbortReason | None
     placed_at: datetime | None
 
 
@@ -77,17 +79,23 @@ class ReportedOrder(Struct, frozen=True, kw_only=True):
     flags: list[str] = field(default_factory=list)
     window_from: datetime | None = None
     window_to: datetime | None = None
+    wait_until: datetime | None = None
+    """How long the crew is asked to wait at a door that nobody opens."""
 
 
 def shown(order: Order, reader: Principal) -> OrderView:
     """Return an order as a party of it reads it; which workers cannot come and why is the desk's business.
+
+    Why it was stopped may be a fact of somebody's health: the resident, those they have let in and the desk read it.
 
     Raises unknown_order (404) for whoever is no party of it: also where a command forgot to ask.
     """
     if not _reads(order, reader):
         raise DomainError("unknown_order")
     view = OrderView(**{name: getattr(order, name) for name in OrderView.__struct_fields__})
-    return view if reader.role in _KNOW_WHY else structs.replace(view, reasons=[])
+    if reader.role not in _KNOW_WHY:
+        view = structs.replace(view, reasons=[])
+    return view if reader.role in _KNOW_HEALTH else structs.replace(view, abort_reason=None)
 
 
 def left(order: Order, provider: Principal) -> OrderView | GivenBack:
@@ -100,7 +108,9 @@ def given_back(order: Order) -> GivenBack:
     return GivenBack(order.id, order.code, order.status)
 
 
-def reported(order: Order, *, came: bool, counts: bool, flags: list[Flag]) -> ReportedOrder:
+def reported(
+    order: Order, *, came: bool, counts: bool, flags: list[Flag], wait_until: datetime | None = None
+) -> ReportedOrder:
     """Return what a worker reads after a report; flags too would tell who has left what the visit is like by now.
 
     `came` says that the visit is theirs: they are bound to come, or it is shown that they did.
@@ -111,7 +121,7 @@ def reported(order: Order, *, came: bool, counts: bool, flags: list[Flag]) -> Re
     return ReportedOrder(
         id=order.id, report=Taken(counts, flags), code=order.code, plan_on=order.plan_on, item_code=order.item_code,
         kind=order.kind, status=order.status, version=order.version, flags=order.flags, window_from=order.window_from,
-        window_to=order.window_to,
+        window_to=order.window_to, wait_until=wait_until,
     )  # fmt: skip
 
 

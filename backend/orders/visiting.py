@@ -13,16 +13,18 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, structs
 
 from backend.catalogue.model import MEAL
+from backend.core.bounds import Remark
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import queries, seat_queries, timer_queries
+from backend.orders import ladder, queries, seat_queries, timer_queries
 from backend.orders.actions import move, move_seats
+from backend.orders.doors import NOBODY_OPENED, stop, wait_for_the_crew
 from backend.orders.doubting import OPEN_TO_DOUBT, doubt_others
 from backend.orders.late import Use, begins_at, follow, is_about, left_already, read_again, use_of
 from backend.orders.lifecycle import may_begin
-from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
-from backend.orders.reviewing import end_without_word
+from backend.orders.model import AbortReason, Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
+from backend.orders.reviewing import end_without_word, keep_words
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.visits import evidence_queries as evidence
@@ -42,6 +44,7 @@ class Taken(Struct, frozen=True):
     came: bool
     counts: bool
     flags: list[Flag]
+    wait_until: datetime | None = None
 
 
 class Scene(Struct, frozen=True):
@@ -51,6 +54,7 @@ class Scene(Struct, frozen=True):
     mine: Assignment
     crew: Sequence[Assignment]
     earlier: Sequence[Earlier]
+    reason: AbortReason | None = None
 
     @property
     def in_crew(self) -> bool:
@@ -68,6 +72,23 @@ class Scene(Struct, frozen=True):
     def said(self, kind: Kind) -> int:
         """How often this worker has reported that from this seat, and it counted."""
         return sum(e.kind is kind for e in self.own())
+
+    def told_since(self, at: datetime, *kinds: Kind) -> bool:
+        """Tell whether somebody of the crew has reported one of these that happened after an instant."""
+        return any(e.kind in kinds and e.moment.happened_at > at for e in self.earlier)
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all the crew is at the door, and nobody has had to leave it."""
+        left = any(e.kind is Kind.CHECK_OUT for e in self.earlier)
+        return not left and all(seat.status is W.CHECKED_IN for seat in self.crew)
+
+
+class Abort(Report, frozen=True, kw_only=True):
+    """Why a visit is stopped, as a phone reports it or an operator decides it; the remark is for the desk alone."""
+
+    reason: AbortReason
+    remark: Remark = ""
 
 
 async def take(
@@ -89,8 +110,9 @@ async def take(
         scene = await _scene(connection, order, crew, principal.worker_id)
         now = await queries.care_now(connection)
         begun = now >= begins_at(order, zone_info)
-        command = _command(scene, kind) if scene and begun else None
         moment = Moment(now, report.device_at, report.offline)
+        command = _command(scene, kind, moment) if scene and begun else None
+        reason = report.reason if isinstance(report, Abort) else None
         figures = await visits.limits(connection, order.community_code)
         use = None
         if scene and command is None and is_about(order, moment, zone_info, figures):
@@ -105,16 +127,23 @@ async def take(
         await visits.insert_record(
             connection, order_id, principal.worker_id, scene.mine.id if scene else None, kind, report,
             distance_m=plausibility.distance_m(facts), flags=[flag.value for flag in flags], counts=counts,
+            reason=reason,
         )  # fmt: skip
+        if isinstance(report, Abort) and report.remark:
+            await keep_words(connection, principal, order, report.remark)
         if scene and scene.in_crew and scene.mine.status is not W.PROPOSED and order.status in OPEN_TO_DOUBT:
             order = await queries.add_flags(connection, order, plausibility.doubts(flags, figures))
         if counts:
             await doubt_others(connection, order, plausibility.contradicted(facts, figures))
         if scene is not None and command is not None:
-            order = await _FOLLOW[command](connection, structs.replace(scene, order=order))
+            order = await _FOLLOW[command](connection, structs.replace(scene, order=order, reason=reason))
         elif scene is not None and use is not None:
             order = await follow(connection, order, scene.mine, use, kind, zone_info, figures)
-        return Taken(order, await evidence.came(connection, order_id, principal.worker_id), counts, flags)
+        elif scene is not None and kind is Kind.NO_ACCESS and is_about(order, moment, zone_info, figures):
+            await _stood_there(connection, scene, moment)
+        wait_until = await ladder.wait_until(connection, order) if order.status is S.NO_ACCESS else None
+        came = await evidence.came(connection, order_id, principal.worker_id)
+        return Taken(order, came, counts, flags, wait_until)
 
 
 async def _scene(connection: Connection, order: Order, crew: Sequence[Assignment], worker_id: UUID) -> Scene | None:
@@ -148,7 +177,8 @@ async def _facts(
     planned = await scheduling.start_of(connection, order.id)
     earlier = scene.earlier if scene else []
     at_a_place = kind in plausibility.AT_A_PLACE
-    came = [e.moment for e in scene.own() if e.kind is Kind.CHECK_IN] if scene and kind is Kind.CHECK_OUT else []
+    stayed = scene.own() if scene and kind in _AFTER_COMING else []
+    came = [e.moment for e in stayed if e.kind in {Kind.CHECK_IN, Kind.NO_ACCESS}]
     mine = [*came, moment] if at_a_place else []
     return plausibility.Facts(
         kind=kind,
@@ -180,18 +210,47 @@ async def contradicted_elsewhere(
     return whereabouts.contradicted(mine, others, figures)
 
 
-def _command(scene: Scene, kind: Kind) -> Command | None:
+def _command(scene: Scene, kind: Kind, moment: Moment) -> Command | None:
     """What a report asks of the order; None where the order or the worker's seat is in no state for it.
 
-    A meal is set out for twice, to where it is fetched and to the door; everything else is done once.
+    A meal is set out for twice, to where it is fetched and to the door; everything else is done once, but for a door: who
+    stands at one that nobody opens checks in again when somebody does, or checks out when they cannot wait.
     """
     order, mine = scene.order, scene.mine
+    if mine.status is W.CHECKED_IN and (order.status, kind) in _STANDING_THERE:
+        return _standing_there(scene, kind, moment)
+    if kind is Kind.NO_ACCESS and not _can_be_shut(scene, moment):
+        return None
     again = kind is Kind.EN_ROUTE and order.kind == MEAL and mine.status is W.EN_ROUTE
     command = C.SET_OUT_AGAIN if again else _COMMANDS[kind]
     once = kind is Kind.PICK_UP and (order.pickup_place_id is None or scene.said(kind) > 0)
     if once or (again and scene.said(kind) > 1):
         return None
     return command if may_begin(command, Actor.WORKER, order.status, order.kind, mine.status) else None
+
+
+def _standing_there(scene: Scene, kind: Kind, moment: Moment) -> Command | None:
+    """What somebody at the door means who has checked in or has said that nobody opens; None for what is said already.
+
+    A check-in from before that nobody opened, kept on the phone, says nothing of the door since.
+    """
+    if scene.said(Kind.CHECK_OUT) or kind is Kind.NO_ACCESS:
+        return None
+    if kind is Kind.CHECK_IN and (
+        scene.told_since(moment.happened_at, Kind.NO_ACCESS) or (scene.order.status is S.ARRIVED and not scene.complete)
+    ):
+        return None
+    command = _STANDING_THERE[scene.order.status, kind]
+    return command if may_begin(command, Actor.WORKER, scene.order.status, scene.order.kind, W.CHECKED_IN) else None
+
+
+def _can_be_shut(scene: Scene, moment: Moment) -> bool:
+    """Whether the door can be shut although somebody has come: not after they were in by a later report, or have left."""
+    own = Scene(scene.order, scene.mine, [scene.mine], scene.own())
+    inside = scene if scene.order.status is S.IN_SERVICE else own
+    return not inside.told_since(moment.happened_at, Kind.CHECK_IN) and not any(
+        seat.status is W.CHECKED_OUT for seat in scene.crew
+    )
 
 
 async def _set_out(connection: Connection, scene: Scene) -> Order:
@@ -211,14 +270,64 @@ async def _set_out_again(connection: Connection, scene: Scene) -> Order:
 async def _check_in(connection: Connection, scene: Scene) -> Order:
     """Service starts when all the crew is there."""
     order, mine = scene.order, scene.mine
-    if order.status is not S.ARRIVED:
+    if order.status not in {S.ARRIVED, S.NO_ACCESS}:
         order = await _step(connection, order, C.CHECK_IN, S.ARRIVED, scene.crew)
     await _seat(connection, order, mine, W.CHECKED_IN)
     await _start(connection, order, mine, ["visit"])
     crew = await seat_queries.assignments_of(connection, order.id)
-    if any(a.status is not W.CHECKED_IN for a in crew):
+    if order.status is S.NO_ACCESS or any(a.status is not W.CHECKED_IN for a in crew):
+        return order  # one more of the crew at a door that stays shut has not opened it
+    return await _enter(connection, order, C.CHECK_IN, crew)
+
+
+async def _nobody_opens(connection: Connection, scene: Scene) -> Order:
+    """Whoever says so stands at the door, with or without a check-in before; the desk goes on from here."""
+    order, mine = scene.order, scene.mine
+    if order.status in {S.ACCEPTED, S.EN_ROUTE}:
+        order = await _step(connection, order, C.NOBODY_OPENS, S.ARRIVED, scene.crew)
+    if mine.status is not W.CHECKED_IN:
+        await _seat(connection, order, mine, W.CHECKED_IN)
+        await _start(connection, order, mine, ["visit", "pickup", "drop"])
+    if order.status is S.NO_ACCESS:
         return order
-    order = await _step(connection, order, C.CHECK_IN, S.IN_SERVICE, crew)
+    return await _step(connection, order, C.NOBODY_OPENS, S.NO_ACCESS, scene.crew, NOBODY_OPENED)
+
+
+async def _opened(connection: Connection, scene: Scene) -> Order:
+    """Somebody opens, or has by the desk's word: service starts, unless some of the crew are still to come."""
+    order = scene.order
+    if order.status is S.NO_ACCESS:
+        order = await _step(connection, order, C.OPENED, S.ARRIVED, scene.crew, "door_opened")
+    if not scene.complete:
+        await wait_for_the_crew(connection, order)
+        return order
+    return await _enter(connection, order, C.OPENED, scene.crew)
+
+
+async def _leave(connection: Connection, scene: Scene) -> Order:
+    """Who cannot wait any longer is free for the next door; the order, and their part in it, wait for the desk."""
+    await _finish(connection, scene.order, scene.mine, ["visit", "pickup", "drop"])
+    return scene.order
+
+
+async def _abort(connection: Connection, scene: Scene) -> Order:
+    """The crew stops the visit; one of them says it for all."""
+    return await stop(connection, scene.order, C.ABORT, Actor.WORKER, scene.reason or AbortReason.OTHER)
+
+
+async def _stood_there(connection: Connection, scene: Scene, moment: Moment) -> None:
+    """Somebody stood at a shut door, and it is heard of when the order has gone on without them: the desk still looks.
+
+    As with every late report, it is one that could not be sent, or of somebody whom the platform gave up unheard.
+    """
+    order, unheard = scene.order, moment.offline or scene.mine.status is W.NO_SHOW
+    if unheard and scene.mine.status is not W.PROPOSED and order.status in _GIVEN_UP and order.abort_reason is None:
+        await ladder.told_late(connection, order)
+
+
+async def _enter(connection: Connection, order: Order, command: Command, crew: Sequence[Assignment]) -> Order:
+    """Service starts; a visit nobody checks out of ends by itself some time after its planned end."""
+    order = await _step(connection, order, command, S.IN_SERVICE, crew)
     planned = await scheduling.start_of(connection, order.id)
     if planned is not None:
         patience = timedelta(seconds=await limit(connection, "missing_out_after_s", order.community_code))
@@ -290,8 +399,12 @@ async def _pick_up(connection: Connection, scene: Scene) -> Order:
 
 async def _hand_over(connection: Connection, scene: Scene) -> Order:
     """The meal is at the door: one tap completes the order, unless something about it is doubted."""
-    order = await _step(connection, scene.order, C.HAND_OVER, S.COMPLETED, scene.crew)
-    mine = await _seat(connection, order, scene.mine, W.CHECKED_IN)
+    order, mine = scene.order, scene.mine
+    if order.status is S.NO_ACCESS:
+        order = await _step(connection, order, C.HAND_OVER, S.ARRIVED, scene.crew, "door_opened")
+    order = await _step(connection, order, C.HAND_OVER, S.COMPLETED, scene.crew)
+    if mine.status is not W.CHECKED_IN:
+        mine = await _seat(connection, order, mine, W.CHECKED_IN)
     await _seat(connection, order, mine, W.CHECKED_OUT)
     await _finish(connection, order, mine, ["pickup", "drop"])
     return await end_without_word(connection, order, C.HAND_OVER) if plausibility.doubted(order.flags) else order
@@ -303,7 +416,18 @@ _COMMANDS: Final[Mapping[Kind, Command]] = {
     Kind.CHECK_OUT: C.CHECK_OUT,
     Kind.PICK_UP: C.PICK_UP,
     Kind.HAND_OVER: C.HAND_OVER,
+    Kind.NO_ACCESS: C.NOBODY_OPENS,
+    Kind.ABORT: C.ABORT,
 }
+_STANDING_THERE: Final[Mapping[tuple[OrderStatus, Kind], Command]] = {
+    (S.NO_ACCESS, Kind.CHECK_IN): C.OPENED,
+    (S.ARRIVED, Kind.CHECK_IN): C.OPENED,
+    (S.NO_ACCESS, Kind.CHECK_OUT): C.LEAVE,
+    (S.NO_ACCESS, Kind.NO_ACCESS): C.NOBODY_OPENS,
+}
+"""What else a report means by whoever is at the door already."""
+_AFTER_COMING: Final = frozenset({Kind.CHECK_OUT, Kind.NO_ACCESS, Kind.ABORT})
+_GIVEN_UP: Final = frozenset({S.PLACED, S.OFFERED, S.MANUAL, S.MISSED, S.UNSERVED, S.ABORTED})
 _FOLLOW: Final[Mapping[Command, Callable[[Connection, Scene], Awaitable[Order]]]] = {
     C.SET_OUT: _set_out,
     C.SET_OUT_AGAIN: _set_out_again,
@@ -311,16 +435,25 @@ _FOLLOW: Final[Mapping[Command, Callable[[Connection, Scene], Awaitable[Order]]]
     C.CHECK_OUT: _check_out,
     C.PICK_UP: _pick_up,
     C.HAND_OVER: _hand_over,
+    C.NOBODY_OPENS: _nobody_opens,
+    C.OPENED: _opened,
+    C.LEAVE: _leave,
+    C.ABORT: _abort,
 }
 
 
 async def _step(
-    connection: Connection, order: Order, command: Command, after: OrderStatus, crew: Sequence[Assignment]
+    connection: Connection,
+    order: Order,
+    command: Command,
+    after: OrderStatus,
+    crew: Sequence[Assignment],
+    reason: str | None = None,
 ) -> Order:
     workers = [a.worker_id for a in crew]
     return await move(
-        connection, order, command, after, Actor.WORKER, provider_id=order.provider_id, workers=workers
-    )  # fmt: skip
+        connection, order, command, after, Actor.WORKER, provider_id=order.provider_id, workers=workers, reason=reason
+    )
 
 
 async def _seat(connection: Connection, order: Order, mine: Assignment, after: AssignmentStatus) -> Assignment:

@@ -22,6 +22,8 @@ from backend.config import Settings
 from backend.core.principal import SYSTEM
 from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
+from backend.emergencies import routes as emergencies
+from backend.orders import door_routes as doors
 from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
@@ -53,7 +55,9 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     progress.route_handlers,
     provider_board.route_handlers,
     reviews.route_handlers,
+    doors.route_handlers,
     bookings.route_handlers,
+    emergencies.route_handlers,
     tasks.route_handlers,
     board.route_handlers,
     resident.route_handlers,

@@ -119,6 +119,15 @@ async def move_home(connection: Connection, principal: Principal, resident_id: U
         return await queries.resident_card(connection, resident_id)
 
 
+async def resume(connection: Connection, principal: Principal, resident_id: UUID, reason: str) -> ResidentCard:
+    """Somebody is home again: they may be booked for as before. Raises unknown_resident (404)."""
+    async with as_the_platform(connection):
+        await queries.lock_resident(connection, resident_id)
+        if await queries.resume(connection, resident_id):
+            await note(connection, principal, "resume", "resident", resident_id, reason)
+        return await queries.resident_card(connection, resident_id)
+
+
 async def find(connection: Connection, *, phone: str | None, text: str | None, area_code: str) -> list[Found]:
     """Whom the desk may mean: by a caller's number, or by what an operator types.
 

@@ -176,12 +176,38 @@ async def leave_home(connection: Connection, resident_id: UUID) -> None:
     await execute(connection, "UPDATE homes SET current = false WHERE resident_id = $1 AND current", resident_id)
 
 
+async def is_known(connection: Connection, resident_id: UUID) -> bool:
+    """Tell whether there is such a resident."""
+    return await value(connection, "SELECT EXISTS (SELECT FROM residents WHERE id = $1)", resident_id)
+
+
 async def lock_resident(connection: Connection, resident_id: UUID) -> UUID:
     """Let one request at a time change a resident; returns the account. Raises DomainError unknown_resident (404)."""
     found = await value(connection, "SELECT account_id FROM residents WHERE id = $1 FOR NO KEY UPDATE", resident_id)
     if found is None:
         raise DomainError("unknown_resident")
     return found
+
+
+async def suspend(connection: Connection, resident_id: UUID) -> bool:
+    """Nothing new is served to a resident from now on; False where that was so already."""
+    suspended = await value(
+        connection,
+        """UPDATE residents SET suspended = true, suspended_at = yinling_now() WHERE id = $1 AND NOT suspended
+           RETURNING id""",
+        resident_id,
+    )
+    return suspended is not None
+
+
+async def resume(connection: Connection, resident_id: UUID) -> bool:
+    """A resident is served again; False where they were not suspended."""
+    resumed = await value(
+        connection,
+        "UPDATE residents SET suspended = false, suspended_at = NULL WHERE id = $1 AND suspended RETURNING id",
+        resident_id,
+    )
+    return resumed is not None
 
 
 async def set_phone(connection: Connection, resident_id: UUID, phone: str) -> None:

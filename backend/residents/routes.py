@@ -41,6 +41,12 @@ class Search(bounds.Asked, frozen=True):
     text: bounds.Word | None = None
 
 
+class Resumed(bounds.Asked, frozen=True):
+    """How the desk knows that somebody may be served again."""
+
+    reason: bounds.Reasoned
+
+
 def _area_code(request: Asked) -> str:
     return request.app.state.settings.area_code
 
@@ -80,6 +86,12 @@ async def change_numbers(request: Asked, resident_id: FromPath[UUID], data: JSON
     return await write_once(
         request, 200, lambda c: actions.change_numbers(c, request.user, resident_id, data, _area_code(request))
     )
+
+
+@post("/v1/residents/{resident_id:uuid}/resume", guards=[_DESK], status_code=200)
+async def resume(request: Asked, resident_id: FromPath[UUID], data: JSONBody[Resumed]) -> Response[ResidentCard]:
+    """Serve somebody again who was suspended when a visit found them in hospital."""
+    return await write_once(request, 200, lambda c: actions.resume(c, request.user, resident_id, data.reason))
 
 
 @get("/v1/residents/{resident_id:uuid}/contacts", guards=[_DESK])
@@ -137,5 +149,5 @@ async def move(
 
 
 route_handlers = [
-    search, register, followed, read, change_numbers, contacts, change_contacts, consents, give, end, move,
+    search, register, followed, read, change_numbers, resume, contacts, change_contacts, consents, give, end, move,
 ]  # fmt: skip

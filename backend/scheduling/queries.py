@@ -193,7 +193,7 @@ async def live_stops(
            FROM stops s
            LEFT JOIN LATERAL (SELECT min(r.received_at) AS received_at FROM visit_records r
                 WHERE s.started AND s.kind = 'visit' AND r.order_id = s.order_id AND r.worker_id = s.worker_id
-                  AND r.kind = 'check_in' AND r.counts) came ON true
+                  AND r.kind IN ('check_in', 'no_access') AND r.counts) came ON true
            WHERE s.plan_id = $1 AND s.active AND (s.hold_expires_at IS NULL OR s.hold_expires_at > yinling_now())
            UNION ALL
            SELECT d.id, d.worker_id, d.kind, d.place_id, d.order_id, d.seat, lower(d.during), upper(d.during), true,
@@ -204,7 +204,7 @@ async def live_stops(
                  UNION
                  SELECT done.* FROM orders o CROSS JOIN LATERAL (
                      SELECT s.* FROM stops s WHERE s.order_id = o.id AND NOT s.active OFFSET 0) done
-                 WHERE o.zone_id = $3 AND o.plan_on = $4 AND o.status IN ('en_route', 'arrived', 'in_service')) d
+                 WHERE o.zone_id = $3 AND o.plan_on = $4 AND o.status IN ('en_route', 'arrived', 'in_service', 'no_access')) d
            ORDER BY worker_id, from_at""",
         plan_id, list(worker_ids), zone_id, plan_on,
     )  # fmt: skip
@@ -332,7 +332,8 @@ async def finish_stops(connection: Connection, order_id: UUID, worker_id: UUID, 
         connection,
         """UPDATE stops s SET active = false, started = true, during = tstzrange(
                least(coalesce((SELECT min(r.received_at) FROM visit_records r WHERE r.order_id = s.order_id
-                               AND r.worker_id = s.worker_id AND r.kind = 'check_in' AND r.counts), lower(s.during)),
+                               AND r.worker_id = s.worker_id AND r.kind IN ('check_in', 'no_access') AND r.counts),
+                              lower(s.during)),
                      yinling_now() - interval '1 second'), yinling_now())
            WHERE s.order_id = $1 AND s.worker_id = $2 AND s.kind = ANY ($3) AND s.active""",
         order_id, worker_id, list(kinds),

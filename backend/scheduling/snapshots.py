@@ -29,7 +29,7 @@ _RETRY_AFTER_S = 5  # a process that compiles its kernels first needs a minute o
 _NOT_YET = UUID(int=0)  # the plan of a day for which nothing was booked
 _BROKEN_S = 3600  # how much later still a late visit may be planned
 _WEIGHS = "weigh_"  # what the codes of such rules begin with
-_OPEN = frozenset({"en_route", "arrived", "in_service"})
+_OPEN = frozenset({"en_route", "arrived", "in_service", "no_access"})
 log = structlog.get_logger()
 
 
@@ -71,8 +71,11 @@ class Day(Struct, frozen=True):
 
     @property
     def searchable(self) -> Problem:
-        """The problem without what is on an operator's desk: a search must not reserve workers for it."""
-        desk = self._unserved("manual")
+        """The problem without what is on an operator's desk: a search must not reserve workers for it.
+
+        On the desk is also a door that stays shut, once its crew has had to leave.
+        """
+        desk = self._unserved("manual") | self._unserved("no_access")
         visits = tuple(visit for visit in self.problem.visits if visit.id not in desk)
         return msgspec.structs.replace(self.problem, visits=visits)
 

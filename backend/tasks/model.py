@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -15,13 +15,50 @@ class TaskKind(StrEnum):
     CODES_NOT_SENT = (
         "codes_not_sent"  # who asks for a sign-in code waits in vain: they can be signed in by card or rung
     )
+    EMERGENCY = "emergency"  # 紧急: somebody has raised an alarm
+    NO_ACCESS = "no_access"  # 无人应答: a crew stands at a door that nobody opens
+    NO_ACCESS_LATE = "no_access_late"  # the same, told by a phone after the order had gone on without it
+    SUSPENDED = "suspended"  # 暂停服务: what is still booked for somebody who is in hospital or has died
 
 
-class DeskTask(Struct, frozen=True, forbid_unknown_fields=True):
-    """Something of the platform that wants a person; it closes itself when it is over."""
+BY_HAND: Final = frozenset({TaskKind.NO_ACCESS_LATE, TaskKind.SUSPENDED})
+"""What an operator closes; everything else ends with what it is about."""
+
+
+class Subject(Struct, frozen=True):
+    """What a task is about: an order, an emergency, a resident, or nothing but the platform itself."""
+
+    order_id: UUID | None = None
+    emergency_id: UUID | None = None
+    resident_id: UUID | None = None
+
+
+THE_PLATFORM: Final = Subject()
+
+
+class Alarmed(Struct, frozen=True):
+    """Whom the alarm of a task concerns: they hear that somebody sees to it."""
+
+    raised_by: UUID
+    role: str
+    resident_id: UUID | None
+    order_id: UUID | None
+
+
+class DeskTask(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something that wants a person; `level` rises while nobody has ended it, `owner_id` is the operator who took it."""
 
     id: UUID
     kind: TaskKind
     details: dict[str, Any]
+    order_id: UUID | None
+    order_code: str | None
+    emergency_id: UUID | None
+    resident_id: UUID | None
+    level: int
     opened_at: datetime
+    due_at: datetime | None
+    owner_id: UUID | None
+    taken_at: datetime | None
     closed_at: datetime | None
+    outcome: str | None

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     CHECK_OUT = "check_out"
     PICK_UP = "pick_up"
     HAND_OVER = "hand_over"
+    NO_ACCESS = "no_access"  # at the door, and nobody opens
+    ABORT = "abort"  # the visit is stopped
 
 
 class Flag(StrEnum):
@@ -169,6 +171,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     counts: bool
     flags: list[str]
     entered_by: UUID | None
+    reason: str | None
 
 
 class Side(StrEnum):

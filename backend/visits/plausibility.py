@@ -14,7 +14,8 @@ from backend.visits.model import DOUBTS, NOTES, Earlier, Flag, Kind, Limits, Mom
 from backend.visits.whereabouts import believable
 
 _DEGREES: Final = (180.0, 90.0)  # longitude, latitude
-AT_A_PLACE: Final = (Kind.CHECK_IN, Kind.CHECK_OUT, Kind.PICK_UP, Kind.HAND_OVER)
+_BEGIN: Final = frozenset({Kind.CHECK_IN, Kind.HAND_OVER, Kind.NO_ACCESS})
+AT_A_PLACE: Final = frozenset(Kind) - {Kind.EN_ROUTE}
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -137,7 +138,7 @@ def _said_before(facts: Facts) -> bool:
 def _too_early(facts: Facts, limits: Limits) -> bool:
     if not facts.day_begun:
         return True
-    begins = [facts.earliest_at] if facts.kind in {Kind.CHECK_IN, Kind.HAND_OVER} else []
+    begins = [facts.earliest_at] if facts.kind in _BEGIN else []
     begins += [facts.ready_at] if facts.kind is Kind.HAND_OVER else []
     tolerance = timedelta(seconds=limits.early_s)
     return any(at is not None and facts.moment.happened_at < at - tolerance for at in begins)
@@ -147,6 +148,9 @@ def _too_short(facts: Facts, limits: Limits) -> bool:
     """Service lasts from the last of the crew coming in to this worker's going; the phone's own clock may say less."""
     if facts.kind is not Kind.CHECK_OUT:
         return False
+    told = [e.kind for e in facts.earlier if e.assignment_id == facts.seat and e.kind is not Kind.EN_ROUTE]
+    if told[-1:] == [Kind.NO_ACCESS]:
+        return False  # nobody was served: they leave a door that stayed shut
     came = [e for e in facts.earlier if e.kind is Kind.CHECK_IN]
     mine = [e.moment for e in came if e.assignment_id == facts.seat]
     if not mine:

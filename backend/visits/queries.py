@@ -52,20 +52,21 @@ async def insert_record(
     flags: Sequence[str],
     counts: bool,
     entered_by: UUID | None = None,
+    reason: str | None = None,
 ) -> UUID:
     """Store the evidence beside the time it was received; `counts` says whether the order followed it.
 
-    `entered_by` is whoever keyed it in for the worker.
+    `entered_by` is whoever keyed it in for the worker, `reason` why a visit was stopped.
     """
     return await value(
         connection,
         """INSERT INTO visit_records (order_id, worker_id, kind, device_at, x, y, accuracy_m, distance_m, flags, tasks,
-                  offline, counts, assignment_id, entered_by)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                  offline, counts, assignment_id, entered_by, reason)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
            RETURNING id""",
         order_id, worker_id, kind.value, report.device_at, report.x, report.y, report.accuracy_m, distance_m,
         list(flags), report.tasks, report.offline, counts, assignment_id,
-        entered_by,
+        entered_by, reason,
     )  # fmt: skip
 
 
@@ -137,12 +138,12 @@ async def told_elsewhere(connection: Connection, worker_id: UUID, order_id: UUID
     """
     rows = await connection.fetch(
         """SELECT r.id, r.order_id, r.assignment_id, r.kind, r.received_at, r.device_at, r.offline,
-                  a.status = 'checked_in' AND o.status IN ('arrived', 'in_service') AS under_way
+                  a.status = 'checked_in' AND o.status IN ('arrived', 'in_service', 'no_access') AS under_way
            FROM visit_records r JOIN assignments a ON a.id = r.assignment_id JOIN orders o ON o.id = r.order_id
            WHERE r.worker_id = $1 AND r.order_id <> $2 AND r.counts AND r.kind <> 'en_route'
              AND (r.assignment_id IN (SELECT assignment_id FROM visit_records
                                       WHERE worker_id = $1 AND counts AND received_at >= $3)
-                  OR (a.status = 'checked_in' AND o.status IN ('arrived', 'in_service')))
+                  OR (a.status = 'checked_in' AND o.status IN ('arrived', 'in_service', 'no_access')))
            ORDER BY r.received_at, r.id""",
         worker_id, order_id, since,
     )  # fmt: skip
@@ -169,7 +170,7 @@ async def records(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUI
     rows = await connection.fetch(
         """SELECT o.id AS order_id, r.* FROM unnest($1::uuid[]) AS o (id) CROSS JOIN LATERAL (
                SELECT id, worker_id, kind, received_at, device_at, offline, distance_m, accuracy_m, counts, flags,
-                      entered_by
+                      entered_by, reason
                FROM visit_records WHERE visit_records.order_id = o.id ORDER BY id DESC LIMIT 100) r
            ORDER BY r.id""",
         list(order_ids),

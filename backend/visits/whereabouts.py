@@ -14,7 +14,8 @@ from msgspec import Struct, structs
 
 from backend.visits.model import Kind, Limits, Moment, Told
 
-_IN_CARE: Final = frozenset({Kind.CHECK_IN, Kind.CHECK_OUT})
+_IN_CARE: Final = frozenset({Kind.CHECK_IN, Kind.CHECK_OUT, Kind.NO_ACCESS, Kind.ABORT})
+_LAST: Final = frozenset({Kind.CHECK_OUT, Kind.ABORT})
 _AT_A_DOOR: Final = frozenset({Kind.PICK_UP, Kind.HAND_OVER})
 Clock = Callable[[Moment], datetime | None]
 
@@ -87,6 +88,6 @@ def _stays(reports: Sequence[Told], clock: Clock) -> Iterable[tuple[UUID, Stay]]
         stay = _span([told.moment for told in visit], clock)
         if stay is None:
             continue
-        ended = any(told.kind is Kind.CHECK_OUT for told in visit)
+        ended = any(told.kind in _LAST for told in visit)
         goes_on = not ended and any(told.under_way and not told.moment.offline for told in visit)
         yield visit[0].record_id, structs.replace(stay, to_at=None) if goes_on else stay

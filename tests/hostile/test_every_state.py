@@ -36,7 +36,7 @@ from tests.support.people import SECRET, consent, person, served, settings
 
 _KEPT = (
     "care_clock", "bookings", "orders", "order_seats", "order_links", "assignments", "offers", "offer_seats", "plans", "stops",
-    "stop_orders", "timers", "visit_records", "visit_statements",
+    "stop_orders", "timers", "visit_records", "visit_statements", "desk_tasks",
 )  # fmt: skip
 _ASKED_ELSEWHERE = {"neighbour", "other worker", "mate"}  # strangers by test_access.py, the mate as the worker is
 _AT_ONCE = 6
@@ -46,7 +46,8 @@ _WORKERS = ("worker", "mate", "former worker", "other worker")
 _PEOPLE = {name: name if name in _STAFF else "own worker" if name in _WORKERS else "resident" for name in LISTENERS}
 _SAID = {
     "cancel": {"reason": "不方便"}, "decline": {"reason": "不方便"}, "dispute": {"reason": "没有来"},
-    "unserved": {"reason": "没有人"}, "statements": {"words": "来过了"},
+    "unserved": {"reason": "没有人"}, "door-opened": {"reason": "女儿到了"}, "another-time": {"reason": "下午再来"},
+    "statements": {"words": "来过了"},
     "resolve": {"outcome": "completed", "code": "agreed_by_both", "reason": "电话核实",
                 "heard": [{"side": side, "words": "问过了"} for side in ("resident", "worker")]},
 }  # fmt: skip
@@ -287,7 +288,7 @@ class Walk:
             party = who != "own provider" or row["provider_id"] is not None or command in {"accept", "decline"}
             if who in HIDDEN_FROM or not party or (who in self.workers and not mine - {"declined"}):
                 want = 404
-            elif command in REPORTS:
+            elif command in REPORTS or (command == "abort" and who in self.workers):
                 want = 200
             elif command == "statements":
                 came = mine & _BOUND or (
@@ -320,18 +321,27 @@ class Walk:
     async def _body(self, who: str, command: str) -> dict[str, Any]:
         if command in REPORTS:
             return {"device_at": None, **await self.city.door(self.order_id)}
+        if command == "abort":
+            return {
+                "reason": "resident_refuses",
+                **(await self.city.door(self.order_id) if who in self.workers else {}),
+            }
         if command == "statements" and who == "operator":
             return {**_SAID[command], "side": "family"}
         if command == "assign":
             crew = [str(self.workers[name]) for name in CREW]
             return {"worker_ids": crew, "start_at": at(10, 15).isoformat(), "reason": "电话约定"}
-        if command == "sheet":
-            now: datetime = await self.city.one("SELECT yinling_now()")
-            times = {"came_at": (now - timedelta(minutes=55)).isoformat(), "left_at": now.isoformat()}
-            return {"crew": [{"worker_id": str(self.workers[name]), **times} for name in CREW], "reason": "没有信号"}
+        if command in {"sheet", "reschedule"}:
+            return await self._timed(command)
+        return _SAID.get(command, {})
+
+    async def _timed(self, command: str) -> dict[str, Any]:
+        """What depends on the time it is: a sheet of the last hour, and another time."""
         if command == "reschedule":
             return {"slot": await self._later(), "reason": "那天不在家"}
-        return _SAID.get(command, {})
+        now: datetime = await self.city.one("SELECT yinling_now()")
+        times = {"came_at": (now - timedelta(minutes=55)).isoformat(), "left_at": now.isoformat()}
+        return {"crew": [{"worker_id": str(self.workers[name]), **times} for name in CREW], "reason": "没有信号"}
 
     async def _later(self) -> str:
         """The slot it was booked by, asked for two hours from now in its place."""
@@ -395,6 +405,11 @@ async def test_from_then_on_everybody_may_and_hears_what_they_must(city: City):
         await city.clock(at(10, 55))
         await walk.here()
         accepted = await walk.save()
+        await walk.go("worker", "no-access")
+        await walk.here()
+        await walk.go("operator", "abort")
+        await walk.here()
+        await walk.restore(accepted)
         await walk.go("", "@missed_due")
         await walk.here()
         await walk.go("worker", "check-in")
@@ -433,6 +448,12 @@ async def test_with_a_meal_everybody_may_and_hears_what_they_must(city: City):
         assert fetched.json()["report"] == {"counts": True, "flags": []}
         await city.clock(at(10, 12))
         await walk.here()
+        on_the_way = await walk.save()
+        await walk.go("worker", "no-access")
+        await walk.here()
+        await walk.go("operator", "door-opened")
+        await walk.here()
+        await walk.restore(on_the_way)
         walk.left_out(*{state for state, _, _ in MEAL})
         await walk.go("worker", "hand-over")
 
@@ -464,6 +485,13 @@ async def test_what_is_told_besides_orders_is_heard_by_whom_it_concerns_and_righ
             async with city.database.unit_of_work(SYSTEM) as connection:
                 assert await change(connection)
             assert await walk.heard() == {who: {f"task.{told}": 1} for who in HEARS["task"]}
+
+        about = {"resident_id": str(walk.resident_id)}
+        staff = {who: {"emergency.raised": 1, "task.opened": 1} for who in ("operator", "supervisor")}
+        for who, hears in (("daughter", ("resident", "daughter", "son")), ("worker", ("worker",))):
+            raised = await walk.callers[who].post("/v1/emergencies", about)
+            assert raised.status_code == 201, raised.text
+            assert await walk.heard() == {**staff, **{whom: {"emergency.raised": 1} for whom in hears}}, who
 
         dismissed = walk.workers["worker"]
         await city.sql("UPDATE workers SET active = false WHERE id = $1", dismissed)

@@ -109,9 +109,12 @@ class Walk:
             "offered": [("own provider", "accept")] * 3 + [("own provider", "decline"), "later"],
             "manual": [("operator", "assign")] * 3 + ["later"],
             "accepted": ["later", (mine, "en-route"), (mine, "en-route"), (mine, "check-in"), ("operator", "sheet"), (speaks, "reschedule")],
-            "en_route": [(mine, "hand-over"), (mine, "pick-up"), (mine, "en-route")] if meal else [(mine, "check-in")],
-            "arrived": [(mine, "check-in")] * 4 + ["later"],
-            "in_service": [(mine, "check-out")] * 4 + ["later"],
+            "en_route": [(mine, "hand-over"), (mine, "pick-up"), (mine, "en-route"), (mine, "no-access")] if meal
+                        else [(mine, "check-in"), (mine, "no-access")],
+            "arrived": [(mine, "check-in")] * 4 + ["later", (mine, "no-access"), (mine, "abort"), (mine, "hand-over")],
+            "in_service": [(mine, "check-out")] * 4 + ["later", (mine, "no-access"), (mine, "abort"), ("operator", "abort")],
+            "no_access": [("operator", "door-opened"), ("operator", "another-time"), ("operator", "abort"), (mine, "check-in"),
+                          (mine, "check-out"), (mine, "hand-over"), "later"],
             "awaiting_acceptance": [(speaks, "accept-service"), (speaks, "dispute"), "later"],
             "missed": [("operator", "sheet"), (mine, "check-in"), (mine, "check-out"), None],
             **{
@@ -210,14 +213,14 @@ class Walk:
         assert after["status"] in want.after, f"{after['status']} is none of {set(want.after)}"
         if answer.status_code >= 400:
             assert after["version"] == row["version"], "a refusal changed the order"
-        elif command not in {*life.REPORTS, "statements"}:
+        elif command not in {*life.REPORTS, "statements"} and not (command == "abort" and who != "operator"):
             assert answer.json()["status"] == after["status"]
         if command == "cancel" and after["status"] == "cancelled" != row["status"]:
             whose = {"own provider": {"provider"}, "operator": {"resident", "family", "provider", "platform"}}
             assert after["reason"].removeprefix("cancelled_by_") in whose.get(who, {"resident"}), "whose wish it was"
         for other_id, other in self.rows.items():
             step = (before[other_id]["status"], other["status"])
-            doubted = command in {*life.REPORTS, "sheet"} and step in life.BY_A_REPORT_ELSEWHERE
+            doubted = command in {*life.REPORTS, "sheet", "abort"} and step in life.BY_A_REPORT_ELSEWHERE
             same = other["version"] == before[other_id]["version"]
             assert other_id == order_id or same or doubted, "another order changed"
         self._plans_moved(before, old_plans)
@@ -275,6 +278,11 @@ class Walk:
             doubted=bool(row["flags"]),
             others_at_door=all(seat["status"] == "checked_in" for seat in others),
             others_left=all(seat["status"] == "checked_out" for seat in others),
+            somebody_there=await self.city.one(
+                """SELECT EXISTS (SELECT FROM assignments a WHERE a.order_id = $1
+                       AND a.status IN ('accepted', 'en_route', 'checked_in') AND NOT EXISTS (
+                           SELECT FROM visit_records r WHERE r.assignment_id = a.id AND r.counts AND r.kind = 'check_out'))""",
+                row["id"]),
         )  # fmt: skip
         if who == "own provider" and command == "cancel" and row["provider_id"] is None:
             return seen, None, ""  # it is not theirs any more, as it never was another's
@@ -294,7 +302,7 @@ class Walk:
         return await self.city.one("SELECT id FROM providers WHERE id <> $1 ORDER BY id LIMIT 1", provider_id)
 
     async def _body(self, order_id: str, who: str, command: str) -> dict[str, Any]:
-        if command in {"cancel", "dispute", "unserved", "decline"}:
+        if command in {"cancel", "dispute", "unserved", "decline", "door-opened", "another-time"}:
             body: dict[str, Any] = {"reason": "an invented reason"}
             if command == "cancel" and (side := self.rng.choice([None, "resident", "family", "provider", "platform"])):
                 body["side"] = side
@@ -313,11 +321,12 @@ class Walk:
                 "outcome": outcome, "code": code,
                 "reason": "an invented reason", "heard": [{"side": s, **words} for s in ("resident", "worker")],
             }  # fmt: skip
-        if command in life.REPORTS:
+        if command in {*life.REPORTS, "abort"}:
+            why = {"reason": "resident_refuses", "remark": ""} if command == "abort" else {}
             place = {"x": None, "y": None} if self.rng.random() < 0.5 else {"x": 121.0, "y": 31.0}
             ago = self.rng.choice([1, 20, 100])
             later = {"offline": True, "device_at": (self.now - timedelta(minutes=ago)).isoformat()}
-            return {"device_at": None, **place, **(later if self.rng.random() < 0.4 else {})}
+            return {"device_at": None, **place, **why, **(later if self.rng.random() < 0.4 else {})}
         return {}
 
     async def _other_time(self, order_id: str) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class Day:
             "resident_id": str(resident["id"]),
             "consent_id": str(uuid4()),
             "offer_id": str(uuid4()),
+            "task_id": str(uuid4()),
+            "emergency_id": str(uuid4()),
             "session_id": str(uuid4()),
         }
         order = await day.book(day.ids["resident_id"])
@@ -106,6 +108,12 @@ class Day:
             "Cancellation": {"reason": "不方便"},
             "ManualAssignment": {"worker_ids": [worker], "start_at": at(14).isoformat(), "reason": "电话约定"},
             "Report": report,
+            "Abort": {**report, "reason": "unwell", "remark": "头晕"},
+            "Alarm": {**{key: report[key] for key in ("device_at", "x", "y", "accuracy_m")}, "datum": "gcj02",
+                      "resident_id": self.ids["resident_id"], "order_id": order["id"], "remark": "头晕"},
+            "Closing": {"outcome": "fine", "remark": "误会"},
+            "Resumed": {"reason": "出院了"},
+            "Done": {"outcome": "问过了"},
             "Resolution": {"outcome": "completed", "reason": "电话核实"},
             "Sheet": {
                 "crew": [{"worker_id": worker, "came_at": at(9).isoformat(), "left_at": at(10).isoformat()}],

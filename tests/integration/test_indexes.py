@@ -17,7 +17,7 @@ _SMALL = {
     "workers", "pg_authid", "pg_namespace",
 }  # fmt: skip
 """Tables that can be read whole: what a city has of places and people at work, or one row."""
-_FEW = {"orders_to_review", "orders_unreadable", "desk_tasks_one_open"}
+_FEW = {"orders_to_review", "orders_unreadable", "desk_tasks_one_open", "emergencies_open"}
 """Indexes that hold a few rows of a large table: what waits at a desk."""
 _MAY = {
     "DELETE FROM limits ": "housekeeping, now and then: one index less to write with every sign-in",

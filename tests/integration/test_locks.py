@@ -23,6 +23,8 @@ from backend.core.errors import DomainError
 from backend.core.principal import SYSTEM
 from backend.database import upkeep
 from backend.database.pool import LIMITS, Connection
+from backend.emergencies import queries as emergencies
+from backend.emergencies.model import Outcome
 from backend.orders import offer_queries, queries, seat_queries, timer_queries
 from backend.orders.model import AssignmentStatus, Timer
 from backend.processes.embedded import Embedded
@@ -67,15 +69,15 @@ ORDER, OFFER, RESIDENT = (
 WAITS: Final[dict[str, dict[str, str]]] = {
     "SELECT id FROM plans WHERE plan_on = $2 AND $1::uuid IS NOT NULL FOR NO KEY UPDATE": {
         **{ORDER + word: "resident" for word in ("confirm", "extend", "release", "cancel", "accept-service", "dispute", "statements")},
-        **{ORDER + word: "worker" for word in ("en-route", "check-in", "check-out", "pick-up", "hand-over")},
-        **{ORDER + word: "operator" for word in ("unserved", "resolve", "sheet", "reschedule")},
+        **{ORDER + word: "worker" for word in ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access", "abort")},
+        **{ORDER + word: "operator" for word in ("unserved", "resolve", "sheet", "reschedule", "door-opened", "another-time", "abort ")},
         OFFER + "accept": "provider", OFFER + "decline": "provider", ORDER + "cancel ": "provider", "POST /v1/bookings": "operator",
     },
     "SELECT id FROM workers WHERE $1::uuid IS NOT NULL AND $2::date IS NOT NULL FOR NO KEY UPDATE": {
-        ORDER + "check-in": "worker", ORDER + "sheet": "operator", ORDER + "reschedule": "operator", "POST /v1/bookings": "operator",
+        ORDER + "check-in": "worker", ORDER + "no-access": "worker", ORDER + "abort": "worker", ORDER + "sheet": "operator", ORDER + "reschedule": "operator", "POST /v1/bookings": "operator",
     },
     "SELECT id FROM residents WHERE id = $1 AND $2::date IS NOT NULL FOR NO KEY UPDATE": {
-        "POST /v1/bookings": "operator", ORDER + "reschedule": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts")},
+        "POST /v1/bookings": "operator", ORDER + "reschedule": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts", "resume")},
     },
     "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 2)) WHERE $2::date IS NOT NULL": {
         RESIDENT + "consents": "operator", RESIDENT + "consents/{consent_id}/number": "operator",
@@ -147,6 +149,7 @@ async def _locks(house: House) -> dict[str, Attempt]:
         "lock_consents": lambda c: residents.lock_consents(c, house.resident_id),
         "order_for_update": lambda c: queries.order_for_update(c, order_id),
         "lock_plan_of": lambda c: scheduling.lock_plan_of(c, order_id),
+        "lock_raiser": lambda c: emergencies.lock_raiser(c, staff_id),
         "lock_workers": lambda c: scheduling.lock_workers(c, [house.worker_id]),
         "lock_plans": lambda c: tie_queries.lock_plans(c, [plans[0]]),
         "lock_for": lambda c: timer_queries.lock_for(c, Timer(uuid4(), "x", order_id, None)),
@@ -240,6 +243,13 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         "SELECT id FROM consents WHERE resident_id = $1 AND valid_to IS NULL LIMIT 1", house.resident_id
     )
 
+    await city.sql("DELETE FROM desk_tasks")
+    alarm = await city.one("INSERT INTO emergencies (raised_by, role) VALUES ($1, 'operator') RETURNING id", someone)
+    about = await city.one(
+        "INSERT INTO desk_tasks (kind, order_id) VALUES ('no_access_late', $1) ON CONFLICT DO NOTHING RETURNING id",
+        order_id,
+    )
+    owners = iter(row["id"] for row in await city.sql("SELECT id FROM accounts ORDER BY id LIMIT 3"))
     steps = iter((7, 6, 7))  # the later of two codes comes first
     uses = iter((1, -1, 1))  # counted while one is given back
 
@@ -253,6 +263,15 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
 
     async def taken_back(connection: Connection) -> int:
         return len(await offer_queries.take_back(connection, order_id, house.provider_id))
+
+    async def opened(connection: Connection) -> bool:
+        return await tasks.insert_task(connection, TaskKind.FEED_STALLED, {}) is not None
+
+    async def ended_by_itself(connection: Connection) -> bool:
+        return await tasks.close_tasks(connection, TaskKind.FEED_STALLED) is not None
+
+    async def taken(connection: Connection) -> bool:
+        return await tasks.take(connection, about, next(owners))
 
     async def counted(connection: Connection) -> list[float]:
         return [
@@ -292,8 +311,14 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("end_session", lambda c: accounts.end_session(c, someone, session), True, False),
         ("claim", lambda c: timer_queries.claim(c, timer), True, False),
         ("close_consent", ended, True, False),
-        ("insert_task", lambda c: tasks.insert_task(c, TaskKind.FEED_STALLED, {}), True, False),
-        ("close_tasks", lambda c: tasks.close_tasks(c, TaskKind.FEED_STALLED), True, False),
+        ("insert_task", opened, True, False),
+        ("close_tasks", ended_by_itself, True, False),
+        ("take", taken, True, False),
+        ("close", lambda c: tasks.close(c, about, "x"), True, False),
+        ("call_off", lambda c: emergencies.call_off(c, alarm), True, False),
+        ("close_emergency", lambda c: emergencies.close_emergency(c, alarm, someone, Outcome.FINE, ""), True, False),
+        ("suspend", lambda c: residents.suspend(c, house.resident_id), True, False),
+        ("resume", lambda c: residents.resume(c, house.resident_id), True, False),
         ("count_uses", counted, [0], [600]),
         ("count_uses", given_back, -70, -60),
         ("ensure_plan", lambda c: scheduling.ensure_plan(c, house.zone_id, DAY + timedelta(days=9)), None, None),

@@ -50,6 +50,7 @@ OWN: Final = {
     "assignments": "worker_id = {worker}",
     "stops": "worker_id = {worker}",
     "visit_records": "worker_id = {worker}",
+    "emergencies": "raised_by = {account}",
 }
 """What staff read of everybody, and everybody else the rows that are about themselves, or about whoever lets them."""
 
@@ -218,6 +219,7 @@ async def _people(city: City, here: House, there: House, ids: Mapping[str, UUID]
 
 FILL: Final = (
     "INSERT INTO desk_tasks (kind) VALUES ('feed_stalled')",
+    "INSERT INTO emergencies (raised_by, role) SELECT id, 'family' FROM accounts",
     "INSERT INTO leaves (worker_id, during, reason) SELECT id, '[2031-01-01,2031-01-02)', 'ill' FROM workers",
     "INSERT INTO resident_contacts (resident_id, name, phone, relation) SELECT id, '某人', '+8613800000000', '邻居' FROM residents",
     "INSERT INTO limits (key, full_until) VALUES (decode(repeat('00', 16), 'hex'), now())",

@@ -9,8 +9,8 @@ from tests.integration.test_evidence import BATH, accepted, report, visited
 from tests.integration.test_sheets import path
 from tests.support.city import Caller, City, at
 
-REPORTS = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
-OF_THE_VISIT = {"code", "plan_on", "item_code", "kind", "status", "version", "window_from", "window_to"}
+REPORTS = ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access")
+OF_THE_VISIT = {"code", "plan_on", "item_code", "kind", "status", "version", "window_from", "window_to", "wait_until"}
 RECEIPT = {"id", "code", "status"}
 
 
@@ -46,7 +46,8 @@ async def test_a_report_of_the_crew_answers_the_visit_and_not_who_pays_for_it(ci
     await city.clock(at(10))
     answer = await report(worker, order, step, **await city.door(order["id"]))
     assert set(answer) == {"id", "report", "flags", *OF_THE_VISIT}
-    assert all(answer[name] is not None for name in OF_THE_VISIT)
+    shut = {"wait_until"} - ({"wait_until"} if step == "no-access" else set())  # only at a door that stays shut
+    assert {name for name in OF_THE_VISIT if answer[name] is None} == shut
 
 
 async def test_who_was_only_asked_for_reads_nothing_yet(city: City):

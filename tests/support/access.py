@@ -54,6 +54,7 @@ _ROWS = {
     "GET /v1/residents/{resident_id}": _CLIENTS,
     "POST /v1/residents/{resident_id}/numbers": _DESK,
     "POST /v1/residents/{resident_id}/home": _DESK,
+    "POST /v1/residents/{resident_id}/resume": _DESK,
     "GET /v1/residents/{resident_id}/contacts": _DESK,
     "POST /v1/residents/{resident_id}/contacts": _DESK,
     "GET /v1/residents/{resident_id}/consents": _GIVERS,
@@ -86,22 +87,37 @@ _ROWS = {
     "POST /v1/orders/{order_id}/check-out": _REPORTS,
     "POST /v1/orders/{order_id}/pick-up": _REPORTS,
     "POST /v1/orders/{order_id}/hand-over": _REPORTS,
+    "POST /v1/orders/{order_id}/no-access": _REPORTS,
+    "POST /v1/orders/{order_id}/door-opened": _DESK,
+    "POST /v1/orders/{order_id}/another-time": _DESK,
+    "POST /v1/orders/{order_id}/abort": "? xxxxx Ax xx A-",
     "POST /v1/orders/{order_id}/accept-service": _CLIENTS,
     "POST /v1/orders/{order_id}/dispute": _CLIENTS,
     "POST /v1/orders/{order_id}/statements": "? AA--- Ax A- A-",
     "POST /v1/orders/{order_id}/resolve": _DESK,
     "POST /v1/orders/{order_id}/sheet": _DESK,
     "GET /v1/reviews": _DESK,
+    "POST /v1/emergencies": "? AAA-- Ax xx LL",
+    "GET /v1/emergencies": _DESK,
+    "POST /v1/emergencies/{emergency_id}/call-off": "? A---- -x xx --",
+    "POST /v1/emergencies/{emergency_id}/take": _DESK,
+    "POST /v1/emergencies/{emergency_id}/close": _DESK,
     "GET /v1/tasks": _DESK,
+    "POST /v1/tasks/{task_id}/take": _DESK,
+    "POST /v1/tasks/{task_id}/close": _DESK,
 }
 EXPECTED: Final = {
     route: dict(zip(ASKERS, signs.replace(" ", ""), strict=True)) for route, signs in _ROWS.items()
 }  # fmt: skip
-UNKNOWN: Final = {"offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order"}
-"""What a thing that is hidden is called, by the second word of the path; anywhere else it is the resident."""
+UNKNOWN: Final = {
+    "offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order", "emergencies": "unknown_emergency",
+    "POST /v1/emergencies": "unknown_resident",
+}  # fmt: skip
+"""What a thing that is hidden is called, by the route or the second word of the path; anywhere else it is the resident."""
 
 
-_KINDS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
+_KINDS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access")
+_NAMES: Final = ("order_id", "offer_id", "resident_id", "consent_id", "session_id", "task_id", "emergency_id")
 
 
 class Thing(Struct, frozen=True, kw_only=True):
@@ -118,10 +134,12 @@ class Thing(Struct, frozen=True, kw_only=True):
     phone: str = ""
     zone_id: str = ""
     worker_id: str = ""
+    task_id: str = ""
+    emergency_id: str = ""
 
     def unknown(self) -> "Thing":
         """The same request about things nobody has."""
-        fresh = {name: str(uuid4()) for name in ("order_id", "offer_id", "resident_id", "consent_id", "session_id")}
+        fresh = {name: str(uuid4()) for name in _NAMES}
         return replace(self, **fresh)
 
 
@@ -138,11 +156,20 @@ def request(route: str, thing: Thing, *, by_operator: bool) -> Request:
     """A valid request of a route about a thing."""
     method, template = route.split()
     path = template
-    for name in ("order_id", "offer_id", "resident_id", "consent_id", "session_id"):
+    for name in _NAMES:
         path = path.replace(f"{{{name}}}", getattr(thing, name))
     query = {"on": DAY.isoformat()} if template in {"/v1/workers/me/route", "/v1/providers/me/day"} else {}
     body = None if method != "POST" else _body(template, thing, by_operator)
     return Request(method, path, query, body)
+
+
+def _slot(what: str, thing: Thing, by_operator: bool) -> Any:
+    """A slot that is taken up, for a new order or instead of one."""
+    slot = replace(slots.opened(thing.slot, SECRET), resident_id=UUID(thing.resident_id))
+    if what == "reschedule":
+        return {"slot": slots.sign(replace(slot, instead_of=UUID(thing.order_id)), SECRET)}
+    channel = "phone" if by_operator else "app"
+    return {"slot": slots.sign(slot, SECRET), "channel": channel, "hold_only": True}
 
 
 def _body(template: str, thing: Thing, by_operator: bool) -> Any:
@@ -150,16 +177,22 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
     if what == "search":
         return {"code": thing.code} if "orders" in template else {"phone": thing.phone}
     if what in {"bookings", "reschedule"}:
-        slot = replace(slots.opened(thing.slot, SECRET), resident_id=UUID(thing.resident_id))
-        if what == "reschedule":
-            return {"slot": slots.sign(replace(slot, instead_of=UUID(thing.order_id)), SECRET)}
-        channel = "phone" if by_operator else "app"
-        return {"slot": slots.sign(slot, SECRET), "channel": channel, "hold_only": True}
+        return _slot(what, thing, by_operator)
     home = {"zone_id": thing.zone_id, "longitude": 120.6, "latitude": 31.3, "address": "某路 1 号",
             "district_code": "320508", "street_code": "320508001", "community_code": "320508001001"}  # fmt: skip
     heard = [{"side": side, "words": "问过了"} for side in ("resident", "worker")]
     times = {"came_at": at(13, 30).isoformat(), "left_at": at(14, 20).isoformat()}
     wish = {"from_at": at(16).isoformat(), "to_at": at(18).isoformat()}
+    if what == "emergencies":
+        return {
+            "resident_id": thing.resident_id,
+            **({"order_id": thing.order_id} if thing.order_id else {}),
+            "remark": "头晕",
+        }
+    if template.startswith("/v1/emergencies"):
+        return {"outcome": "fine"} if what == "close" else {}
+    if template.startswith("/v1/tasks"):
+        return {"outcome": "问过了"} if what == "close" else {}
     return {
         "codes": {"phone": "13912340001"},
         "phone": {"challenge_id": str(uuid4()), "code": "123456"},
@@ -175,7 +208,11 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         "home": home,
         "best": {"resident_id": thing.resident_id, "item_code": "rehab-home", "days": 1},
         "quotes": {"resident_id": thing.resident_id, "item_code": "rehab-home", "wish": wish},
-        **{command: {"reason": "不方便"} for command in ("cancel", "decline", "dispute", "unserved")},
+        **{
+            command: {"reason": "不方便"}
+            for command in ("cancel", "decline", "dispute", "unserved", "door-opened", "another-time", "resume")
+        },
+        "abort": {"reason": "resident_refuses", "remark": "下次再来"},
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
         "assign": {"worker_ids": [thing.worker_id], "start_at": at(11).isoformat(), "reason": "电话约定"},
         "sheet": {"crew": [{"worker_id": thing.worker_id, **times}], "reason": "手机没电"},

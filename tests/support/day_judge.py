@@ -180,7 +180,7 @@ _RULES: Final = {
 
 _ORDERS: Final = """
 WITH taken AS MATERIALIZED (
-    SELECT o.*, v.item_id, v.rules, v.slot_s, v.price_fen AS price, v.acceptance AS asks, r.ability_level, r.suspended,
+    SELECT o.*, v.item_id, v.rules, v.slot_s, v.price_fen AS price, v.acceptance AS asks, r.ability_level, r.suspended, r.suspended_at,
            b.created_at AS booked_at, b.asked_by, b.entered_by, b.channel, b.item_id AS booked_item_id,
            b.resident_id AS booked_for, (CASE WHEN EXISTS (SELECT FROM audit a WHERE a.action = 'reschedule' AND a.subject_id = o.id)
                  THEN o.placed_at ELSE b.created_at END AT TIME ZONE 'Asia/Shanghai' - interval '3 hours')::date AS booked_on
@@ -201,7 +201,8 @@ _TAKEN: Final = {
               IS DISTINCT FROM
               (SELECT array_agg((c.number, c.skills, c.duration_s, c.gender_rule) ORDER BY c.number) FROM catalogue_seats c
                WHERE c.version_id = t.catalogue_version_id AND t.ability_level BETWEEN c.ability_from AND c.ability_to)""",
-    "a suspended resident was booked for": "SELECT code, '' FROM taken WHERE suspended",
+    "a suspended resident was booked for": """
+        SELECT code, suspended_at::text FROM taken WHERE suspended AND coalesce(suspended_at, '-infinity') < booked_at""",
     "an order is for another resident than was booked for": "SELECT code, '' FROM taken WHERE resident_id <> booked_for",
     "an order was entered by somebody who may not book for the resident": """
         SELECT t.code, a.role FROM taken t LEFT JOIN accounts a ON a.id = t.entered_by

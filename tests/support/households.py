@@ -70,6 +70,7 @@ class House:
                      JOIN account_numbers n ON n.account_id = w.account_id WHERE o.resident_id = $1
                UNION SELECT unnest(ARRAY[c.id::text, c.account_id::text, n.phone]) FROM consents c
                      LEFT JOIN account_numbers n ON n.account_id = c.account_id WHERE c.resident_id = $1
+               UNION SELECT e.id::text FROM emergencies e WHERE e.raised_by = ANY ($2)
                UNION SELECT s.id::text FROM sessions s WHERE s.account_id = ANY ($2)
                UNION SELECT v.id::text FROM visit_statements v JOIN orders o ON o.id = v.order_id WHERE o.resident_id = $1""",
             self.resident_id, list(self.accounts.values()),
@@ -95,10 +96,20 @@ class House:
             self.resident_id,
         )
         crew = await self.city.crew(order_id) if order_id else []
+        tasks = await self.city.sql(
+            "SELECT id FROM desk_tasks WHERE order_id = $1 OR resident_id = $2 ORDER BY closed_at IS NULL DESC, id DESC LIMIT 1",
+            UUID(order_id) if order_id else None,
+            self.resident_id,
+        )
+        alarms = await self.city.sql(
+            "SELECT id FROM emergencies WHERE raised_by = $1 ORDER BY closed_at IS NULL DESC, id DESC LIMIT 1",
+            self.accounts["resident"],
+        )
         return Thing(
+            emergency_id=str(alarms[0]["id"]) if alarms else str(self.resident_id),
             order_id=order_id, offer_id=str(offer[0]["id"]) if offer else "", resident_id=str(self.resident_id),
             consent_id=str(own[0]["id"]), consent_phone=own[0]["consent_phone"] or "", session_id=str(own[0]["session"]), slot=self.slot, code=row["code"],
-            phone=own[0]["phone"], zone_id=str(self.zone_id),
+            phone=own[0]["phone"], task_id=str(tasks[0]["id"]) if tasks else str(self.resident_id), zone_id=str(self.zone_id),
             worker_id=str(crew[0]["worker_id"] if crew else self.worker_id),
         )  # fmt: skip
 

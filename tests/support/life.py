@@ -22,12 +22,13 @@ PEOPLE: Final = (
 CLIENTS: Final = frozenset({"resident", "daughter", "son", "neighbour", "operator"})
 PROVIDERS: Final = frozenset({"own provider", "other provider"})
 WORKERS: Final = frozenset({"own worker", "other worker"})
-REPORTS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
+REPORTS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access")
 MAY_TRY: Final = {
     "confirm": CLIENTS, "extend": CLIENTS, "release": CLIENTS, "accept-service": CLIENTS, "dispute": CLIENTS,
     "reschedule": CLIENTS, "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"}, "sheet": {"operator"},
     "statements": CLIENTS | PROVIDERS | WORKERS,
-    "accept": PROVIDERS, "decline": PROVIDERS, **dict.fromkeys(REPORTS, WORKERS),
+    "accept": PROVIDERS, "decline": PROVIDERS, **dict.fromkeys(REPORTS, WORKERS), "abort": {"operator"} | WORKERS,
+    "door-opened": {"operator"}, "another-time": {"operator"},
 }  # fmt: skip
 """Whose door has the command at all; everybody else is not allowed, whatever the order."""
 
@@ -39,7 +40,8 @@ JUDGED: Final = frozenset({"awaiting_acceptance", "disputed", "exception"})
 BY_CLOCK: Final = frozenset({
     ("held", "lapsed"), ("offered", "placed"), ("placed", "manual"), ("offered", "manual"), ("placed", "unserved"),
     ("offered", "unserved"), ("manual", "unserved"), ("accepted", "missed"), ("en_route", "missed"),
-    ("accepted", "aborted"), ("en_route", "aborted"), ("arrived", "manual"), ("in_service", "awaiting_acceptance"),
+    ("accepted", "aborted"), ("en_route", "aborted"), ("arrived", "manual"), ("arrived", "no_access"),
+    ("in_service", "awaiting_acceptance"),
     ("in_service", "completed"), ("in_service", "exception"), ("awaiting_acceptance", "completed"),
     ("awaiting_acceptance", "exception"), ("completed", "exception"),
     # given up, where a report was waiting for another one that never came
@@ -68,7 +70,7 @@ en_route: arrived worker operator; placed system worker operator; manual system 
 en_route: completed* worker; aborted* system meal_point; exception system; cancelled provider {_CLIENTS}
 arrived: in_service worker; placed system worker operator; manual system worker operator; aborted worker nurse operator; no_access worker system
 arrived: completed* worker
-in_service: awaiting_acceptance worker system; aborted worker nurse operator
+in_service: awaiting_acceptance worker system; aborted worker nurse operator; no_access worker
 no_access: arrived worker operator; manual worker operator; aborted operator
 missed: manual operator; cancelled operator; exception system operator
 awaiting_acceptance: completed system {_CLIENTS}; disputed system {_CLIENTS}; exception system
@@ -104,14 +106,21 @@ to_the_desk | system dispatcher | placed offered | >manual
 give_up | system operator | placed offered manual | >unserved
 cancel | provider {_CLIENTS} | placed offered manual accepted en_route missed | >cancelled
 reschedule | {_CLIENTS} | placed offered manual accepted | >placed
-set_out | worker | accepted en_route arrived | accepted>en_route | accepted
+set_out | worker | accepted en_route arrived no_access | accepted>en_route | accepted
 set_out_again | worker | en_route | | en_route | meal
 pick_up | worker | en_route | | en_route | meal
-hand_over | worker system | en_route arrived | >completed completed>exception | accepted en_route | meal
-check_in | worker | accepted en_route arrived | accepted>arrived en_route>arrived arrived>in_service | accepted en_route | bath
+hand_over | worker system | en_route arrived no_access | en_route>completed arrived>completed no_access>arrived completed>exception | accepted en_route checked_in | meal
+nobody_opens | worker | accepted en_route arrived in_service no_access | accepted>arrived en_route>arrived arrived>no_access in_service>no_access | accepted en_route checked_in
+check_in | worker | accepted en_route arrived no_access | accepted>arrived en_route>arrived arrived>in_service | accepted en_route | bath
 check_out | worker system | in_service | >awaiting_acceptance {_DONE} | checked_in | bath
 key_sheet | operator system | accepted en_route missed | accepted>awaiting_acceptance en_route>awaiting_acceptance awaiting_acceptance>exception missed>exception | | bath
-miss | system | accepted en_route arrived | accepted>missed en_route>missed accepted>aborted en_route>aborted arrived>manual
+miss | system | accepted en_route arrived | accepted>missed en_route>missed accepted>aborted en_route>aborted arrived>manual arrived>no_access
+opened | worker | arrived no_access | no_access>arrived arrived>in_service | checked_in | bath
+leave | worker | no_access | | checked_in
+door_opened | operator | no_access | >arrived
+another_time | operator | no_access | >manual | | bath
+abort | worker | arrived in_service | >aborted | checked_in
+abort_at_desk | operator | arrived in_service no_access | >aborted
 end_unreported | system | in_service | >awaiting_acceptance {_DONE}
 accept_service | system {_CLIENTS} | awaiting_acceptance | {_DONE}
 dispute | {_CLIENTS} | awaiting_acceptance | >disputed
@@ -131,7 +140,7 @@ SEATS: Final = {
 
 TIMERS: Final = {
     "hold_expiry": {"held"}, "manual_due": {"placed", "offered"}, "unserved_due": {"placed", "offered", "manual"},
-    "missed_due": {"accepted", "en_route", "arrived"}, "missing_out": {"in_service"},
+    "missed_due": {"accepted", "en_route", "arrived"}, "missing_out": {"in_service"}, "no_access_due": {"no_access"},
     "acceptance_due": {"awaiting_acceptance"},
 }  # fmt: skip
 """The states for which something is to happen by itself."""
@@ -185,6 +194,7 @@ class Seen(Struct, frozen=True):
     doubted: bool  # a flag stands
     others_at_door: bool  # everybody else of the crew has checked in
     others_left: bool
+    somebody_there: bool  # of the crew, not all have had to leave a door that stays shut
 
 
 class Answer(Struct, frozen=True):
@@ -209,7 +219,7 @@ def expected(who: str, command: str, seen: Seen) -> Answer:
         if who == "own worker" and seen.seat in {None, "proposed"}:  # unless a sheet says that they came
             return _is({201, 403} if here in JUDGED else {403, 409}, here)
         return _is(201 if here in JUDGED else {404, 409}, here)
-    if command in REPORTS:
+    if command in REPORTS or (command == "abort" and who in WORKERS):
         return _report(command, seen)
     return _provider(command, seen) if who == "own provider" else _client(who, command, seen)
 
@@ -222,6 +232,8 @@ def _client(who: str, command: str, seen: Seen) -> Answer:
         "release": {"held"}, "confirm": {"held"}, "extend": {"held"}, "assign": {"manual"},
         "resolve": {"disputed", "exception"},
         "sheet": set() if seen.kind == "meal" else {*ON_THE_WAY, "missed"},
+        "door-opened": {"no_access"} if seen.somebody_there else set(), "abort": {"arrived", "in_service", "no_access"},
+        "another-time": set() if seen.kind == "meal" else {"no_access"},
     }  # fmt: skip
     answers = {
         # 409 and 422: nobody is left then, or the slot is too old or past; 400: another is to follow within some time
@@ -229,6 +241,7 @@ def _client(who: str, command: str, seen: Seen) -> Answer:
         "cancel": _is(200, "cancelled"), "unserved": _is(200, "unserved"), "dispute": _is(200, "disputed"),
         "release": _is(200, "lapsed"), "confirm": _is(200, "placed"),
         "extend": _is(200 if seen.may_extend else 409, "held"),
+        "door-opened": _is(200, "arrived"), "another-time": _is(200, "manual"), "abort": _is(200, "aborted"),
         # some flags the resident's word clears, others it does not
         # and an operator who keyed the visit in does not agree to it in the resident's name
         "accept-service": _is(
@@ -282,7 +295,7 @@ def _may_show(command: str, seen: Seen) -> bool:
 def _followed(command: str, seen: Seen) -> tuple[str, ...] | None:
     here, seat, meal = seen.status, seen.seat, seen.kind == "meal"
     done = ("awaiting_acceptance",) if seen.acceptance else ("completed", "exception")
-    if command == "en-route" and seat == "accepted" and here in {*ON_THE_WAY, "arrived"}:
+    if command == "en-route" and seat == "accepted" and here in {*ON_THE_WAY, "arrived", "no_access"}:
         return ("en_route" if here == "accepted" else here,)
     if command == "check-in" and not meal and seat in ON_THE_WAY and here in {*ON_THE_WAY, "arrived"}:
         return ("in_service" if seen.others_at_door else "arrived", *(done if seen.left_before else ()))
@@ -290,4 +303,21 @@ def _followed(command: str, seen: Seen) -> tuple[str, ...] | None:
         return done if seen.others_left else ("in_service",)
     if command == "hand-over" and meal and seat == "en_route" and here == "en_route":
         return ("completed", "exception")
+    return _at_a_door(command, seen, done)
+
+
+def _at_a_door(command: str, seen: Seen, done: tuple[str, ...]) -> tuple[str, ...] | None:
+    """What follows where nobody opens, somebody does after all, or the visit is stopped."""
+    here, seat, meal = seen.status, seen.seat, seen.kind == "meal"
+    there, shut = seat == "checked_in", here in {"no_access", "arrived"}
+    if command == "no-access" and (there or seat in ON_THE_WAY) and here in {*ON_THE_WAY, "arrived", "in_service"}:
+        return ("no_access", here)  # not where somebody was let in, or left, later than the phone says
+    if command == "abort" and there and here in {"arrived", "in_service"}:
+        return ("aborted",)
+    if command == "hand-over" and meal and there and shut:
+        return ("completed", "exception")
+    if command == "check-in" and not meal and there and shut:
+        return (here, "arrived", "in_service", *(done if seen.left_before else ()))
+    if command == "check-in" and not meal and seat in ON_THE_WAY and here == "no_access":
+        return ("no_access",)
     return None

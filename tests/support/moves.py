@@ -31,6 +31,7 @@ HEARS: Final = {
     "route": _CITY,  # and the worker it is about
     "consent": (),  # the household, or the account concerned
     "task": _CITY,
+    "emergency": (*_HOUSEHOLD, *_CITY),  # whoever raised it; of a worker's nothing in that household
 }
 """Who hears an event, by the first word of its type; an event of the catalogue without a row fails."""
 
@@ -38,6 +39,8 @@ _WITHDRAWN = "assignment.withdrawn"
 _DECLINED = "offer.declined assignment.declined order.placed+c"
 _OFF = f"offer.withdrawn {_WITHDRAWN}"
 _DONE = "order.completed+pc"
+_SHUT = "order.no_access+pc task.opened"
+_STOPPED = "assignment.checked_out@worker assignment.withdrawn@mate order.aborted+pc"
 _VISIT = f"""
 held | confirm | clients | placed | order.placed
 held | extend | clients | held | order.held
@@ -80,6 +83,27 @@ en_route | @missed_due | - | missed | assignment.no_show order.missed+pc
 arrived | en-route | mate | arrived | assignment.en_route@mate
 arrived | check-in | mate | in_service | assignment.checked_in@mate order.in_service+pc
 arrived | @missed_due | - | manual | assignment.no_show@mate assignment.withdrawn@worker order.manual+worker
+accepted | no-access | worker | no_access | assignment.checked_in@worker order.arrived+pc {_SHUT}
+accepted | no-access | mate | no_access | assignment.checked_in@mate order.arrived+pc {_SHUT}
+en_route | no-access | worker | no_access | assignment.checked_in@worker order.arrived+pc {_SHUT}
+en_route | no-access | mate | no_access | assignment.checked_in@mate order.arrived+pc {_SHUT}
+arrived | no-access | worker | no_access | {_SHUT}
+arrived | no-access | mate | no_access | assignment.checked_in@mate {_SHUT}
+in_service | no-access | crew | no_access | {_SHUT}
+no_access | en-route | mate | no_access | assignment.en_route@mate
+no_access | no-access | mate | no_access | assignment.checked_in@mate
+no_access | check-in | mate | no_access | assignment.checked_in@mate
+no_access | check-in | worker | arrived | order.arrived+pc task.closed
+no_access | door-opened | desk | arrived | order.arrived+pc task.closed
+no_access | another-time | desk | manual | {_WITHDRAWN} order.manual+c task.closed
+no_access | abort | desk | aborted | {_STOPPED} task.closed
+no_access | @no_access_due | - | no_access | task.raised
+arrived | abort | worker | aborted | {_STOPPED}
+arrived | abort | desk | aborted | {_STOPPED}
+in_service | abort | crew | aborted | assignment.checked_out order.aborted+pc
+in_service | abort | desk | aborted | assignment.checked_out order.aborted+pc
+in_service* | abort | mate | aborted | assignment.checked_out@mate order.aborted+pc
+in_service* | abort | desk | aborted | assignment.checked_out@mate order.aborted+pc
 in_service | check-out | worker | in_service* | assignment.checked_out@worker
 in_service | check-out | mate | in_service* | assignment.checked_out@mate
 in_service* | check-out | mate | awaiting_acceptance | assignment.checked_out@mate order.awaiting_acceptance+pc
@@ -92,6 +116,7 @@ disputed | resolve | desk | completed | {_DONE}
 exception | resolve | desk | completed | order.completed+p+worker
 missed | cancel | desk | cancelled | order.cancelled+p
 missed | sheet | desk | exception | order.exception+pc
+missed | no-access | crew | missed | task.opened
 missed | check-in | worker | exception | order.exception+p+worker
 missed | check-in | mate | exception | order.exception+p+mate
 missed | check-out | worker | exception | order.exception+p+worker
@@ -110,6 +135,18 @@ en_route | cancel | clients | cancelled | {_WITHDRAWN} order.cancelled+pc
 en_route | cancel | provider | cancelled | {_WITHDRAWN} order.cancelled+pc
 en_route | hand-over | worker | completed | assignment.checked_in assignment.checked_out {_DONE}
 en_route | @missed_due | - | aborted | assignment.no_show order.aborted+pc
+accepted | no-access | worker | no_access | assignment.checked_in order.arrived+pc {_SHUT}
+en_route | no-access | worker | no_access | assignment.checked_in order.arrived+pc {_SHUT}
+no_access | hand-over | worker | completed | assignment.checked_out order.arrived+pc {_DONE} task.closed
+no_access | door-opened | desk | arrived | order.arrived+pc task.closed
+no_access | abort | desk | aborted | assignment.checked_out order.aborted+pc task.closed
+no_access | @no_access_due | - | no_access | task.raised
+arrived | hand-over | worker | completed | assignment.checked_out {_DONE}
+arrived | no-access | worker | no_access | {_SHUT}
+arrived | abort | worker | aborted | assignment.checked_out order.aborted+pc
+arrived | abort | desk | aborted | assignment.checked_out order.aborted+pc
+arrived | @missed_due | - | no_access | {_SHUT}
+aborted | no-access | worker | aborted | task.opened
 aborted | hand-over | worker | exception | order.exception+pc
 """
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from tests.support.city import City
 
 _LIVE: Final = "('held', 'placed', 'offered', 'manual', 'accepted', 'en_route', 'arrived', 'in_service', 'no_access')"
-_CREWED: Final = "('offered', 'accepted', 'en_route', 'arrived', 'in_service')"
+_CREWED: Final = "('offered', 'accepted', 'en_route', 'arrived', 'in_service', 'no_access')"
 
 _ORPHANS: Final = f"""
 SELECT 'active stop of an order that is over' AS what, s.order_id AS id FROM stops s JOIN orders o ON o.id = s.order_id
@@ -20,15 +20,17 @@ SELECT 'seat without a stop', a.order_id FROM assignments a JOIN orders o ON o.i
     WHERE a.status IN ('proposed', 'accepted', 'en_route', 'checked_in') AND o.status IN {_LIVE}
       AND NOT EXISTS (SELECT FROM stops s WHERE s.order_id = a.order_id AND s.seat = a.seat
                       AND s.worker_id = a.worker_id AND s.active)
+      AND NOT (o.status IN ('no_access', 'arrived') AND EXISTS (SELECT FROM visit_records r WHERE r.assignment_id = a.id AND r.counts
+               AND r.kind = 'check_out'))  -- could not wait at a shut door
 UNION ALL
 SELECT 'seat of a state its order is not in: ' || a.status || ' of ' || o.status, a.order_id
     FROM assignments a JOIN orders o ON o.id = a.order_id
     WHERE (a.status = 'proposed' AND o.status <> 'offered')
-       OR (a.status IN ('accepted', 'en_route') AND o.status NOT IN ('accepted', 'en_route', 'arrived', 'in_service'))
-       OR (a.status = 'checked_in' AND o.status NOT IN ('arrived', 'in_service')
+       OR (a.status IN ('accepted', 'en_route') AND o.status NOT IN ('accepted', 'en_route', 'arrived', 'in_service', 'no_access'))
+       OR (a.status = 'checked_in' AND o.status NOT IN ('arrived', 'in_service', 'no_access')
            AND NOT ('MISSING_OUT' = ANY (o.flags)))
        OR (a.status = 'checked_out' AND o.status IN ('held', 'placed', 'offered', 'manual', 'accepted', 'lapsed',
-           'cancelled', 'unserved', 'missed'))
+           'cancelled', 'unserved', 'missed', 'arrived', 'no_access'))
 UNION ALL
 SELECT 'not exactly one worker a seat', o.id FROM orders o
     WHERE o.status IN {_CREWED}
@@ -58,13 +60,17 @@ SELECT 'timer left behind: ' || t.kind || ' of ' || o.status, o.id FROM timers t
         WHEN 'hold_expiry' THEN ARRAY['held'] WHEN 'manual_due' THEN ARRAY['placed', 'offered']
         WHEN 'unserved_due' THEN ARRAY['placed', 'offered', 'manual']
         WHEN 'missed_due' THEN ARRAY['accepted', 'en_route', 'arrived'] WHEN 'missing_out' THEN ARRAY['in_service']
+        WHEN 'no_access_due' THEN ARRAY['no_access']
         WHEN 'acceptance_due' THEN ARRAY['awaiting_acceptance'] ELSE ARRAY[o.status] END)
 UNION ALL
 SELECT 'nothing ends the state ' || o.status, o.id FROM orders o
-    WHERE o.status IN ('held', 'placed', 'accepted', 'en_route', 'in_service', 'awaiting_acceptance')
+    WHERE o.status IN ('held', 'placed', 'accepted', 'en_route', 'arrived', 'in_service', 'awaiting_acceptance', 'no_access')
       AND NOT EXISTS (SELECT FROM timers t WHERE t.subject_id = o.id AND t.fired_at IS NULL AND t.kind = CASE o.status
-          WHEN 'held' THEN 'hold_expiry' WHEN 'placed' THEN 'unserved_due' WHEN 'in_service' THEN 'missing_out'
+          WHEN 'held' THEN 'hold_expiry' WHEN 'placed' THEN 'unserved_due' WHEN 'in_service' THEN 'missing_out' WHEN 'no_access' THEN 'no_access_due'
           WHEN 'awaiting_acceptance' THEN 'acceptance_due' ELSE 'missed_due' END)
+UNION ALL
+SELECT 'not one task of the desk for each door that stays shut', o.id FROM orders o
+    WHERE (o.status = 'no_access') <> EXISTS (SELECT FROM desk_tasks t WHERE t.kind = 'no_access' AND t.order_id = o.id AND t.closed_at IS NULL)
 UNION ALL
 SELECT 'offer without a clock', f.order_id FROM offers f
     WHERE f.status = 'open' AND NOT EXISTS (SELECT FROM timers t WHERE t.subject_id = f.id AND t.fired_at IS NULL)

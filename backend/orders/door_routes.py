@@ -1,0 +1,67 @@
+"""What happens at a door over HTTP: nobody opens, somebody does, the visit is stopped."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response, post
+from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
+
+from backend.accounts.guards import requires
+from backend.accounts.requests import write_once
+from backend.core.principal import Principal, Role
+from backend.database.pool import Connection
+from backend.orders import doors
+from backend.orders.routes import Argued, take
+from backend.orders.views import OrderView, ReportedOrder, shown
+from backend.orders.visiting import Abort
+from backend.visits.model import Kind, Report
+
+Call = Request[Principal, Any, State]
+_DESK = requires(Role.OPERATOR)
+
+
+@post("/v1/orders/{order_id:uuid}/no-access", guards=[requires(Role.WORKER)], status_code=200)
+async def no_access(request: Call, order_id: FromPath[UUID], data: JSONBody[Report]) -> Response[ReportedOrder]:
+    """The worker stands at the door and nobody opens: the desk looks for the resident from now on.
+
+    Whoever checks in again from there says that somebody has opened, whoever checks out that they cannot wait.
+    """
+    return await take(request, order_id, Kind.NO_ACCESS, data)
+
+
+@post("/v1/orders/{order_id:uuid}/door-opened", guards=[_DESK], status_code=200)
+async def door_opened(request: Call, order_id: FromPath[UUID], data: JSONBody[Argued]) -> Response[OrderView]:
+    """The desk knows that somebody opens now."""
+
+    async def action(connection: Connection) -> OrderView:
+        return shown(await doors.door_opened(connection, request.user, order_id, data.reason), request.user)
+
+    return await write_once(request, 200, action)
+
+
+@post("/v1/orders/{order_id:uuid}/another-time", guards=[_DESK], status_code=200)
+async def another_time(request: Call, order_id: FromPath[UUID], data: JSONBody[Argued]) -> Response[OrderView]:
+    """The desk has agreed another time of the same day; the order waits there for a crew."""
+
+    async def action(connection: Connection) -> OrderView:
+        return shown(await doors.another_time(connection, request.user, order_id, data.reason), request.user)
+
+    return await write_once(request, 200, action)
+
+
+@post("/v1/orders/{order_id:uuid}/abort", guards=[requires(Role.WORKER, Role.OPERATOR)], status_code=200)
+async def abort(
+    request: Call, order_id: FromPath[UUID], data: JSONBody[Abort]
+) -> Response[ReportedOrder] | Response[OrderView]:
+    """A visit is stopped by its crew, as a report like any other, or ended by the desk, also behind a door that stayed shut."""
+    if request.user.role is Role.WORKER:
+        return await take(request, order_id, Kind.ABORT, data)
+
+    async def action(connection: Connection) -> OrderView:
+        return shown(await doors.abort(connection, request.user, order_id, data.reason, data.remark), request.user)
+
+    return await write_once(request, 200, action)
+
+
+route_handlers = [no_access, door_opened, another_time, abort]
