@@ -103,6 +103,15 @@ async def call_off(connection: Connection, principal: Principal, emergency_id: U
         return found
 
 
+async def raised(connection: Connection, principal: Principal, emergency_id: UUID) -> Emergency:
+    """Read an alarm again, for whoever raised it. Raises unknown_emergency (404) for anybody else."""
+    async with as_the_platform(connection):
+        found = await queries.emergency(connection, emergency_id)
+    if principal.account_id is None or found.raised_by != principal.account_id:
+        raise DomainError("unknown_emergency")
+    return found
+
+
 async def take(connection: Connection, principal: Principal, emergency_id: UUID) -> Emergency:
     """An operator sees to an alarm, which is to take its task. Raises unknown_emergency, already_taken, already_closed."""
     async with as_the_platform(connection):

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from litestar import MediaType, Request, Response
@@ -11,6 +12,7 @@ from litestar.datastructures import Cookie, State
 from markupsafe import Markup, escape
 from msgspec import Struct
 
+from backend.core.principal import Principal, Role
 from backend.pages.proofs import VISITOR, forgery_proof, visitor_of
 from backend.pages.times import minutes, money
 from backend.residents.names import name_in
@@ -75,6 +77,17 @@ def _kept(name: str, value: str) -> Cookie:
     return Cookie(name, value=value, max_age=_YEAR_S, httponly=True, samesite="lax")
 
 
+class Blank:
+    """A form that is one button on every page, with a key of its own."""
+
+    def __init__(self) -> None:
+        self.key = uuid4().hex
+
+    def value(self, _name: str) -> str:
+        """Nothing is typed into it."""
+        return ""
+
+
 class Icons:
     """The symbols that one page uses, each drawn once at its end."""
 
@@ -100,7 +113,7 @@ def page(
     reader, visitor = Reader.of(request), visitor_of(request)
     html = TEMPLATES.get_template(template).render(
         reader=reader, say=reader.say, icon=Icons(), city=settings.city, hotline=settings.hotline,
-        demo=settings.demo, here=request.url.path, forgery=forgery_proof(request, visitor), **facts,
+        demo=settings.demo, alarms=_may_alarm(request), alarm_form=Blank(), here=request.url.path, forgery=forgery_proof(request, visitor), **facts,
     )  # fmt: skip
     kept = list(cookies or ())
     if request.cookies.get(VISITOR) != visitor:
@@ -108,6 +121,12 @@ def page(
     return Response(
         html, status_code=status, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"}, cookies=kept
     )
+
+
+def _may_alarm(request: Asked) -> bool:
+    """Whether the alarm on this page is kept and told to the desk; for everybody else it rings the hotline."""
+    user = request.scope.get("user")
+    return isinstance(user, Principal) and user.role in {Role.RESIDENT, Role.FAMILY, Role.WORKER}
 
 
 def inside(path: str, otherwise: str) -> str:

@@ -21,8 +21,9 @@ from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.database.pool import Connection
 from backend.orders import visiting, worker_day
-from backend.orders.model import RouteStop
+from backend.orders.model import AbortReason, RouteStop
 from backend.orders.views import ReportedOrder, reported
+from backend.orders.visiting import Abort
 from backend.pages import facts
 from backend.pages.commands import key_of
 from backend.pages.facts import calendar
@@ -41,18 +42,26 @@ _STEPS: Final = {
     "drop": {"accepted": (Kind.HAND_OVER,), "en_route": (Kind.HAND_OVER,)},
 }
 """What is still to be reported of a stop, in order, by where the worker's own part in it stands."""
+WHY_NOT: Final = (
+    ("precheck_failed", "洗前检查不合格", "The check before the bath failed"), ("unwell", "老人身体不舒服", "They do not feel well"),
+    ("resident_refuses", "老人不愿意", "They do not want it"), ("equipment", "设备有问题", "The equipment fails"),
+    ("unsafe", "现场不安全", "It is not safe here"), ("other", "别的原因", "Another reason"),
+)  # fmt: skip
 _SERVICE_WORKER: Final = fixed((Path(__file__).parent / "static" / "worker-sw.js").read_bytes(), "text/javascript")
 
 
 class Next(Struct, frozen=True):
-    """The stop that comes next, and what is to be reported of it, the first step first."""
+    """The stop that comes next, what is to be reported of it, the first step first, and what may come in between."""
 
     stop: RouteStop
     steps: list[str]
+    aside: list[str]
 
 
 class Pressed(Sent, frozen=True):
-    """A report without script: that it was pressed, and nothing else."""
+    """A report without script: that it was pressed, and of a visit that is stopped, why."""
+
+    reason: AbortReason | None = None
 
 
 @get("/worker", guards=[_WORKERS])
@@ -85,26 +94,46 @@ async def _today(request: Asked, template: str, form: Form[Any] | None = None, s
 def _next(stop: RouteStop) -> Next | None:
     """Tell what is to be reported of a stop; None where nothing is any more."""
     steps = _STEPS[stop.kind].get(stop.assignment_status or "", ())
-    return Next(stop, [step.value.replace("_", "-") for step in steps]) if steps else None
+    aside: tuple[Kind, ...] = ()
+    if stop.order_status == "no_access":
+        steps, aside = (Kind.CHECK_IN,), (Kind.CHECK_OUT, Kind.ABORT)
+    elif stop.order_status in {"arrived", "in_service"} and stop.assignment_status == "checked_in":
+        aside = (Kind.NO_ACCESS, Kind.ABORT)
+    elif stop.order_status == "en_route" and stop.kind != "pickup":
+        aside = (Kind.NO_ACCESS,)
+    return Next(stop, [_path(step) for step in steps], [_path(step) for step in aside]) if steps else None
+
+
+def _path(kind: Kind) -> str:
+    """The last word of the address a report is sent to."""
+    return kind.value.replace("_", "-")
 
 
 @post("/worker/{order_id:uuid}/{step:str}", guards=[_WORKERS], status_code=200)
 async def report(request: Asked, order_id: FromPath[UUID], step: FromPath[str]) -> Response[Any]:
     """Take a step as it is pressed without script: now, and without a position."""
     form = await read_form(request, Pressed)
+    wanted = form.filled
     named = step.replace("-", "_")
     if named not in set(Kind):
         raise DomainError("not_found")
     kind = Kind(named)
+    said = Abort(reason=wanted.reason) if wanted and kind is Kind.ABORT and wanted.reason else Report()
 
     async def action(connection: Connection) -> ReportedOrder:
         zone = request.app.state.planner.zone_info
-        taken = await visiting.take(connection, request.user, order_id, kind, Report(), zone)
+        taken = await visiting.take(connection, request.user, order_id, kind, said, zone)
         return reported(taken.order, came=taken.came, counts=taken.counts, flags=taken.flags)
 
     if form.filled is not None and await form.answered(write_once(request, 200, action, key=key_of(form))) is not None:
         return Redirect("/worker", status_code=303)
     return await _today(request, "page.html", form, 422)
+
+
+@get("/worker/{order_id:uuid}/abort", guards=[_WORKERS])
+async def abort_page(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Why a visit cannot be carried out: one press stops it."""
+    return page(request, "worker/abort.html", form=Form[Pressed](), order_id=order_id, reasons=WHY_NOT)
 
 
 @get("/worker/sw.js", opt={"public": True})
@@ -115,4 +144,4 @@ async def service_worker(request: Asked) -> Response[bytes]:
     return response
 
 
-route_handlers = [door([today_page, today_live, report, service_worker])]
+route_handlers = [door([today_page, today_live, report, abort_page, service_worker])]

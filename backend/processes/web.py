@@ -28,7 +28,7 @@ from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
-from backend.pages import board, booking, demo, family, provider, reading, resident, sharing, sign_in, worker
+from backend.pages import alarm, board, booking, demo, family, provider, reading, resident, sharing, sign_in, worker
 from backend.processes import description as openapi
 from backend.processes.headers import add_headers, headers_for
 from backend.processes.problems import HANDLERS, UNAVAILABLE
@@ -60,6 +60,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     emergencies.route_handlers,
     tasks.route_handlers,
     board.route_handlers,
+    alarm.route_handlers,
     resident.route_handlers,
     booking.route_handlers,
     sharing.route_handlers,

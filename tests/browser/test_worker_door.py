@@ -116,6 +116,48 @@ async def test_a_report_that_is_not_taken_says_so_and_harms_nothing(chromium: Br
     assert await _status(city, order_id) == "accepted"
 
 
+async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browser, city: City):
+    """The desk has a task at once; the big button becomes the one for a door that opens after all."""
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 58))
+    await page.goto(f"{city.http.base_url}/worker")
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "en_route")
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "in_service")
+    await page.click(".asides button:has-text('敲门没人开')")
+    await _becomes(city, page, order_id, "no_access")
+    assert await city.one("SELECT count(*) FROM desk_tasks WHERE kind = 'no_access' AND closed_at IS NULL") == 1
+    daughter = await opened(chromium, str(city.http.base_url), token=await token_of(city, await city.daughter(
+        await city.one("SELECT resident_id FROM orders WHERE id = $1", UUID(order_id)))))  # fmt: skip
+    await daughter.goto(f"{city.http.base_url}/visits/{order_id}")
+    await expect(daughter.locator("h1")).to_have_text("敲门没人应，我们在找您")
+    await expect(page.locator(MAIN)).to_have_text("开门了")
+    await city.clock(at(10, 4))
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "in_service")
+
+
+async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chromium: Browser, city: City):
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 58))
+    await page.goto(f"{city.http.base_url}/worker")
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "en_route")
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "in_service")
+    await page.click(".asides a")
+    await seen.sound(page, "abort")
+    await page.click("[value=precheck_failed]")
+    await _becomes(city, page, order_id, "aborted")
+    await expect(page).to_have_url(f"{city.http.base_url}/worker")
+    assert await city.one("SELECT abort_reason FROM orders") == "precheck_failed"
+    resident = await opened(chromium, str(city.http.base_url), token=await token_of(
+        city, await city.one("SELECT r.account_id FROM orders o JOIN residents r ON r.id = o.resident_id")))  # fmt: skip
+    await resident.goto(f"{city.http.base_url}/visits/{order_id}")
+    await expect(resident.locator("h1")).to_contain_text("今天没做成")
+
+
 async def test_without_script_each_step_is_a_form(chromium: Browser, city: City):
     page, order_id = await _at_work(chromium, city, java_script_enabled=False)
     await city.clock(at(9, 50))

@@ -234,6 +234,28 @@ async def test_a_daughter_books_for_her_mother_and_follows_each_step(city: City,
     assert (await daughter.get(f"/visits/{order_id}")).status_code == 404
 
 
+async def test_the_alarm_is_one_press_from_every_page_and_told_to_the_desk_at_once(city: City, browsers: Browsers):
+    """Pressed twice it is one alarm; a slip is said, and nobody else can read or call it off."""
+    someone, browser = await _resident(city, browsers)
+    neighbour = await browsers.of((await city.resident(number=1))["account_id"])
+    for path in ("/", "/past", "/sharing", "/book/rehab"):
+        assert "/sos" in Forms((await browser.get(path)).text).found, path
+    pressed = [await send(browser, await browser.get(path), "/sos") for path in ("/", "/past")]
+    assert str(pressed[0].url) == str(pressed[1].url)
+    assert "别急，已经告诉值班员了" in pressed[0].text
+    rows = await city.sql("SELECT e.resident_id, t.kind FROM emergencies e JOIN desk_tasks t ON t.emergency_id = e.id")
+    assert [(row["resident_id"], row["kind"]) for row in rows] == [(someone["id"], "emergency")]
+    path = pressed[0].url.path
+    assert (await neighbour.get(path)).status_code == 404
+    form = next(iter(Forms((await neighbour.get("/reading")).text).found.values()))
+    assert (await neighbour.post(f"{path}/fine", data=form)).status_code == 404
+    assert await city.one("SELECT called_off_at IS NULL FROM emergencies")
+    slip = await send(browser, pressed[0], f"{path}/fine")
+    assert "没事就好" in slip.text
+    assert await city.one("SELECT called_off_at IS NOT NULL FROM emergencies")
+    assert "tel:" in (await (await browsers.stranger()).get("/")).text, "a stranger's button rings the hotline"
+
+
 async def test_pages_are_nobodys_but_those_whose_visits_they_show(city: City, browsers: Browsers):
     """Strangers, neighbours, staff and workers on every address: nothing of the visit, of its resident or of their people."""
     someone, browser = await _resident(city, browsers)

@@ -24,7 +24,7 @@ const stored = async (mode, use) => {
   });
 };
 /** @returns {Promise<Report[]>} */
-const waiting = async () => (await stored("readonly", (store) => store.getAll())).sort((/** @type {Report} */ a, /** @type {Report} */ b) => a.at.localeCompare(b.at));
+const waiting = async () => (await stored("readonly", (store) => store.getAll())).sort((/** @type {Report} */ a, /** @type {Report} */ b) => a.pressed - b.pressed);
 
 /** @returns {Promise<Record<string, unknown>>} */
 const position = () => new Promise((done) => {
@@ -49,7 +49,8 @@ document.addEventListener("submit", async (event) => {
   if (form.dataset.pressed) return;
   form.dataset.pressed = "1";
   const at = now().toISOString(), { step = "", order = "" } = form.dataset;
-  const report = { key: crypto.randomUUID(), url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at } };
+  const reason = /** @type {HTMLButtonElement | null} */ (event.submitter)?.name === "reason" ? { reason: /** @type {HTMLButtonElement} */ (event.submitter).value } : {};
+  const report = { key: crypto.randomUUID(), url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at, ...reason } };
   await stored("readwrite", (store) => store.put(report));
   await show();
   if (step !== "en-route") {
@@ -57,6 +58,7 @@ document.addEventListener("submit", async (event) => {
     await stored("readwrite", (store) => store.put(report));
   }
   await send();
+  if (form.dataset.then) location.assign(form.dataset.then);
 });
 
 let sending = false;
@@ -88,7 +90,8 @@ async function show() {
   const reports = await waiting(), open = reports.filter((one) => !one.refused);
   for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form[data-step]"))) {
     const mine = reports.filter((one) => one.order === form.dataset.order);
-    const steps = /** @type {HTMLFormElement[]} */ ([...document.querySelectorAll(`form[data-order="${form.dataset.order}"][data-step]`)]);
+    if (form.hasAttribute("data-aside")) { form.hidden = mine.some((report) => report.step === form.dataset.step); continue; }
+    const steps = /** @type {HTMLFormElement[]} */ ([...document.querySelectorAll(`form[data-order="${form.dataset.order}"][data-step]:not([data-aside])`)]);
     const first = steps.find((one) => !mine.some((report) => report.step === one.dataset.step));
     form.hidden = form !== first;
   }
