@@ -10,9 +10,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from backend.core.principal import SYSTEM
+from backend.processes.embedded import Embedded
+from backend.processes.web import create_app
 from tests.support.city import City, at
 from tests.support.pages import Browsers, Forms, send
-from tests.support.people import consent
+from tests.support.people import SECRET, asking, consent, one_database, person, settings
 
 BATH, REHAB = "bath-home", "rehab-home"
 PAGES = ("/past", "/sharing", "/book/bath", "/family")
@@ -316,3 +319,20 @@ async def test_one_press_lets_somebody_into_the_demo_and_nobody_anywhere_else(ci
     inside = await send(stranger, start, "/demo/enter", account=accounts[0])
     assert inside.status_code == 200
     assert "演示：" not in inside.text
+
+
+async def test_outside_the_demo_nobody_is_listed_and_nobody_let_in(server: Embedded, template: str):
+    """The one press exists in the demo alone; a proof that is right and an account that exists change nothing."""
+    async with one_database(server, template) as database:
+        await person(database, "operator")
+        real = settings(database, demo=False, secret_key=SECRET)
+        async with asking(create_app(real, database)) as client:
+            client.headers["Origin"] = str(client.base_url).rstrip("/")
+            start = await client.get("/")
+            assert "/demo/enter" not in start.text
+            form = next(iter(Forms((await client.get("/sign-in")).text).found.values()))
+            async with database.unit_of_work(SYSTEM) as connection:
+                account = await connection.fetchval("SELECT id FROM accounts")
+            answer = await client.post("/demo/enter", data={"forgery": form["forgery"], "account": str(account)})
+            assert answer.status_code == 404
+            assert (await client.get("/v1/me")).status_code == 401
