@@ -116,14 +116,17 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date, begins_a
                   EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
                           AND r.kind IN (CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
                                          ELSE 'hand_over' END, 'abort')) AS done,
-                  o.kind AS item_kind, i.name AS service, i.name_en AS service_en, z.name AS zone, o.window_from,
-                  o.window_to, r.name AS resident, h.address,
+                  o.kind AS item_kind, o.window_from, o.window_to,
+                  (SELECT i.name FROM catalogue_items i WHERE i.code = o.item_code) AS service,
+                  (SELECT i.name_en FROM catalogue_items i WHERE i.code = o.item_code) AS service_en,
+                  (SELECT z.name FROM zones z WHERE z.id = o.zone_id) AS zone,
+                  (SELECT r.name FROM residents r WHERE r.id = o.resident_id) AS resident,
+                  (SELECT h.address FROM homes h WHERE h.id = o.home_id) AS address,
                   ARRAY(SELECT w.name FROM assignments c JOIN workers w ON w.id = c.worker_id
                         WHERE c.order_id = s.order_id AND c.worker_id <> s.worker_id
                           AND c.status IN ('accepted', 'en_route', 'checked_in', 'checked_out') ORDER BY c.seat) AS crew
            FROM stops s JOIN plans d ON d.id = s.plan_id JOIN places p ON p.id = s.place_id
-           JOIN orders o ON o.id = s.order_id JOIN catalogue_items i ON i.code = o.item_code JOIN zones z ON z.id = o.zone_id
-           JOIN residents r ON r.id = o.resident_id JOIN homes h ON h.id = o.home_id
+           JOIN orders o ON o.id = s.order_id
            JOIN assignments a ON a.order_id = s.order_id AND a.worker_id = s.worker_id
                 AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out')
            WHERE s.worker_id = $1 AND (d.plan_on = $2 OR (d.plan_on = $2::date - 1 AND upper(s.during) > $3))

@@ -352,7 +352,7 @@ async def test_what_is_closed_stays_closed_without_row_level_security(city: City
     async with city.database.as_nobody() as connection:
         assert await connection.fetchval("SELECT count(*) FROM orders") == 2, "the second lock is open"
     for route in EXPECTED:
-        reads = route.startswith("GET ") and EXPECTED[route]["nobody"] != OPEN
+        reads = route.startswith("GET ") and EXPECTED[route]["nobody"] != OPEN and "{offer_id}" not in route
         await ours.all_ask(route, kept, foreign_only=not reads)
     await ours.named_inside(kept)
 

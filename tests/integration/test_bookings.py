@@ -262,6 +262,7 @@ async def test_a_slot_somebody_tampered_with_is_not_ours(city: City):
     offered = await city.quote(operator, someone["id"], REHAB, at(13), at(15))
     token, other = (slots.opened(slot["token"], SECRET) for slot in offered[:2])
     written = json.loads(msgspec.json.encode(token))
+    assert written.pop("crew") == [], "whom the plan has in mind is no part of what is signed"
     raw = base64.urlsafe_b64decode(offered[0]["token"])
     spoilt: dict[str, str] = {
         "another secret": slots.sign(token, f"{SECRET}!"), "no proof": base64.urlsafe_b64encode(bytes(32) + raw[32:]).decode(),
