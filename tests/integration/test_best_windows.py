@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from backend.scheduling import slots
 from tests.support.city import City, at
+from tests.support.people import SECRET
 
 REHAB = "rehab-home"
 
@@ -29,6 +31,7 @@ async def test_who_came_last_time_is_named_and_the_window_can_be_booked(city: Ci
     assert known
     assert {p["name"] for c in known for p in c["crew"] if p["last_time"]} == {name}
     assert all(c["crew"] and c["price_fen"] == 16000 for c in choices)
+    assert all(slots.opened(c["token"], SECRET).crew == [] for c in choices)
     booked = await resident.post("/v1/bookings", {"slot": choices[-1]["token"], "channel": "app"})
     assert booked.status_code == 201, booked.text
     assert datetime.fromisoformat(booked.json()["window_from"]) == datetime.fromisoformat(choices[-1]["starts_from"])
