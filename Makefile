@@ -91,6 +91,9 @@ mutants: setup ## Harmful changes, each alone in a copy of this checkout; its te
 browser: setup ## The pages in Chromium
 	@$(PYTEST) tests/browser
 
+screenshots: setup ## Every page in both languages, three widths, day and night, with an index: make screenshots FOLDER=path
+	@$(BIN)/python -m tests.browser.screenshots $(or $(FOLDER),screenshots)
+
 bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows solomon --instances FOLDER"
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
@@ -98,6 +101,6 @@ bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows s
 test: check ## Everything but the long runs
 	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal -m "not quick" tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration $(SLOW)
 
-.PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile mutants browser test
+.PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile mutants browser screenshots test
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

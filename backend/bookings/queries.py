@@ -132,3 +132,18 @@ async def meal_point(connection: Connection, facility_id: UUID) -> MealPoint:
     if found is None:
         raise DomainError("unknown_facility")
     return found
+
+
+async def nearest_meal_point(connection: Connection, resident_id: UUID) -> UUID:
+    """The meal point of a resident's zone that is nearest to their home. Raises DomainError unknown_facility (404)."""
+    found = await value(
+        connection,
+        """SELECT f.id FROM homes h JOIN places d ON d.id = h.place_id JOIN facilities f ON f.zone_id = h.zone_id
+           JOIN places p ON p.id = f.place_id
+           WHERE h.resident_id = $1 AND h.current AND f.kind = 'meal_point'
+           ORDER BY (p.x - d.x) ^ 2 + (p.y - d.y) ^ 2, f.id LIMIT 1""",
+        resident_id,
+    )
+    if found is None:
+        raise DomainError("unknown_facility")
+    return found

@@ -3,14 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, Response, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
-from backend.bookings import actions, taking
+from backend.bookings import actions, meals, taking
 from backend.bookings.choosing import BestRequest, Choices
+from backend.bookings.meals import MealTime
 from backend.bookings.model import BookingRequest, Quote, QuoteRequest, Rescheduling
 from backend.core.principal import Principal, Role
 from backend.orders.views import OrderView, shown
@@ -28,6 +29,14 @@ async def quote(request: Request[Principal, Any, State], data: JSONBody[QuoteReq
 async def quote_best(request: Request[Principal, Any, State], data: JSONBody[BestRequest]) -> Choices:
     """The three windows that suit a resident best, each with its reason and who would come as it looks now."""
     return await taking.quote_best(request, data)
+
+
+@get("/v1/residents/{resident_id:uuid}/meal-times", guards=[_CLIENTS])
+async def list_meal_times(request: Request[Principal, Any, State], resident_id: FromPath[UUID]) -> list[MealTime]:
+    """The lunches a resident can still order, each with the wish and the pickup to ask for slots with."""
+    state = request.app.state
+    async with state.database.unit_of_work(request.user) as connection:
+        return await meals.meal_times(connection, request.user, state.planner.zone_info, resident_id)
 
 
 @post("/v1/bookings", guards=[_CLIENTS], status_code=201)
@@ -54,4 +63,4 @@ async def extend(request: Request[Principal, Any, State], order_id: FromPath[UUI
     return await write_once(request, 200, action)
 
 
-route_handlers = [quote, quote_best, book, reschedule, extend]
+route_handlers = [quote, quote_best, list_meal_times, book, reschedule, extend]

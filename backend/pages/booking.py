@@ -13,7 +13,7 @@ from backend.bookings import taking
 from backend.bookings.choosing import BestRequest, Choices
 from backend.bookings.model import BookingRequest, Channel, QuotedSlot, QuoteRequest, Rescheduling, Wish
 from backend.catalogue import queries as catalogue
-from backend.catalogue.model import CatalogueItem
+from backend.catalogue.model import MEAL, CatalogueItem
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
 from backend.core.clock import city_date
@@ -23,7 +23,7 @@ from backend.database.pool import Connection
 from backend.orders import actions, progress
 from backend.orders.progress import VisitView
 from backend.orders.views import OrderView, shown
-from backend.pages import facts
+from backend.pages import facts, meals
 from backend.pages.commands import carried_out, key_of, told
 from backend.pages.facts import whom
 from backend.pages.forms import Form, Typed, read_form
@@ -102,7 +102,8 @@ async def _times(
 ) -> Response[str]:
     resident_id = whom(request, of)
     wanted = BestRequest(resident_id=resident_id, item_code=item.code, from_on=from_on, days=_DAYS)
-    choices = await form.answered(taking.quote_best(request, wanted)) or Choices([], [])
+    asked = meals.choices(request, resident_id, item) if item.kind == MEAL else taking.quote_best(request, wanted)
+    choices = await form.answered(asked) or Choices([], [])
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await facts.calendar(connection, request)
         card = await residents.resident_card(connection, resident_id)
@@ -150,9 +151,13 @@ async def again(request: Asked) -> Response[Any]:
     item = next((item for item in await _items(request) if item.code == before.order.item_code), None)
     if item is None:
         raise DomainError("unknown_item")
-    wanted = QuoteRequest(before.order.resident_id, item.code, days=_AGAIN_DAYS)
-    quote = await form.answered(taking.quote(request, wanted))
-    slot = _like(quote.slots if quote else [], before.order.window_from, when)
+    if item.kind == MEAL:
+        lunches = await form.answered(meals.choices(request, before.order.resident_id, item))
+        slot: QuotedSlot | None = lunches.choices[0] if lunches and lunches.choices else None
+    else:
+        wanted = QuoteRequest(before.order.resident_id, item.code, days=_AGAIN_DAYS)
+        quote = await form.answered(taking.quote(request, wanted))
+        slot = _like(quote.slots if quote else [], before.order.window_from, when)
     if slot is not None and (held := await _held(request, form, slot.token)) is not None:
         return Redirect(f"/visits/{held.id}/check", status_code=303)
     return await _times(request, item, form.filled.of, None, form, 422)
@@ -223,6 +228,10 @@ async def _once_more(request: Asked, order_id: UUID, form: Form[Any]) -> Respons
 
 async def _same_window(request: Asked, visit: VisitView, form: Form[Any]) -> QuotedSlot | None:
     order = visit.order
+    if order.kind == MEAL:
+        item = next(item for item in await _items(request) if item.code == order.item_code)
+        lunches = await form.answered(meals.choices(request, order.resident_id, item))
+        return next((one for one in lunches.choices if one.starts_from == order.window_from), None) if lunches else None
     wish = Wish(order.window_from, order.window_from)
     quote = await form.answered(
         taking.quote(request, QuoteRequest(order.resident_id, order.item_code, wish=wish)), {"slot_in_past": PROBLEMS["slot_in_past"]}

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from backend.core.principal import Principal, Role
 from backend.pages.proofs import VISITOR, forgery_proof, visitor_of
-from backend.pages.times import minutes, money
+from backend.pages.times import minutes, money, spoken_digits
 from backend.residents.names import name_in
 
 Asked = Request[Any, Any, State]
@@ -39,7 +39,7 @@ TEMPLATES: Final = Environment(
 _filters: dict[str, Any] = TEMPLATES.filters
 _globals: dict[str, Any] = TEMPLATES.globals
 _filters.update(in_language=name_in, as_written=_as_written)
-_globals.update(money=money, minutes=minutes)
+_globals.update(money=money, minutes=minutes, spoken_digits=spoken_digits)
 _SYMBOL: Final = re.compile(r'<symbol id="(?:i-)?([a-z-]+)".*?</symbol>', re.DOTALL)
 _SYMBOLS: Final = {
     found[1]: found[0] for found in _SYMBOL.finditer((_TEMPLATES_FOLDER / "icons.svg").read_text(encoding="utf-8"))

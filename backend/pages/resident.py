@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from backend.accounts.guards import requires
 from backend.catalogue import queries as catalogue
+from backend.catalogue.model import MEAL
 from backend.core import bounds
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Wording, wording
@@ -113,7 +114,7 @@ def _may(request: Asked, visit: VisitView) -> dict[str, bool]:
     status = visit.order.status.value
     return {
         "acts": acts,
-        "move": acts and status in _MOVABLE,
+        "move": acts and status in _MOVABLE and visit.order.kind != MEAL,
         "cancel": acts and status in _CANCELLABLE,
         "judge": acts and status == "awaiting_acceptance",
     }

@@ -82,6 +82,13 @@ class Calendar(Struct, frozen=True):
         today = self._here(at).date() == self._here(self.now).date()
         return time if today else f"{self.day(at)}{'' if self.language == 'zh' else ' '}{time}"
 
+    def spoken_window(self, from_at: datetime, to_at: datetime) -> str:
+        """From when to when, and on which day, as it is read aloud: 明天上午九点到九点半."""
+        if self.language == "en":
+            return f"{self.day(from_at)}, {self.clock(from_at)} to {self.clock(to_at)}"
+        end = self.spoken(to_at)
+        return f"{self.day(from_at)}{self.spoken(from_at)}到{end.removeprefix(self.part(from_at))}"
+
     def spoken(self, at: datetime) -> str:
         """The time of day as it is read aloud in 中文: 上午九点半."""
         here = self._here(at)
@@ -102,6 +109,12 @@ def _numeral(number: int) -> str:
     if not tens:
         return _DIGITS[ones]
     return ("" if tens == 1 else _DIGITS[tens]) + "十" + (_DIGITS[ones] if ones else "")
+
+
+def spoken_digits(number: str, language: str) -> str:
+    """A telephone number digit by digit, as it is read aloud: 一二三四九."""
+    digits = [sign for sign in number if sign.isdecimal()]
+    return "".join(_DIGITS[int(sign)] for sign in digits) if language == "zh" else " ".join(digits)
 
 
 def money(fen: int, language: str) -> str:

@@ -149,6 +149,32 @@ async def test_the_same_as_last_time_is_one_press_and_one_confirmation(city: Cit
     assert "做完了，160元" in " ".join(Forms(past.text).said.split())
 
 
+async def test_lunch_is_booked_from_the_nearest_kitchen_until_ten_and_the_same_again(city: City, browsers: Browsers):
+    """Three presses with the dish; after ten o'clock today's kitchen has counted its boxes."""
+    someone, browser = await _resident(city, browsers)
+    times = await browser.get("/book/meal")
+    slots = [value for _, name, value in Forms(times.text).buttons if name == "slot"]
+    assert len(slots) == 3
+    assert "今天 星期二 上午" in times.text
+    check = await send(browser, times, "/book/hold", slot=slots[0])
+    order_id = _order(check)
+    placed = await send(browser, check, f"/visits/{order_id}/place")
+    assert "订好了" in placed.text
+    row = await city.order(str(order_id))
+    nearest = await city.one(
+        """SELECT f.id FROM facilities f JOIN places p ON p.id = f.place_id, homes h JOIN places d ON d.id = h.place_id
+           WHERE h.resident_id = $1 AND f.zone_id = h.zone_id AND f.kind = 'meal_point'
+           ORDER BY (p.x - d.x) ^ 2 + (p.y - d.y) ^ 2 LIMIT 1""",
+        someone["id"],
+    )
+    assert (row["pickup_facility_id"], row["window_from"], row["ready_at"]) == (nearest, at(11), at(10, 45))
+    await city.sql("UPDATE orders SET status = 'completed' WHERE id = $1", order_id)
+    await city.sql("DELETE FROM stops")
+    await city.clock(at(10))
+    again = await send(browser, await browser.get("/"), "/again", order=str(order_id))
+    assert (await city.order(str(_order(again))))["window_from"] == at(11, days=1), "today's was ordered until ten"
+
+
 async def test_calling_off_is_one_press_and_says_so(city: City, browsers: Browsers):
     _, browser = await _resident(city, browsers)
     check = await _held(browser)

@@ -63,6 +63,7 @@ _ROWS = {
     "POST /v1/residents/{resident_id}/consents/{consent_id}/number": _GIVERS,
     "POST /v1/quotes": _CLIENTS,
     "POST /v1/quotes/best": _CLIENTS,
+    "GET /v1/residents/{resident_id}/meal-times": _CLIENTS,
     "POST /v1/bookings": _CLIENTS,
     "GET /v1/orders": "? LLLLL AA LL xx",
     "POST /v1/orders/search": _DESK,

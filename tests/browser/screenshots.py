@@ -1,0 +1,150 @@
+"""`make screenshots`: every page of every door in both languages, three widths, by day and by night, with an index to look through."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from html import escape
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from playwright.async_api import Browser, Page
+
+from backend.database.migrate import upgrade
+from tests.support import seen
+from tests.support.city import City, at, build
+from tests.support.scratch import scratch_server
+from tests.support.seen import opened, token_of
+
+SIZES: Final = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
+BATH: Final = "bath-home"
+
+
+class Story:
+    """One bath from the booking to the last word, and every page that shows it on the way."""
+
+    def __init__(self, city: City, chromium: Browser, folder: Path) -> None:
+        self.city, self.chromium, self.folder = city, chromium, folder
+        self.url = str(city.http.base_url).rstrip("/")
+        self.taken: list[str] = []
+
+    async def shoot(self, name: str, path: str, token: str = "") -> None:
+        """One page in all languages, widths and themes."""
+        for language in ("zh", "en"):
+            page = await opened(self.chromium, self.url, language=language, token=token)
+            for size, (width, height) in SIZES.items():
+                await page.set_viewport_size({"width": width, "height": height})
+                for theme in ("light", "dark"):
+                    await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+                    await page.goto(self.url + path)
+                    await self._keep(page, f"{name}-{size}-{language}-{theme}.png")
+            await page.context.close()
+
+    async def _keep(self, page: Page, name: str) -> None:
+        await page.screenshot(path=self.folder / name, full_page=True)
+        self.taken.append(name)
+
+    async def live(self) -> None:
+        """Walk through it."""
+        city = self.city
+        await city.manual_acceptance()
+        someone, operator = await city.resident(ability=3), await city.staff("operator")
+        mother = await token_of(city, someone["account_id"])
+        daughter = await token_of(city, await city.daughter(someone["id"]))
+        for name, path in (
+            ("start", "/"),
+            ("sign-in", "/sign-in"),
+            ("staff", "/sign-in/staff"),
+            ("board", "/board?lang=zh"),
+        ):
+            await self.shoot(name, path)
+        for name, path in (("resident-home", "/"), ("resident-times", "/book/bath"), ("resident-meal", "/book/meal"),
+                           ("resident-sharing", "/sharing"), ("reading", "/reading")):  # fmt: skip
+            await self.shoot(name, path, mother)
+        order = await city.booked(operator, someone["id"], BATH, at(10), at(11), channel="phone")
+        visit = f"/visits/{order['id']}"
+        await self.both("placed", visit, mother, daughter)
+        await self.shoot("resident-change", f"{visit}/change", mother)
+        await self.shoot("resident-cancel", f"{visit}/cancel", mother)
+        await city.dispatch()
+        offer = (await city.sql("SELECT id, provider_id FROM offers WHERE order_id = $1", UUID(order["id"])))[0]
+        desk = await token_of(city, await city.one(
+            """INSERT INTO accounts (role, name, login, password_hash, provider_id)
+               VALUES ('provider', '某人', 'screens', 'none', $1) RETURNING id""", offer["provider_id"]))  # fmt: skip
+        for name, path in (
+            ("provider-offer", "/provider"),
+            ("provider-decline", f"/provider/offers/{offer['id']}/decline"),
+        ):
+            await self.shoot(name, path, desk)
+        await (await city.staff("provider", offer["provider_id"])).post(f"/v1/offers/{offer['id']}/accept")
+        await self.shoot("provider-today", "/provider/today", desk)
+        await self.shoot("resident-home-next", "/", mother)
+        await self.shoot("family", "/family", daughter)
+        await self._at_the_door(order["id"], mother, daughter)
+        await self.shoot("resident-past", "/past", mother)
+
+    async def both(self, name: str, path: str, mother: str, daughter: str) -> None:
+        """A visit as its resident and as their family see it."""
+        await self.shoot(f"resident-{name}", path, mother)
+        await self.shoot(f"family-{name}", path, daughter)
+
+    async def _at_the_door(self, order_id: str, mother: str, daughter: str) -> None:
+        city, visit = self.city, f"/visits/{order_id}"
+        starts = await city.one("SELECT max(lower(during)) FROM stops WHERE order_id = $1", UUID(order_id))
+        seats = await city.crew(order_id)
+        crew, door = [await city.worker(seat["worker_id"]) for seat in seats], await city.door(order_id)
+        phone = await token_of(
+            city, await city.one("SELECT account_id FROM workers WHERE id = $1", seats[0]["worker_id"])
+        )
+        await city.clock(starts - timedelta(minutes=40))
+        await self.shoot("worker-today", "/worker", phone)
+        for step, minutes, name in (("en-route", -12, "en-route"), ("check-in", 0, "in-service"), ("no-access", 1, "no-access"),
+                                    ("check-in", 4, "opened"), ("check-out", 60, "judge")):  # fmt: skip
+            await city.clock(starts + timedelta(minutes=minutes))
+            for worker in crew:
+                await worker.post(f"/v1/orders/{order_id}/{step}", {"device_at": None, **door})
+            if name != "opened":
+                await self.both(name, visit, mother, daughter)
+                await self.shoot(f"worker-{name}", "/worker", phone)
+        await self.shoot("resident-dispute", f"{visit}/dispute", mother)
+
+
+@asynccontextmanager
+async def _city() -> AsyncIterator[City]:
+    with scratch_server("yinling-screens-") as server:
+        urls = await server.bootstrap("screens")
+        await asyncio.to_thread(upgrade, urls.owner)
+        await build(urls.owner)
+        async with City.open(urls, board_public=True) as city:
+            yield city
+
+
+def _index(names: list[str]) -> str:
+    figures = "".join(f'<figure><img src="{escape(n)}" loading="lazy"><figcaption>{escape(n)}</figcaption></figure>' for n in names)  # fmt: skip
+    style = "body{font:14px sans-serif;display:flex;flex-wrap:wrap;gap:16px}figure{margin:0;width:300px}img{width:100%;border:1px solid #999}"
+    return f'<!doctype html><meta charset="utf-8"><title>Yinling, every page</title><style>{style}</style>{figures}'
+
+
+async def _take(folder: Path) -> list[str]:
+    async with _city() as city, seen.started() as chromium:
+        story = Story(city, chromium, folder)
+        await story.live()
+    return story.taken
+
+
+def main() -> None:
+    """Take them all into the folder asked for."""
+    asked = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    asked.add_argument("folder", nargs="?", type=Path, default=Path("screenshots"))
+    folder: Path = asked.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = asyncio.run(_take(folder))
+    (folder / "index.html").write_text(_index(taken), encoding="utf-8")
+    sys.stdout.write(f"{len(taken)} pictures: {folder / 'index.html'}\n")
+
+
+if __name__ == "__main__":
+    main()
