@@ -14,7 +14,7 @@ from backend.database.pool import Connection
 from backend.emergencies import actions
 from backend.emergencies.model import Alarm, Raised, told
 from backend.pages.commands import carried_out
-from backend.pages.facts import DOORS, calendar
+from backend.pages.facts import calendar
 from backend.pages.forms import Form, read_form
 from backend.pages.problems import PROBLEMS
 from backend.pages.refusals import door
@@ -56,8 +56,7 @@ async def _raised(request: Asked, emergency_id: UUID, form: Form[Any], status: i
     async with request.app.state.database.unit_of_work(request.user) as connection:
         raised = told(await actions.raised(connection, request.user, emergency_id))
         when = await calendar(connection, request)
-    home = DOORS.get(request.user.role, "/")
-    return page(request, "resident/sos.html", status=status, raised=raised, when=when, form=form, home=home)
+    return page(request, "resident/sos.html", status=status, raised=raised, when=when, form=form)
 
 
 @post("/sos/{emergency_id:uuid}/fine", guards=[_RAISERS], status_code=200)

@@ -18,6 +18,7 @@ from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
 from backend.core.clock import city_date
 from backend.core.errors import DomainError
+from backend.core.principal import Role
 from backend.database.clock import care_now
 from backend.database.pool import Connection
 from backend.orders import actions, progress
@@ -73,7 +74,7 @@ async def services_page(request: Asked, kind: FromPath[str], of: FromQuery[UUID 
         raise DomainError("unknown_item")
     if len(items) == 1:
         return await _times(request, items[0], of, None, Form[SlotForm]())
-    return page(request, "resident/services.html", items=items, of=of, kind=kind)
+    return page(request, "resident/services.html", facts=facts, items=items, of=of, kind=kind)
 
 
 @get("/book/{kind:str}/{code:str}", guards=[CLIENTS])
@@ -134,8 +135,13 @@ async def hold(request: Asked) -> Response[Any]:
     return await _times(request, item, of, None, form, 422)
 
 
+def _channel(request: Asked) -> Channel:
+    """An operator books for somebody who rings."""
+    return Channel.PHONE if request.user.role is Role.OPERATOR else Channel.APP
+
+
 async def _held(request: Asked, form: Form[Any], token: str) -> OrderView | None:
-    wanted = BookingRequest(slot=token, channel=Channel.APP, hold_only=True)
+    wanted = BookingRequest(slot=token, channel=_channel(request), hold_only=True)
     return await told(form, OrderView, taking.take_up(request, wanted, key=key_of(form)))
 
 
@@ -216,7 +222,7 @@ async def _once_more(request: Asked, order_id: UUID, form: Form[Any]) -> Respons
         visit = await progress.visit(connection, request.user, order_id)
     slot = await _same_window(request, visit, form)
     if slot is not None:
-        wanted = BookingRequest(slot=slot.token, channel=Channel.APP)
+        wanted = BookingRequest(slot=slot.token, channel=_channel(request))
         placed = await told(form, OrderView, taking.take_up(request, wanted, key=key_of(form)))
         if placed is not None:
             return Redirect(f"/visits/{placed.id}?done=placed", status_code=303)

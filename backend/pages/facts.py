@@ -5,7 +5,6 @@ from uuid import UUID
 
 from backend.core.codes import grouped
 from backend.core.errors import DomainError
-from backend.core.principal import Role
 from backend.database.clock import care_now
 from backend.database.pool import Connection
 from backend.orders.progress import VisitLine, VisitView
@@ -13,11 +12,9 @@ from backend.orders.views import OrderView
 from backend.pages.rendering import Asked, Reader
 from backend.pages.states import PERSON
 from backend.pages.times import Calendar
-from backend.pages.words import STATES
+from backend.pages.words import REASONS, STATES
 from backend.residents.names import name_in
 
-DOORS: Final = {Role.FAMILY: "/family", Role.PROVIDER: "/provider", Role.WORKER: "/worker"}
-"""Where somebody is at home who is no resident; staff have the board until they have doors of their own."""
 ROLES: Final = {
     "meal": ("送餐员", "meal courier"), "bath": ("助浴员", "bather"), "rehab": ("康复师", "therapist"), "care": ("护理员", "care worker"),
 }  # fmt: skip
@@ -75,3 +72,17 @@ def service_in(language: str, visit: VisitView | VisitLine) -> str:
 def spoken_code(code: str) -> str:
     """An order's number in groups, as it is read to somebody."""
     return grouped(code)
+
+
+def back(home: str, of: UUID | None) -> str:
+    """Where whoever looks after somebody else's visits comes from."""
+    if of is None:
+        return home
+    return f"/desk/residents/{of}" if home == "/desk" else "/family"
+
+
+def why_at_desk(status: str, reason: str | None, language: str) -> str:
+    """What brings an order to the desk, in the short words of staff."""
+    if status == "manual" and reason in REASONS:
+        return REASONS[reason][language]
+    return staff_state(status, language)

@@ -46,6 +46,12 @@ _SYMBOLS: Final = {
 }
 
 
+DOORS: Final = {
+    Role.FAMILY: "/family", Role.PROVIDER: "/provider", Role.WORKER: "/worker", Role.OPERATOR: "/desk", Role.SUPERVISOR: "/board",
+}  # fmt: skip
+"""Where somebody is at home who is no resident; a supervisor has the board until there is a door of their own."""
+
+
 class Reader(Struct, frozen=True):
     """How somebody wants to read: language, and text size 1 to 5 where they have chosen one."""
 
@@ -113,7 +119,7 @@ def page(
     reader, visitor = Reader.of(request), visitor_of(request)
     html = TEMPLATES.get_template(template).render(
         reader=reader, say=reader.say, icon=Icons(), city=settings.city, hotline=settings.hotline,
-        demo=settings.demo, alarms=_may_alarm(request), alarm_form=Blank(), here=request.url.path, forgery=forgery_proof(request, visitor), **facts,
+        demo=settings.demo, alarms=_may_alarm(request), home=_home(request), alarm_form=Blank(), here=request.url.path, forgery=forgery_proof(request, visitor), **facts,
     )  # fmt: skip
     kept = list(cookies or ())
     if request.cookies.get(VISITOR) != visitor:
@@ -127,6 +133,12 @@ def _may_alarm(request: Asked) -> bool:
     """Whether the alarm on this page is kept and told to the desk; for everybody else it rings the hotline."""
     user = request.scope.get("user")
     return isinstance(user, Principal) and user.role in {Role.RESIDENT, Role.FAMILY, Role.WORKER}
+
+
+def _home(request: Asked) -> str:
+    """The first page of whoever asks."""
+    user = request.scope.get("user")
+    return DOORS.get(user.role, "/") if isinstance(user, Principal) and user.own_id is None else "/"
 
 
 def inside(path: str, otherwise: str) -> str:

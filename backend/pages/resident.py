@@ -23,15 +23,15 @@ from backend.orders.views import OrderView, shown
 from backend.pages import facts
 from backend.pages.commands import carried_out
 from backend.pages.demo import start
-from backend.pages.facts import DOORS, whom
+from backend.pages.facts import whom
 from backend.pages.forms import Form, Typed, read_form
 from backend.pages.refusals import door
-from backend.pages.rendering import Asked, page
+from backend.pages.rendering import DOORS, Asked, page
 from backend.pages.steps import steps
 from backend.residents import queries as residents
 
 _OF_FAMILIES: Final = frozenset({"visit.html", "visit_live.html"})
-CLIENTS: Final = requires(Role.RESIDENT, Role.FAMILY)
+CLIENTS: Final = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR)
 _PAGE: Final = 20
 WHY_NOT: Final = ("unwell", "somebody_there", "hospital", "other")
 """Why a resident calls a visit off; each has its words in cancel.html."""
@@ -64,7 +64,7 @@ async def home(request: Asked) -> Response[Any]:
     if user is None:
         return await start(request)
     if user.own_id is None:
-        return Redirect(DOORS.get(user.role, "/board"), status_code=303)
+        return Redirect(DOORS[user.role], status_code=303)
     async with request.app.state.database.unit_of_work(user) as connection:
         card = await residents.resident_card(connection, user.own_id)
         coming = await progress.next_visits(connection, user, user.own_id)
@@ -101,7 +101,8 @@ async def _visit(
         when = await facts.calendar(connection, request)
         names = await residents.names(connection, [visit.order.resident_id])
     own = visit.order.resident_id == request.user.own_id
-    folder = "family" if not own and template in _OF_FAMILIES else "resident"
+    of_family = not own and template in _OF_FAMILIES and request.user.role is not Role.OPERATOR
+    folder = "family" if of_family else "resident"
     return page(
         request, f"{folder}/{template}", status=status, facts=facts, visit=visit, when=when, own=own, name=names[0].name,
         may=_may(request, visit), steps=steps(visit, when), **more,

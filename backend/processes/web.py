@@ -28,7 +28,20 @@ from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
 from backend.orders import routes as orders
-from backend.pages import alarm, board, booking, demo, family, provider, reading, resident, sharing, sign_in, worker
+from backend.pages import (
+    alarm,
+    board,
+    booking,
+    demo,
+    desk,
+    family,
+    provider,
+    reading,
+    resident,
+    sharing,
+    sign_in,
+    worker,
+)
 from backend.processes import description as openapi
 from backend.processes.headers import add_headers, headers_for
 from backend.processes.problems import HANDLERS, UNAVAILABLE
@@ -66,6 +79,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     sharing.route_handlers,
     family.route_handlers,
     provider.route_handlers,
+    desk.route_handlers,
     worker.route_handlers,
     demo.route_handlers,
     sign_in.route_handlers,

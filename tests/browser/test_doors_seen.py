@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import seen
-from tests.support.city import City
+from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
@@ -126,3 +126,35 @@ async def test_a_visit_is_booked_with_script_switched_off(chromium: Browser, cit
     await expect(page.locator(".strip--good")).to_be_visible()
     assert await city.one("SELECT status FROM orders") == "placed"
     assert await page.locator("noscript").count() == 1, "it asks again by itself"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_staff_doors_keep_nobody_out(chromium: Browser, city: City, language: str):
+    """The desk, and a provider's board with an offer on it; wide, and at twice the zoom."""
+    await city.manual_acceptance()
+    someone, operator, url = (
+        await city.resident(ability=3),
+        await city.staff("operator"),
+        str(city.http.base_url).rstrip("/"),
+    )
+    await city.booked(operator, someone["id"], "bath-home", at(10), at(11), channel="phone")
+    await city.dispatch()
+    offer = (await city.sql("SELECT id, provider_id FROM offers"))[0]
+    accounts = [
+        await city.one("INSERT INTO accounts (role, name, login, password_hash, provider_id) VALUES ($1, '某人', $1, 'none', $2) RETURNING id",
+                       role, provider)
+        for role, provider in (("operator", None), ("provider", offer["provider_id"]))
+    ]  # fmt: skip
+    desk, board = [
+        await opened(chromium, url, width=1440, language=language, token=await token_of(city, a)) for a in accounts
+    ]
+    pages = [(desk, "/desk"), (desk, f"/desk/residents/{someone['id']}"), (board, "/provider"), (board, "/provider/today"),
+             (board, f"/provider/offers/{offer['id']}/decline")]  # fmt: skip
+    for page, path in pages:
+        await page.goto(url + path)
+        await seen.sound(page, path)
+        if language == "en":
+            await seen.in_one_language(page, path)
+        for width in (1440, 720):
+            await page.set_viewport_size({"width": width, "height": 900})
+            await seen.large(page, f"{path} {width}", text_px=11, target_px=44)

@@ -299,10 +299,14 @@ async def test_pages_are_nobodys_but_those_whose_visits_they_show(city: City, br
     follower = await city.one("INSERT INTO accounts (role, name) VALUES ('family', '某人') RETURNING id")
     await consent(city.database, someone["id"], follower, "status")
     worker = await city.one("SELECT account_id FROM workers LIMIT 1")
-    desk = await city.one("INSERT INTO accounts (role, name, login, password_hash) VALUES ('operator', '某人', 'x', 'none') RETURNING id")  # fmt: skip
+    provider = await city.one(
+        """INSERT INTO accounts (role, name, login, password_hash, provider_id)
+           SELECT 'provider', '某人', 'x', 'none', id FROM providers WHERE id <> coalesce($1, id) OR $1 IS NULL LIMIT 1 RETURNING id""",
+        (await city.order(str(order_id)))["provider_id"],
+    )
     addresses = [f"/visits/{order_id}{rest}" for rest in ("", "/live", "/cancel", "/dispute", "/check")]
     addresses += [*PAGES, f"/past?of={someone['id']}", f"/book/rehab?of={someone['id']}"]
-    for who in (None, neighbour["account_id"], worker, desk):
+    for who in (None, neighbour["account_id"], worker, provider):
         stranger = await browsers.stranger() if who is None else await browsers.of(who)
         for path in addresses:
             answer = await stranger.get(path)

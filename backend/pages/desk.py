@@ -1,0 +1,136 @@
+"""The operator's desk: who is ringing and for whom, booking for them, and what waits for a person, the most urgent first."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect
+
+from backend.accounts.guards import requires
+from backend.core import bounds
+from backend.core.bounds import Asked as Sent
+from backend.core.clock import city_date
+from backend.core.codes import grouped
+from backend.core.principal import Role
+from backend.database.pool import Connection
+from backend.orders import progress
+from backend.pages import facts
+from backend.pages.commands import carried_out
+from backend.pages.facts import calendar
+from backend.pages.forms import Form, read_form
+from backend.pages.queries import desk_orders, late_orders
+from backend.pages.refusals import door
+from backend.pages.rendering import Asked, page
+from backend.pages.resident import Pressed
+from backend.residents import actions as residents
+from backend.residents import queries as resident_queries
+from backend.residents.model import Found
+from backend.tasks import actions as tasks
+from backend.tasks import queries as task_queries
+from backend.tasks.model import BY_HAND, DeskTask
+
+_DESK: Final = requires(Role.OPERATOR)
+TASKS: Final = {
+    "emergency": ("紧急", "Emergency"), "no_access": ("无人应答", "Nobody opens"), "no_access_late": ("无人应答（补传）", "Nobody opened (told later)"),
+    "suspended": ("暂停服务，还有预订", "Suspended, still booked"), "feed_stalled": ("消息发不出去", "Events are stuck"),
+    "codes_not_sent": ("登录数字发不出去", "Sign-in codes do not leave"),
+}  # fmt: skip
+KINDS: Final = ("meal", "bath", "rehab")
+
+
+class FindForm(Sent, frozen=True):
+    """Whom an operator looks for: a number, a name, pinyin, initials, or the last digits of a number."""
+
+    text: bounds.Word
+
+
+class CloseForm(Sent, frozen=True):
+    """What came of a task, in the words of whoever saw to it."""
+
+    words: bounds.Reasoned
+
+
+@get("/desk", guards=[_DESK])
+async def desk_page(request: Asked, done: FromQuery[str] = "") -> Response[Any]:
+    """Between calls: the search, and what waits for a person."""
+    return await _desk(request, "page.html", Form[FindForm](), done=done)
+
+
+@get("/desk/live", guards=[_DESK])
+async def desk_live(request: Asked) -> Response[Any]:
+    """The queues, fetched again when something changed."""
+    return await _desk(request, "queues.html", Form[FindForm]())
+
+
+async def _desk(
+    request: Asked, template: str, form: Form[Any], status: int = 200, found: list[Found] | None = None, **more: Any
+) -> Response[str]:
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        when = await calendar(connection, request)
+        waiting = await task_queries.open_tasks(connection)
+        manual = await desk_orders(connection)
+        late = await late_orders(connection, city_date(when.now, when.zone))
+    return page(
+        request, f"desk/{template}", status=status, facts=facts, form=form, when=when, waiting=waiting, manual=manual,
+        late=late, found=found, tasks=TASKS, by_hand=BY_HAND, me=request.user.account_id, grouped=grouped, press=Form[Pressed](),
+        **more,
+    )  # fmt: skip
+
+
+@post("/desk/find", guards=[_DESK], status_code=200)
+async def find(request: Asked) -> Response[Any]:
+    """Find somebody; what was typed stays out of addresses and logs."""
+    form = await read_form(request, FindForm)
+    if form.filled is None:
+        return await _desk(request, "page.html", form, 422)
+    area_code = request.app.state.settings.area_code
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        asked = residents.find(connection, phone=None, text=form.filled.text, area_code=area_code)
+        found = await form.answered(asked)
+    return await _desk(request, "page.html", form, 200 if found is not None else 422, found, done="")
+
+
+@get("/desk/residents/{resident_id:uuid}", guards=[_DESK])
+async def resident_page(request: Asked, resident_id: FromPath[UUID]) -> Response[Any]:
+    """One resident: what they have booked, whom to ring, and booking for them."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        card = await resident_queries.resident_card(connection, resident_id)
+        contacts = await resident_queries.contacts_of(connection, resident_id)
+        coming = await progress.next_visits(connection, request.user, resident_id)
+        past = await progress.past_visits(connection, request.user, resident_id, None, 5)
+        when = await calendar(connection, request)
+    return page(
+        request, "desk/resident.html", facts=facts, form=Form[FindForm](), card=card, contacts=contacts, coming=coming,
+        past=past, when=when, kinds=KINDS,
+    )  # fmt: skip
+
+
+@post("/desk/tasks/{task_id:uuid}/take", guards=[_DESK], status_code=200)
+async def take(request: Asked, task_id: FromPath[UUID]) -> Response[Any]:
+    """See to a task; whoever comes second is told that somebody does."""
+    form = await read_form(request, Pressed)
+
+    async def action(connection: Connection) -> DeskTask:
+        return await tasks.take(connection, request.user, task_id)
+
+    if form.filled and await carried_out(request, form, DeskTask, action) is not None:
+        return Redirect("/desk?done=taken", status_code=303)
+    return await _desk(request, "page.html", form, 409, done="")
+
+
+@post("/desk/tasks/{task_id:uuid}/close", guards=[_DESK], status_code=200)
+async def close(request: Asked, task_id: FromPath[UUID]) -> Response[Any]:
+    """Say what came of a task that does not end by itself."""
+    form = await read_form(request, CloseForm)
+    if (said := form.filled) is not None:
+
+        async def action(connection: Connection) -> DeskTask:
+            return await tasks.close_by_hand(connection, task_id, said.words)
+
+        if await carried_out(request, form, DeskTask, action) is not None:
+            return Redirect("/desk?done=closed", status_code=303)
+    return await _desk(request, "page.html", form, 422, done="")
+
+
+route_handlers = [door([desk_page, desk_live, find, resident_page, take, close])]
