@@ -10,7 +10,7 @@ from backend.database.pool import Connection
 from backend.orders.progress import VisitLine, VisitView
 from backend.orders.views import OrderView
 from backend.pages.rendering import Asked, Reader
-from backend.pages.states import PERSON
+from backend.pages.states import FAMILY, PERSON
 from backend.pages.times import Calendar
 from backend.pages.words import REASONS, STATES
 from backend.residents.names import name_in
@@ -44,19 +44,19 @@ def names(visit: VisitView, language: str) -> str:
     return _TOGETHER[language].join(name_in(person.name, language) for person in visit.crew)
 
 
-def state_of(visit: VisitView, when: Calendar) -> str:
-    """The state of a visit, with who comes and when they are expected where that is known."""
+def state_of(visit: VisitView, when: Calendar, *, own: bool = True) -> str:
+    """The state of a visit, with who comes and when they are expected where that is known; `own` to its resident."""
     facts = {"crew": names(visit, when.language)}
     if visit.estimate is not None:
         facts["eta"] = when.clock(visit.estimate.at)
     if visit.order.hold_expires_at is not None:
         facts["until"] = when.clock(visit.order.hold_expires_at)
-    return PERSON[visit.order.status].told(when.language, facts)
+    return (PERSON if own else FAMILY)[visit.order.status].told(when.language, facts)
 
 
-def state_of_line(order: OrderView, when: Calendar) -> str:
+def state_of_line(order: OrderView, when: Calendar, *, own: bool = True) -> str:
     """The state of an order in a list, where no more than the order is known."""
-    return PERSON[order.status].told(when.language, {})
+    return (PERSON if own else FAMILY)[order.status].told(when.language, {})
 
 
 def staff_state(status: str, language: str) -> str:

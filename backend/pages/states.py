@@ -51,3 +51,10 @@ PERSON: Final = {
     "clawed_back": Words("做完了", "finished"),
 }  # fmt: skip
 """Residents and families: 您, short sentences, no word that is not sure."""
+FAMILY: Final = {
+    **PERSON,
+    "no_access": Words("敲门没人应，我们在找老人", "nobody answered, we are looking for them"),
+    "awaiting_acceptance": Words("做完了，等老人确认", "finished, to be confirmed by them"),
+    "disputed": Words("对这次有意见，我们在查", "something was not right, we are looking into it"),
+}
+"""The same to family: whoever reads it is not the one who is looked for."""

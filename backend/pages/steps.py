@@ -29,7 +29,7 @@ def steps(visit: VisitView, when: Calendar) -> list[Step]:
     found = list(_story(visit, when))
     if visit.order.status in _OVER_BADLY:
         done = [step for step in found if step.state == "done"]
-        return [*done, Step("bad", state_of(visit, when))]
+        return [*done, Step("bad", state_of(visit, when, own=False))]
     ahead = next((n for n, step in enumerate(found) if step.state == "next"), len(found))
     if 0 < ahead < len(found):
         found[ahead - 1] = Step("now", *(getattr(found[ahead - 1], name) for name in ("what", "at", "beside", "who")))

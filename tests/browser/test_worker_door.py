@@ -131,7 +131,7 @@ async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browse
     daughter = await opened(chromium, str(city.http.base_url), token=await token_of(city, await city.daughter(
         await city.one("SELECT resident_id FROM orders WHERE id = $1", UUID(order_id)))))  # fmt: skip
     await daughter.goto(f"{city.http.base_url}/visits/{order_id}")
-    await expect(daughter.locator("h1")).to_have_text("敲门没人应，我们在找您")
+    await expect(daughter.locator("h1")).to_have_text("敲门没人应，我们在找老人")
     await expect(page.locator(MAIN)).to_have_text("开门了")
     await city.clock(at(10, 4))
     await page.click(MAIN)
