@@ -111,14 +111,9 @@ async def _times(
     first = from_on or city_date(when.now, when.zone)
     return page(
         request, "resident/times.html", status=status, facts=facts, form=form, item=item, choices=choices.choices,
-        when=when, of=of, name=card.name, next_on=first + timedelta(days=_DAYS), lost=_lost(form, choices),
+        when=when, of=of, name=card.name, next_on=first + timedelta(days=_DAYS),
         reason=next((reason.code for reason in choices.reasons), None),
     )  # fmt: skip
-
-
-def _lost(form: Form[Any], choices: Choices) -> bool:
-    """Whether somebody chose a time that is none any more: the page says which ones are nearest."""
-    return bool(form.wrong) and bool(choices.choices)
 
 
 @post("/book/hold", guards=[CLIENTS], status_code=200)
