@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final, LiteralString
 from uuid import UUID
 
 from msgspec import Struct
@@ -33,6 +34,12 @@ class Coming(Struct, frozen=True, forbid_unknown_fields=True):
     gender: str
     status: str
     visits_before: int
+
+
+VISITS_BEFORE: Final[LiteralString] = """(SELECT count(*) FROM orders b JOIN assignments c ON c.order_id = b.id
+                   WHERE b.resident_id = $2 AND b.window_from < $3 AND c.worker_id = a.worker_id
+                     AND c.status = 'checked_out') AS visits_before"""
+"""How often a worker `a` has carried out a visit at resident $2's before the instant $3."""
 
 
 class Expected(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,11 +81,9 @@ async def crew_coming(connection: Connection, order: Order) -> list[Coming]:
     return await many(
         connection,
         Coming,
-        """SELECT a.seat, w.name, w.gender, a.status,
-                  (SELECT count(*) FROM orders b JOIN assignments c ON c.order_id = b.id
-                   WHERE b.resident_id = $2 AND b.window_from < $3 AND c.worker_id = a.worker_id
-                     AND c.status = 'checked_out') AS visits_before
-           FROM assignments a JOIN workers w ON w.id = a.worker_id
+        "SELECT a.seat, w.name, w.gender, a.status, "
+        + VISITS_BEFORE
+        + """ FROM assignments a JOIN workers w ON w.id = a.worker_id
            WHERE a.order_id = $1 AND a.status IN ('accepted', 'en_route', 'checked_in', 'checked_out') ORDER BY a.seat""",
         order.id, order.resident_id, order.window_from,
     )  # fmt: skip
@@ -89,12 +94,10 @@ async def crew_planned(connection: Connection, order: Order) -> list[Coming]:
     return await many(
         connection,
         Coming,
-        """SELECT s.seat, w.name, w.gender, 'planned' AS status,
-                  (SELECT count(*) FROM orders b JOIN assignments c ON c.order_id = b.id
-                   WHERE b.resident_id = $2 AND b.window_from < $3 AND c.worker_id = s.worker_id
-                     AND c.status = 'checked_out') AS visits_before
-           FROM stops s JOIN workers w ON w.id = s.worker_id
-           WHERE s.order_id = $1 AND s.kind IN ('visit', 'drop') ORDER BY s.seat""",
+        "SELECT a.seat, w.name, w.gender, 'planned' AS status, "
+        + VISITS_BEFORE
+        + """ FROM stops a JOIN workers w ON w.id = a.worker_id
+           WHERE a.order_id = $1 AND a.kind IN ('visit', 'drop') ORDER BY a.seat""",
         order.id, order.resident_id, order.window_from,
     )  # fmt: skip
 

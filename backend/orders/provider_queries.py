@@ -8,7 +8,7 @@ from msgspec import Struct
 from backend.core.bounds import Instant
 from backend.database.pool import Connection
 from backend.database.rows import many, readable
-from backend.orders.progress_queries import Coming
+from backend.orders.progress_queries import VISITS_BEFORE, Coming
 
 
 class OfferFacts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,11 +53,9 @@ async def crew_asked(connection: Connection, offer: OfferFacts) -> list[Coming]:
     return await many(
         connection,
         Coming,
-        """SELECT s.seat, w.name, w.gender, 'proposed' AS status,
-                  (SELECT count(*) FROM orders b JOIN assignments c ON c.order_id = b.id
-                   WHERE b.resident_id = $2 AND b.window_from < $3 AND c.worker_id = s.worker_id
-                     AND c.status = 'checked_out') AS visits_before
-           FROM offer_seats s JOIN workers w ON w.id = s.worker_id WHERE s.offer_id = $1 ORDER BY s.seat""",
+        "SELECT a.seat, w.name, w.gender, 'proposed' AS status, "
+        + VISITS_BEFORE
+        + " FROM offer_seats a JOIN workers w ON w.id = a.worker_id WHERE a.offer_id = $1 ORDER BY a.seat",
         offer.offer_id, offer.resident_id, offer.window_from,
     )  # fmt: skip
 

@@ -49,6 +49,18 @@ async def _becomes(city: City, page: Page, order_id: str, status: str) -> None:
     assert await _status(city, order_id) == status
 
 
+async def _begun(chromium: Browser, city: City) -> tuple[Page, str]:
+    """The same phone after its first two presses: the visit has begun."""
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 58))
+    await page.goto(f"{city.http.base_url}/worker")
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "en_route")
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "in_service")
+    return page, order_id
+
+
 async def test_each_step_is_one_press_and_the_button_is_always_the_next_legal_one(chromium: Browser, city: City):
     page, order_id = await _at_work(chromium, city)
     await city.clock(at(9, 30))
@@ -118,13 +130,7 @@ async def test_a_report_that_is_not_taken_says_so_and_harms_nothing(chromium: Br
 
 async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browser, city: City):
     """The desk has a task at once; the big button becomes the one for a door that opens after all."""
-    page, order_id = await _at_work(chromium, city)
-    await city.clock(at(9, 58))
-    await page.goto(f"{city.http.base_url}/worker")
-    await page.click(MAIN)
-    await _becomes(city, page, order_id, "en_route")
-    await page.click(MAIN)
-    await _becomes(city, page, order_id, "in_service")
+    page, order_id = await _begun(chromium, city)
     await page.click(".asides button:has-text('敲门没人开')")
     await _becomes(city, page, order_id, "no_access")
     assert await city.one("SELECT count(*) FROM desk_tasks WHERE kind = 'no_access' AND closed_at IS NULL") == 1
@@ -139,13 +145,7 @@ async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browse
 
 
 async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chromium: Browser, city: City):
-    page, order_id = await _at_work(chromium, city)
-    await city.clock(at(9, 58))
-    await page.goto(f"{city.http.base_url}/worker")
-    await page.click(MAIN)
-    await _becomes(city, page, order_id, "en_route")
-    await page.click(MAIN)
-    await _becomes(city, page, order_id, "in_service")
+    page, order_id = await _begun(chromium, city)
     await page.click(".asides a")
     await seen.sound(page, "abort")
     await page.click("[value=precheck_failed]")
