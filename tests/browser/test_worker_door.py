@@ -1,10 +1,11 @@
 """The worker's door in a real browser: one press for each step, and a door without a network loses nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support import seen
 from tests.support.city import City, at
@@ -126,6 +127,72 @@ async def test_a_report_that_is_not_taken_says_so_and_harms_nothing(chromium: Br
     await page.click(MAIN)
     await expect(page.locator("[data-unsent] li")).to_contain_text("没收 (unknown_order)")
     assert await _status(city, order_id) == "accepted"
+
+
+async def test_a_press_while_another_is_being_sent_is_sent_right_after_it(chromium: Browser, city: City):
+    """Not at the next try a quarter of a minute later: the desk would look for somebody who stands at the door."""
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 58))
+    await page.goto(f"{city.http.base_url}/worker")
+    answered = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        answer = await route.fetch()
+        await answered.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/en-route", slow)
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "en_route")
+    await expect(page.locator(MAIN)).to_have_text("我到了")
+    await page.click(MAIN)
+    await expect(page.locator("[data-count]")).to_contain_text("2")
+    answered.set()
+    await _becomes(city, page, order_id, "in_service")
+
+
+async def test_a_report_whose_position_is_still_asked_for_is_sent_once_and_with_it(chromium: Browser, city: City):
+    """The network comes back while the phone looks for the sky: sent before, the same report would go out in two versions."""
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 58))
+    await page.add_init_script(
+        "const asked = navigator.geolocation.getCurrentPosition.bind(navigator.geolocation);"
+        "navigator.geolocation.getCurrentPosition = (...how) => { addEventListener('sky', () => asked(...how)); };"
+    )
+    await page.goto(f"{city.http.base_url}/worker")
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "en_route")
+    await page.click(MAIN)
+    await expect(page.locator("[data-count]")).to_contain_text("1")
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await page.wait_for_timeout(300)
+    assert await _status(city, order_id) == "en_route"
+    await page.evaluate("dispatchEvent(new Event('sky'))")
+    await _becomes(city, page, order_id, "in_service")
+    await expect(page.locator("[data-unsent]")).to_be_hidden()
+    rows = await city.sql("SELECT x, flags FROM visit_records WHERE order_id = $1 AND kind = 'check_in'", UUID(order_id))
+    assert [(row["x"] is None, row["flags"]) for row in rows] == [(False, [])]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "shown"),
+    [(401, "sign_in_required", True), (409, "request_in_progress", True), (502, "", True), (422, "idempotency_key_reused", False)],
+)  # fmt: skip
+async def test_a_report_nobody_judged_waits_and_one_that_arrived_before_is_done(
+    chromium: Browser, city: City, status: int, code: str, shown: bool
+):
+    """Signed out elsewhere, a proxy between versions, an answer that was lost: none of these is a refusal."""
+    page, _ = await _at_work(chromium, city)
+    await city.clock(at(9, 50))
+    await page.goto(f"{city.http.base_url}/worker")
+    body = f'{{"code":"{code}"}}' if code else "<html>Bad gateway</html>"
+    await page.route("**/en-route", lambda route: route.fulfill(status=status, body=body))
+    async with page.expect_response("**/en-route"):
+        await page.click(MAIN)
+    if shown:
+        await expect(page.locator("[data-unsent] li")).to_contain_text("手机里")
+    else:
+        await expect(page.locator("[data-unsent]")).to_be_hidden()
 
 
 async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browser, city: City):

@@ -50,37 +50,48 @@ document.addEventListener("submit", async (event) => {
   form.dataset.pressed = "1";
   const at = now().toISOString(), { step = "", order = "" } = form.dataset;
   const reason = /** @type {HTMLButtonElement | null} */ (event.submitter)?.name === "reason" ? { reason: /** @type {HTMLButtonElement} */ (event.submitter).value } : {};
-  const report = { key: crypto.randomUUID(), url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at, ...reason } };
+  const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at, ...reason } };
+  if (step !== "en-route") locating.add(key);
   await stored("readwrite", (store) => store.put(report));
   await show();
-  if (step !== "en-route") {
+  if (locating.has(key)) {
     Object.assign(report.body, await position());
     await stored("readwrite", (store) => store.put(report));
+    locating.delete(key);
   }
   await send();
   if (form.dataset.then) location.assign(form.dataset.then);
 });
 
-let sending = false;
-async function send() {
-  if (sending) return;
-  sending = true;
+/** Reports of this page that still wait for a position: sent before it is there, one would be sent twice with different words. */
+const locating = new Set();
+/** @type {Promise<void>} */
+let queue = Promise.resolve();
+/** Whoever asks while others are being sent is served after them, not at the next try. */
+const send = () => (queue = queue.then(sendAll));
+
+async function sendAll() {
   let sent = 0;
   try {
     for (const report of (await waiting()).filter((one) => !one.refused)) {
+      if (locating.has(report.key)) break;
       const age = Date.now() - report.pressed;
       if (age > KEPT_MS) { await keep(report, "72h"); continue; }
       const body = JSON.stringify(age > LATE_MS ? { ...report.body, offline: true } : report.body);
       const headers = { "Content-Type": "application/json", "Idempotency-Key": report.key };
       const answer = await fetch(report.url, { method: "POST", headers, body });
-      if (answer.status === 429 || answer.status >= 500) break;
-      if (answer.ok) { await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, (await answer.json()).code ?? String(answer.status));
+      const code = answer.ok ? "" : (await answer.json().catch(() => ({}))).code ?? String(answer.status);
+      if (unheard(answer.status, code)) break;
+      // A key that was used for other words: the first try arrived, its answer did not, and since then the report says `offline`.
+      if (answer.ok || code === "idempotency_key_reused") { await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, code);
     }
   } catch { /* no network: what was pressed waits, and the strip says so */ }
-  sending = false;
   await show();
   if (sent) document.querySelector("live-region")?.dispatchEvent(new Event("look"));
 }
+
+/** Nobody has judged the report yet: it waits, also for whoever has to sign in again. @param {number} status @param {string} code */
+const unheard = (status, code) => status === 401 || status === 429 || status >= 500 || code === "request_in_progress";
 
 /** @param {Report} report @param {string} why */
 const keep = (report, why) => stored("readwrite", (store) => store.put({ ...report, refused: why }));
