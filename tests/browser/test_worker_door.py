@@ -189,6 +189,7 @@ async def test_a_report_nobody_judged_waits_and_one_that_arrived_before_is_done(
     await page.route("**/en-route", lambda route: route.fulfill(status=status, body=body))
     async with page.expect_response("**/en-route"):
         await page.click(MAIN)
+    await page.wait_for_timeout(300)
     if shown:
         await expect(page.locator("[data-unsent] li")).to_contain_text("手机里")
     else:
