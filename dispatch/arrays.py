@@ -315,9 +315,7 @@ class Reader:
         if begun and worker.max_span_s is not None:
             way = int(self.problem.travel[worker.mode][worker.start_place, begun[0].place])
             back = begun[0].start_s - way + worker.max_span_s
-        shifts = [(s.start_s, min(s.end_s, back)) for s in worker.shifts[stand.shift :]]
-        # whoever is under way in the first of them need not wait for it to begin
-        return [(min(shifts[0][0], stand.free_s), shifts[0][1]), *shifts[1:]]
+        return [(s.start_s, min(s.end_s, back)) for s in worker.shifts[stand.shift :]]
 
     def _room(self, worker: Worker) -> int:
         """What the vehicle can still take beside what has begun."""

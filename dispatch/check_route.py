@@ -67,7 +67,7 @@ def _reached(problem: Problem, worker: Worker, before: Stop | None, stop: Stop) 
     """Check that the worker can be there by then, and that nothing begins in the past."""
     number = shift_number(worker, stop)
     leaves = None if before is None else before.end_s
-    if worker.shifts and (before is None or shift_number(worker, before) < number):
+    if worker.shifts:
         opens = worker.shifts[number].start_s
         leaves = opens if leaves is None else max(leaves, opens)
     needed = way_there(problem, worker, before, stop)

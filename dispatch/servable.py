@@ -211,7 +211,7 @@ class _Day:
         hours = self.worker.shifts[shift]
         fresh = before is None or shift_number(self.worker, before) < shift
         way = int(self.ways[self.worker.start_place if before is None or fresh else before.place, stop.place])
-        leaves = max(hours.start_s if fresh else -_EVER, -_EVER if before is None else before.end_s)
+        leaves = max(hours.start_s, -_EVER if before is None else before.end_s)
         start = max(leaves + way, self.problem.now_s + way, rested + way, floor)
         if stop.kind != "pickup":
             start = max(start, self.visit.earliest_s)

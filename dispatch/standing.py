@@ -1,7 +1,8 @@
 """Where a worker's day stands: which shift comes next, since when a break can be taken, and which breaks are left.
 
 Time off before the first shift, between two shifts and after the last one is time for breaks like any wait between stops.
-Breaks are taken in the order of their windows. A later shift begins at the start place again.
+Breaks are taken in the order of their windows. A later shift begins at the start place again. Whoever has begun before
+their first shift goes on when it begins.
 """
 
 from collections.abc import Sequence
@@ -62,7 +63,9 @@ def standing_of(problem: Problem, worker: Worker, begun: Sequence[Stop]) -> Stan
         used = begin + rest.duration_s
         left.append(rest)
     if begun:
-        return Standing(shift_of(worker, begun[-1]), begun[-1].place, over, free, tuple(left), tuple(lost))
+        shift = shift_of(worker, begun[-1])
+        free = max(free, worker.shifts[shift].start_s)
+        return Standing(shift, begun[-1].place, over, free, tuple(left), tuple(lost))
     opens = worker.shifts[0].start_s
     while left and (begin := _begin(left[0], (over, opens), over)) is not None:
         over = begin + left[0].duration_s

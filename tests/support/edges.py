@@ -245,6 +245,8 @@ ROWS: Final = (
         now=1800 + b), 360, NOT_CHECKED),
     Row("the way from what has begun", lambda b: _two("w: old@1100! new@1790", ways={(1, 2): 90 + b}, now=1200), 360, "travel"),
     Row("the end of what has begun", lambda b: _two(f"w: old@1100-{1750 + b}! new@1840", at=1840, now=1200), 360, "travel"),
+    Row("the shift that begins after what has begun", lambda b: _day("w: old@300! new@1790", _worker(first=1700 + b),
+        _visit("old", 1, 300), _visit("new", 2, 1790), ways={(0, 2): 90}, now=1000), 360, "travel"),
     Row("the gap to what has begun", lambda b: _linked(Link("old", "new", 1000 + b), now=1200, begun="!"), 360, "gap"),
     Row("the gap to the end of what has begun", lambda b: _linked(Link("old", "new", 0, 400 - b, from_end=True), now=1200,
         begun="!"), 360, "gap"),

@@ -100,7 +100,7 @@ class _Route:
 
     def _arrives(self, before: Stop | None, stop: Stop) -> bool:
         leaves = before.end_s if before else -_EVER
-        if (before is None or self.shift(before) != self.shift(stop)) and self.worker.shifts:
+        if self.worker.shifts:
             leaves = max(leaves, self.worker.shifts[self.shift(stop)].start_s)
         return leaves + self.way(before, stop) <= stop.start_s
 

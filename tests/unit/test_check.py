@@ -125,8 +125,8 @@ def test_a_day_without_a_way_home_ends_with_its_last_stop(limit: int, rules: set
     assert _rules(_day(_at(A, 2000)), A, worker=replace(WORKER, end_place=None, max_span_s=limit)) == rules
 
 
-def test_who_had_begun_before_their_hours_goes_on_from_there() -> None:
-    for start, rules in ((1050, set()), (1000, set()), (999, {"shift", "travel"})):
+def test_who_had_begun_before_their_hours_goes_on_from_there_when_these_begin() -> None:
+    for start, rules in ((1300, set()), (1299, {"travel"}), (1000, {"travel"}), (999, {"shift", "travel"})):
         assert _rules(_day(_at(A, 100, locked=True), _at(B, start)), A, B) == rules
 
 
