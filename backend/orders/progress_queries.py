@@ -102,6 +102,26 @@ async def crew_planned(connection: Connection, order: Order) -> list[Coming]:
     )  # fmt: skip
 
 
+class ProviderPlanned(Struct, frozen=True, forbid_unknown_fields=True):
+    """The provider whose workers the plan has for an order, and how it answers an offer."""
+
+    name: str
+    auto_accept: bool
+    offer_expiry_s: int
+
+
+async def provider_planned(connection: Connection, order_id: UUID) -> ProviderPlanned | None:
+    """Read which provider would be asked for an order as it is planned now; None where it has no crew."""
+    return await maybe_one(
+        connection,
+        ProviderPlanned,
+        """SELECT p.name, p.auto_accept, p.offer_expiry_s
+           FROM stops s JOIN workers w ON w.id = s.worker_id JOIN providers p ON p.id = w.provider_id
+           WHERE s.order_id = $1 AND s.kind IN ('visit', 'drop') ORDER BY s.seat LIMIT 1""",
+        order_id,
+    )
+
+
 async def expected(connection: Connection, order_id: UUID) -> Expected | None:
     """Read when the plan has the last of the crew at the door; None where it has no stop that is still to come."""
     return await maybe_one(

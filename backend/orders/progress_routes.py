@@ -11,8 +11,9 @@ from msgspec import Struct
 from backend.accounts.guards import requires
 from backend.core.bounds import Instant
 from backend.core.principal import Principal, Role
-from backend.orders import progress
+from backend.orders import progress, reading_back
 from backend.orders.progress import VisitLine, VisitView
+from backend.orders.reading_back import ReadBack
 
 Asked = Request[Principal, Any, State]
 _FOLLOW = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.SUPERVISOR)
@@ -35,6 +36,13 @@ async def read_visit(request: Asked, order_id: FromPath[UUID], shown_at: FromQue
         return await progress.visit(connection, request.user, order_id, shown_at)
 
 
+@get("/v1/orders/{order_id:uuid}/read-back", guards=[requires(Role.OPERATOR)])
+async def read_back(request: Asked, order_id: FromPath[UUID]) -> ReadBack:
+    """What is read to a caller before a booking counts, and what may be promised of it by now."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await reading_back.read_back(connection, request.user, order_id)
+
+
 @get("/v1/residents/{resident_id:uuid}/visits", guards=[_FOLLOW])
 async def list_visits(
     request: Asked,
@@ -51,4 +59,4 @@ async def list_visits(
     return VisitPage(lines, lines[-1].order.id if len(lines) == limit else None)
 
 
-route_handlers = [read_visit, list_visits]
+route_handlers = [read_visit, read_back, list_visits]

@@ -1,30 +1,25 @@
 """Booking as residents and their families do it: a service, a time, one look at it all, and it is booked."""
 
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from backend.accounts.requests import write_once
 from backend.bookings import taking
 from backend.bookings.choosing import BestRequest, Choices
-from backend.bookings.model import BookingRequest, Channel, QuotedSlot, QuoteRequest, Rescheduling, Wish
-from backend.catalogue import queries as catalogue
-from backend.catalogue.model import MEAL, CatalogueItem
+from backend.bookings.model import Rescheduling
+from backend.catalogue.model import CatalogueItem
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
 from backend.core.clock import city_date
 from backend.core.errors import DomainError
-from backend.core.principal import Role
-from backend.database.clock import care_now
 from backend.database.pool import Connection
 from backend.orders import actions, progress
-from backend.orders.progress import VisitView
 from backend.orders.views import OrderView, shown
-from backend.pages import facts, meals
+from backend.pages import facts, windows
 from backend.pages.commands import carried_out, key_of, told
 from backend.pages.facts import whom
 from backend.pages.forms import Form, Typed, read_form
@@ -32,11 +27,7 @@ from backend.pages.problems import PROBLEMS
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
 from backend.pages.resident import CLIENTS, Pressed
-from backend.pages.times import Calendar
 from backend.residents import queries as residents
-
-_DAYS: Final = 7  # of one look; "other days" shows the next ones
-_AGAIN_DAYS: Final = 14
 
 
 class SlotForm(Sent, frozen=True):
@@ -69,7 +60,7 @@ class PlaceForm(Sent, frozen=True):
 @get("/book/{kind:str}", guards=[CLIENTS])
 async def services_page(request: Asked, kind: FromPath[str], of: FromQuery[UUID | None] = None) -> Response[Any]:
     """Which service of a kind; where there is one, its times at once."""
-    items = [item for item in await _items(request) if item.kind == kind]
+    items = [item for item in await windows.items(request) if item.kind == kind]
     if not items:
         raise DomainError("unknown_item")
     if len(items) == 1:
@@ -86,32 +77,24 @@ async def times_page(
     from_on: FromQuery[date | None] = None,
 ) -> Response[Any]:
     """Which time suits? Three of a week, each with its reason; other days are the next week's."""
-    item = next((item for item in await _items(request) if (item.kind, item.code) == (kind, code)), None)
+    item = next((item for item in await windows.items(request) if (item.kind, item.code) == (kind, code)), None)
     if item is None:
         raise DomainError("unknown_item")
     return await _times(request, item, of, from_on, Form[SlotForm]())
-
-
-async def _items(request: Asked) -> list[CatalogueItem]:
-    async with request.app.state.database.unit_of_work(request.user) as connection:
-        today = city_date(await care_now(connection), request.app.state.planner.zone_info)
-        return list(await catalogue.current_items(connection, today))
 
 
 async def _times(
     request: Asked, item: CatalogueItem, of: UUID | None, from_on: date | None, form: Form[Any], status: int = 200
 ) -> Response[str]:
     resident_id = whom(request, of)
-    wanted = BestRequest(resident_id=resident_id, item_code=item.code, from_on=from_on, days=_DAYS)
-    asked = meals.choices(request, resident_id, item) if item.kind == MEAL else taking.quote_best(request, wanted)
-    choices = await form.answered(asked) or Choices([], [])
+    choices = await windows.offered(request, form, resident_id, item, from_on)
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await facts.calendar(connection, request)
         card = await residents.resident_card(connection, resident_id)
     first = from_on or city_date(when.now, when.zone)
     return page(
         request, "resident/times.html", status=status, facts=facts, form=form, item=item, choices=choices.choices,
-        when=when, of=of, name=card.name, next_on=first + timedelta(days=_DAYS),
+        when=when, of=of, name=card.name, next_on=first + timedelta(days=windows.DAYS),
         reason=next((reason.code for reason in choices.reasons), None),
     )  # fmt: skip
 
@@ -120,24 +103,11 @@ async def _times(
 async def hold(request: Asked) -> Response[Any]:
     """Keep the time that was chosen while its details are read."""
     form = await read_form(request, SlotForm)
-    code = form.value("item")
-    item = next((item for item in await _items(request) if item.code == code), None)
-    if item is None:
-        raise DomainError("unknown_item")
+    item = await windows.item_named(request, form.value("item"))
     of = None if form.filled is None else form.filled.of
-    if form.filled is not None and (held := await _held(request, form, form.filled.slot)) is not None:
+    if form.filled is not None and (held := await windows.hold(request, form, form.filled.slot)) is not None:
         return Redirect(f"/visits/{held.id}/check", status_code=303)
     return await _times(request, item, of, None, form, 422)
-
-
-def _channel(request: Asked) -> Channel:
-    """An operator books for somebody who rings."""
-    return Channel.PHONE if request.user.role is Role.OPERATOR else Channel.APP
-
-
-async def _held(request: Asked, form: Form[Any], token: str) -> OrderView | None:
-    wanted = BookingRequest(slot=token, channel=_channel(request), hold_only=True)
-    return await told(form, OrderView, taking.take_up(request, wanted, key=key_of(form)))
 
 
 @post("/again", guards=[CLIENTS], status_code=200)
@@ -148,32 +118,10 @@ async def again(request: Asked) -> Response[Any]:
         raise DomainError("invalid_request")
     async with request.app.state.database.unit_of_work(request.user) as connection:
         before = await progress.visit(connection, request.user, form.filled.order)
-        when = await facts.calendar(connection, request)
-    item = next((item for item in await _items(request) if item.code == before.order.item_code), None)
-    if item is None:
-        raise DomainError("unknown_item")
-    if item.kind == MEAL:
-        lunches = await form.answered(meals.choices(request, before.order.resident_id, item))
-        slot: QuotedSlot | None = lunches.choices[0] if lunches and lunches.choices else None
-    else:
-        wanted = QuoteRequest(before.order.resident_id, item.code, days=_AGAIN_DAYS)
-        quote = await form.answered(taking.quote(request, wanted))
-        slot = _like(quote.slots if quote else [], before.order.window_from, when)
-    if slot is not None and (held := await _held(request, form, slot.token)) is not None:
+    item = await windows.item_named(request, before.order.item_code)
+    if (held := await windows.hold_as_last_time(request, form, before, item)) is not None:
         return Redirect(f"/visits/{held.id}/check", status_code=303)
     return await _times(request, item, form.filled.of, None, form, 422)
-
-
-def _like(slots: list[QuotedSlot], before: datetime, when: Calendar) -> QuotedSlot | None:
-    """Find the next time on the same weekday that is nearest to the same hour; else the nearest hour of any day."""
-    local = before.astimezone(when.zone)
-
-    def far(slot: QuotedSlot) -> tuple[bool, int, datetime]:
-        starts = slot.starts_from.astimezone(when.zone)
-        minutes = abs((starts.hour - local.hour) * 60 + starts.minute - local.minute)
-        return starts.weekday() != local.weekday(), minutes, starts
-
-    return min(slots, key=far, default=None)
 
 
 @get("/visits/{order_id:uuid}/check", guards=[CLIENTS])
@@ -194,50 +142,17 @@ async def _check(request: Asked, order_id: UUID, form: Form[Any], status: int = 
 
 @post("/visits/{order_id:uuid}/place", guards=[CLIENTS], status_code=200)
 async def place(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
-    """Book what was held; where the time it was held for is over, the same window is tried once more."""
+    """Book what was held; where its window is gone meanwhile, show others."""
     form = await read_form(request, PlaceForm)
-
-    async def action(connection: Connection) -> OrderView:
-        zone = request.app.state.planner.zone_info
-        return shown(await actions.confirm(connection, request.user, order_id, zone), request.user)
-
-    try:
-        await write_once(request, 200, action, key=key_of(form))
-    except DomainError as error:
-        if error.code != "hold_expired":
-            form.refuse(error)
-            return await _check(request, order_id, form, 422)
-        return await _once_more(request, order_id, form)
-    return Redirect(f"/visits/{order_id}?done=placed", status_code=303)
-
-
-async def _once_more(request: Asked, order_id: UUID, form: Form[Any]) -> Response[Any]:
-    """Take the same window again: the person notices nothing while it is free."""
+    if (placed := await windows.place(request, form, order_id)) is not None:
+        return Redirect(f"/visits/{placed.id}?done=placed", status_code=303)
+    if PROBLEMS["hold_expired"] not in form.wrong.values():
+        return await _check(request, order_id, form, 422)
     async with request.app.state.database.unit_of_work(request.user) as connection:
         visit = await progress.visit(connection, request.user, order_id)
-    slot = await _same_window(request, visit, form)
-    if slot is not None:
-        wanted = BookingRequest(slot=slot.token, channel=_channel(request))
-        placed = await told(form, OrderView, taking.take_up(request, wanted, key=key_of(form)))
-        if placed is not None:
-            return Redirect(f"/visits/{placed.id}?done=placed", status_code=303)
-    item = next(item for item in await _items(request) if item.code == visit.order.item_code)
-    form.wrong.setdefault("", PROBLEMS["hold_expired"])
+    item = await windows.item_named(request, visit.order.item_code)
     of = None if visit.order.resident_id == request.user.own_id else visit.order.resident_id
     return await _times(request, item, of, None, form, 422)
-
-
-async def _same_window(request: Asked, visit: VisitView, form: Form[Any]) -> QuotedSlot | None:
-    order = visit.order
-    if order.kind == MEAL:
-        item = next(item for item in await _items(request) if item.code == order.item_code)
-        lunches = await form.answered(meals.choices(request, order.resident_id, item))
-        return next((one for one in lunches.choices if one.starts_from == order.window_from), None) if lunches else None
-    wish = Wish(order.window_from, order.window_from)
-    quote = await form.answered(
-        taking.quote(request, QuoteRequest(order.resident_id, order.item_code, wish=wish)), {"slot_in_past": PROBLEMS["slot_in_past"]}
-    )  # fmt: skip
-    return next((slot for slot in quote.slots if slot.starts_from == order.window_from), None) if quote else None
 
 
 @post("/visits/{order_id:uuid}/back", guards=[CLIENTS], status_code=200)
@@ -271,13 +186,17 @@ async def _changing(
         when = await facts.calendar(connection, request)
     order = visit.order
     wanted = BestRequest(
-        resident_id=order.resident_id, item_code=order.item_code, from_on=from_on, days=_DAYS, instead_of=order_id
+        resident_id=order.resident_id,
+        item_code=order.item_code,
+        from_on=from_on,
+        days=windows.DAYS,
+        instead_of=order_id,
     )
     choices = await form.answered(taking.quote_best(request, wanted)) or Choices([], [])
     first = from_on or city_date(when.now, when.zone)
     return page(
         request, "resident/change.html", status=status, facts=facts, form=form, visit=visit, choices=choices.choices,
-        when=when, next_on=first + timedelta(days=_DAYS),
+        when=when, next_on=first + timedelta(days=windows.DAYS),
     )  # fmt: skip
 
 

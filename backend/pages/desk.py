@@ -7,15 +7,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from backend.accounts.guards import requires
 from backend.core import bounds
 from backend.core.bounds import Asked as Sent
 from backend.core.clock import city_date
 from backend.core.codes import grouped
-from backend.core.principal import Role
 from backend.database.pool import Connection
-from backend.orders import progress
 from backend.pages import facts
+from backend.pages.call import DESK
 from backend.pages.commands import carried_out
 from backend.pages.facts import calendar
 from backend.pages.forms import Form, read_form
@@ -24,19 +22,16 @@ from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
 from backend.pages.resident import Pressed
 from backend.residents import actions as residents
-from backend.residents import queries as resident_queries
 from backend.residents.model import Found
 from backend.tasks import actions as tasks
 from backend.tasks import queries as task_queries
 from backend.tasks.model import BY_HAND, DeskTask
 
-_DESK: Final = requires(Role.OPERATOR)
 TASKS: Final = {
     "emergency": ("紧急", "Emergency"), "no_access": ("无人应答", "Nobody opens"), "no_access_late": ("无人应答（补传）", "Nobody opened (told later)"),
     "suspended": ("暂停服务，还有预订", "Suspended, still booked"), "feed_stalled": ("消息发不出去", "Events are stuck"),
     "codes_not_sent": ("登录数字发不出去", "Sign-in codes do not leave"),
 }  # fmt: skip
-KINDS: Final = ("meal", "bath", "rehab")
 
 
 class FindForm(Sent, frozen=True):
@@ -51,13 +46,13 @@ class CloseForm(Sent, frozen=True):
     words: bounds.Reasoned
 
 
-@get("/desk", guards=[_DESK])
+@get("/desk", guards=[DESK])
 async def desk_page(request: Asked, done: FromQuery[str] = "") -> Response[Any]:
     """Between calls: the search, and what waits for a person."""
     return await _desk(request, "page.html", Form[FindForm](), done=done)
 
 
-@get("/desk/live", guards=[_DESK])
+@get("/desk/live", guards=[DESK])
 async def desk_live(request: Asked) -> Response[Any]:
     """The queues, fetched again when something changed."""
     return await _desk(request, "queues.html", Form[FindForm]())
@@ -78,7 +73,7 @@ async def _desk(
     )  # fmt: skip
 
 
-@post("/desk/find", guards=[_DESK], status_code=200)
+@post("/desk/find", guards=[DESK], status_code=200)
 async def find(request: Asked) -> Response[Any]:
     """Find somebody; what was typed stays out of addresses and logs."""
     form = await read_form(request, FindForm)
@@ -91,22 +86,7 @@ async def find(request: Asked) -> Response[Any]:
     return await _desk(request, "page.html", form, 200 if found is not None else 422, found, done="")
 
 
-@get("/desk/residents/{resident_id:uuid}", guards=[_DESK])
-async def resident_page(request: Asked, resident_id: FromPath[UUID]) -> Response[Any]:
-    """One resident: what they have booked, whom to ring, and booking for them."""
-    async with request.app.state.database.unit_of_work(request.user) as connection:
-        card = await resident_queries.resident_card(connection, resident_id)
-        contacts = await resident_queries.contacts_of(connection, resident_id)
-        coming = await progress.next_visits(connection, request.user, resident_id)
-        past = await progress.past_visits(connection, request.user, resident_id, None, 5)
-        when = await calendar(connection, request)
-    return page(
-        request, "desk/resident.html", facts=facts, form=Form[FindForm](), card=card, contacts=contacts, coming=coming,
-        past=past, when=when, kinds=KINDS,
-    )  # fmt: skip
-
-
-@post("/desk/tasks/{task_id:uuid}/take", guards=[_DESK], status_code=200)
+@post("/desk/tasks/{task_id:uuid}/take", guards=[DESK], status_code=200)
 async def take(request: Asked, task_id: FromPath[UUID]) -> Response[Any]:
     """See to a task; whoever comes second is told that somebody does."""
     form = await read_form(request, Pressed)
@@ -119,7 +99,7 @@ async def take(request: Asked, task_id: FromPath[UUID]) -> Response[Any]:
     return await _desk(request, "page.html", form, 409, done="")
 
 
-@post("/desk/tasks/{task_id:uuid}/close", guards=[_DESK], status_code=200)
+@post("/desk/tasks/{task_id:uuid}/close", guards=[DESK], status_code=200)
 async def close(request: Asked, task_id: FromPath[UUID]) -> Response[Any]:
     """Say what came of a task that does not end by itself."""
     form = await read_form(request, CloseForm)
@@ -133,4 +113,4 @@ async def close(request: Asked, task_id: FromPath[UUID]) -> Response[Any]:
     return await _desk(request, "page.html", form, 422, done="")
 
 
-route_handlers = [door([desk_page, desk_live, find, resident_page, take, close])]
+route_handlers = [door([desk_page, desk_live, find, take, close])]

@@ -81,6 +81,11 @@ def back(home: str, of: UUID | None) -> str:
     return f"/desk/residents/{of}" if home == "/desk" else "/family"
 
 
+def why_none(code: str, language: str) -> str:
+    """Why there is no window, in the short words of staff."""
+    return REASONS[code][language] if code in REASONS else ""
+
+
 def why_at_desk(status: str, reason: str | None, language: str) -> str:
     """What brings an order to the desk, in the short words of staff."""
     if status == "manual" and reason in REASONS:

@@ -24,6 +24,7 @@ LANGUAGES: Final = ("zh", "en")
 SIZES: Final = ("1", "2", "3", "4", "5")
 _LARGE: Final = frozenset({"4", "5"})  # these text sizes need the same page stacked
 _YEAR_S: Final = 365 * 24 * 3600
+_WHOLE: Final = "<!doctype html>"
 _TEMPLATES_FOLDER: Final = Path(__file__).parent / "templates"
 
 
@@ -116,11 +117,13 @@ def page(
 ) -> Response[str]:
     """A page for whoever asks, never kept by a cache; `facts` are what the template shows."""
     settings = request.app.state.settings
-    reader, visitor = Reader.of(request), visitor_of(request)
+    reader, visitor, icon = Reader.of(request), visitor_of(request), Icons()
     html = TEMPLATES.get_template(template).render(
-        reader=reader, say=reader.say, icon=Icons(), city=settings.city, hotline=settings.hotline,
+        reader=reader, say=reader.say, icon=icon, city=settings.city, hotline=settings.hotline,
         demo=settings.demo, alarms=_may_alarm(request), home=_home(request), alarm_form=Blank(), here=request.url.path, forgery=forgery_proof(request, visitor), **facts,
     )  # fmt: skip
+    if not html.startswith(_WHOLE):
+        html += str(icon.sprite())  # a part that is fetched alone may show what its page has not drawn
     kept = list(cookies or ())
     if request.cookies.get(VISITOR) != visitor:
         kept.append(Cookie(VISITOR, value=visitor, httponly=True, samesite="lax", secure=not settings.demo))

@@ -1,5 +1,6 @@
 """The operator's desk without script: who is ringing, booking for them on the telephone, and what waits for a person."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -54,6 +55,52 @@ async def test_a_daughter_who_rings_is_found_by_her_number_and_a_bath_is_booked_
     row = (await city.sql("SELECT o.status, b.channel FROM orders o JOIN bookings b ON b.id = o.booking_id"))[0]
     assert (row["status"], row["channel"]) == ("placed", "phone")
     assert "待派单" in (await desk.get(f"/desk/residents/{someone['id']}")).text
+
+
+async def test_a_part_fetched_alone_brings_the_icons_it_shows(city: City, browsers: Browsers):
+    """A page draws what it shows; a part that is fetched later into another page, or in another state, may show more."""
+    await _shut_door(city)
+    part = (await (await _operator(city, browsers)).get("/desk/live")).text
+    shown, drawn = set(re.findall(r'href="#(i-\w+)"', part)), set(re.findall(r'id="(i-\w+)"', part))
+    assert shown
+    assert shown <= drawn
+
+
+async def test_an_operator_books_what_the_caller_said_yes_to(city: City, browsers: Browsers):
+    """Read back first, with what is true by now of who comes; held meanwhile, longer where asked, and given back where not."""
+    desk, someone = await _operator(city, browsers), await city.resident(ability=3)
+    await city.sql("UPDATE providers SET auto_accept = false")
+    times = await desk.get(f"/desk/residents/{someone['id']}/book/bath")
+    slot = next(value for _, name, value in Forms(times.text).buttons if name == "slot")
+    read = await send(desk, times, f"/desk/residents/{someone['id']}/hold", slot=slot)
+    order_id = read.url.path.rsplit("/", 1)[1]
+    assert "没接单" in read.text
+    view = (await (await city.staff("operator")).get(f"/v1/orders/{order_id}/read-back")).json()
+    assert (view["truth"], view["provider"] in read.text, view["answers_within_s"] > 0) == ("asked", True, True)
+    longer = await send(desk, read, f"/desk/orders/{order_id}/longer")
+    again = await send(desk, longer, f"/desk/orders/{order_id}/back")
+    assert again.url.path.endswith("/book/bath")
+    slot = next(value for _, name, value in Forms(again.text).buttons if name == "slot")
+    read = await send(desk, again, f"/desk/residents/{someone['id']}/hold", slot=slot)
+    await city.sql("UPDATE providers SET auto_accept = true")
+    read = await desk.get(read.url.path)
+    assert "自动接单" in read.text
+    placed = await send(desk, read, f"{read.url.path}/place")
+    assert placed.url.path == f"/desk/residents/{someone['id']}"
+    rows = await city.sql("SELECT o.status, b.channel FROM orders o JOIN bookings b ON b.id = o.booking_id ORDER BY o.id")
+    assert [(row["status"], row["channel"]) for row in rows] == [("lapsed", "phone"), ("placed", "phone")]
+    await city.dispatch()
+    view = (await (await city.staff("operator")).get(f"/v1/orders/{read.url.path.rsplit('/', 1)[1]}/read-back")).json()
+    assert view["truth"] == "settled"
+    assert (await desk.get(read.url.path)).url.path == f"/desk/residents/{someone['id']}", "it is placed already"
+
+
+async def test_of_an_order_nobody_can_serve_no_people_are_promised(city: City, browsers: Browsers):
+    desk, someone, operator = await _operator(city, browsers), await city.resident(), await city.staff("operator")
+    order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
+    await city.sql("DELETE FROM stops")
+    view = (await operator.get(f"/v1/orders/{order['id']}/read-back")).json()
+    assert (view["truth"], view["provider"]) == ("nobody", None)
 
 
 @pytest.mark.parametrize(("typed", "status"), [("没有这个人", 200), ("12", 422), ("", 422)])

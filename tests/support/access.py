@@ -69,6 +69,7 @@ _ROWS = {
     "POST /v1/orders/search": _DESK,
     "GET /v1/orders/{order_id}": "? AAA-- AA A- xx",
     "GET /v1/orders/{order_id}/visit": "? AAA-- AA xx xx",
+    "GET /v1/orders/{order_id}/read-back": _DESK,
     "GET /v1/residents/{resident_id}/visits": "? AAA-- AA xx xx",
     "POST /v1/orders/{order_id}/extend": _CLIENTS,
     "POST /v1/orders/{order_id}/release": _CLIENTS,

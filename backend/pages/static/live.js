@@ -21,6 +21,7 @@ class LiveRegion extends HTMLElement {
       setInterval(() => this.pulse(), 1000),
     ];
     this.addEventListener("look", () => this.refresh());
+    if (!this.childElementCount) this.refresh();
     this.listen();
   }
 
