@@ -25,7 +25,9 @@ async def _desk(chromium: Browser, city: City, **how: object) -> Page:
         "INSERT INTO accounts (role, name, login, password_hash) VALUES ('operator', '某人', $1, 'none') RETURNING id",
         str(uuid4()),
     )
-    page = await opened(chromium, str(city.http.base_url).rstrip("/"), token=await token_of(city, account), width=1440, **how)
+    page = await opened(
+        chromium, str(city.http.base_url).rstrip("/"), token=await token_of(city, account), width=1440, **how
+    )
     await page.goto(f"{city.http.base_url}/desk")
     return page
 

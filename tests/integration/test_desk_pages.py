@@ -87,7 +87,9 @@ async def test_an_operator_books_what_the_caller_said_yes_to(city: City, browser
     assert "自动接单" in read.text
     placed = await send(desk, read, f"{read.url.path}/place")
     assert placed.url.path == f"/desk/residents/{someone['id']}"
-    rows = await city.sql("SELECT o.status, b.channel FROM orders o JOIN bookings b ON b.id = o.booking_id ORDER BY o.id")
+    rows = await city.sql(
+        "SELECT o.status, b.channel FROM orders o JOIN bookings b ON b.id = o.booking_id ORDER BY o.id"
+    )
     assert [(row["status"], row["channel"]) for row in rows] == [("lapsed", "phone"), ("placed", "phone")]
     await city.dispatch()
     view = (await (await city.staff("operator")).get(f"/v1/orders/{read.url.path.rsplit('/', 1)[1]}/read-back")).json()
