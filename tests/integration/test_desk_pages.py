@@ -97,8 +97,8 @@ async def test_an_operator_books_what_the_caller_said_yes_to(city: City, browser
     assert (await desk.get(read.url.path)).url.path == f"/desk/residents/{someone['id']}", "it is placed already"
 
 
-async def test_of_an_order_nobody_can_serve_no_people_are_promised(city: City, browsers: Browsers):
-    desk, someone, operator = await _operator(city, browsers), await city.resident(), await city.staff("operator")
+async def test_of_an_order_nobody_can_serve_no_people_are_promised(city: City):
+    someone, operator = await city.resident(), await city.staff("operator")
     order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
     await city.sql("DELETE FROM stops")
     view = (await operator.get(f"/v1/orders/{order['id']}/read-back")).json()
