@@ -213,6 +213,13 @@ async def _to(
     )  # fmt: skip
 
 
+async def review(connection: Connection, order_id: UUID) -> Review:
+    """One order with everything reported on it, for the desk. Raises unknown_order (404)."""
+    order = await queries.order(connection, order_id)
+    records, statements = await visits.records(connection, [order_id]), await visits.statements(connection, [order_id])
+    return Review(order, records.get(order_id, []), statements.get(order_id, []))
+
+
 async def reviews(connection: Connection, status: OrderStatus | None, after: UUID | None, limit: int) -> list[Review]:
     """The desk's tasks, the oldest order first."""
     statuses = [status] if status else sorted(_TO_REVIEW)

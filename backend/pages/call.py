@@ -124,7 +124,7 @@ async def hold(request: Asked, resident_id: FromPath[UUID]) -> Response[Any]:
     form = await read_form(request, SlotForm)
     item = await windows.item_named(request, form.value("item"))
     if form.filled is not None and (held := await windows.hold(request, form, form.filled.slot)) is not None:
-        return Redirect(f"/desk/orders/{held.id}", status_code=303)
+        return Redirect(f"/desk/orders/{held.id}/read", status_code=303)
     return await _times(request, resident_id, item, None, form, 422)
 
 
@@ -138,11 +138,11 @@ async def again(request: Asked, resident_id: FromPath[UUID]) -> Response[Any]:
         before = await progress.visit(connection, request.user, form.filled.order)
     item = await windows.item_named(request, before.order.item_code)
     if (held := await windows.hold_as_last_time(request, form, before, item)) is not None:
-        return Redirect(f"/desk/orders/{held.id}", status_code=303)
+        return Redirect(f"/desk/orders/{held.id}/read", status_code=303)
     return await _times(request, resident_id, item, None, form, 422)
 
 
-@get("/desk/orders/{order_id:uuid}", guards=[DESK])
+@get("/desk/orders/{order_id:uuid}/read", guards=[DESK])
 async def read_page(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """What is read to the caller, and what may be promised."""
     return await _read(request, order_id, Form[Pressed]())
@@ -153,7 +153,7 @@ async def _read(request: Asked, order_id: UUID, form: Form[Any], status: int = 2
         said = await read_back(connection, request.user, order_id)
     order = said.visit.order
     if order.status not in {"held", "lapsed"}:
-        return Redirect(f"/desk/residents/{order.resident_id}?done={order.id}", status_code=303)
+        return Redirect(f"/desk/orders/{order.id}", status_code=303)
     return await _call(
         request, "read.html", order.resident_id, form, status, said=said, visit=said.visit, script=script, truth=truth
     )
@@ -177,7 +177,7 @@ async def longer(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
         return shown(await bookings.extend(connection, request.user, order_id), request.user)
 
     if form.filled and await carried_out(request, form, OrderView, action) is not None:
-        return Redirect(f"/desk/orders/{order_id}", status_code=303)
+        return Redirect(f"/desk/orders/{order_id}/read", status_code=303)
     return await _read(request, order_id, form, 409)
 
 

@@ -12,7 +12,7 @@ from backend.orders.views import OrderView
 from backend.pages.rendering import Asked, Reader
 from backend.pages.states import FAMILY, PERSON
 from backend.pages.times import Calendar
-from backend.pages.words import REASONS, STATES
+from backend.pages.words import ABORTED, REASONS, STATES
 from backend.residents.names import name_in
 
 ROLES: Final = {
@@ -49,6 +49,8 @@ def state_of(visit: VisitView, when: Calendar, *, own: bool = True) -> str:
     facts = {"crew": names(visit, when.language)}
     if visit.estimate is not None:
         facts["eta"] = when.clock(visit.estimate.at)
+    if visit.order.abort_reason is not None:
+        facts["why"] = ABORTED[visit.order.abort_reason][0 if when.language == "zh" else 1]
     if visit.order.hold_expires_at is not None:
         facts["until"] = when.clock(visit.order.hold_expires_at)
     return (PERSON if own else FAMILY)[visit.order.status].told(when.language, facts)
@@ -79,6 +81,11 @@ def back(home: str, of: UUID | None) -> str:
     if of is None:
         return home
     return f"/desk/residents/{of}" if home == "/desk" else "/family"
+
+
+def why_aborted(reason: str, language: str) -> str:
+    """Why a visit was not carried out."""
+    return ABORTED[reason][0 if language == "zh" else 1]
 
 
 def why_none(code: str, language: str) -> str:

@@ -139,6 +139,7 @@ async def figures(connection: Connection, on: date) -> Figures:
 class DeskOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """An order a person must place, or a visit a person must decide about."""
 
+    id: UUID
     code: str
     kind: Kind
     status: str
@@ -152,11 +153,11 @@ async def desk_orders(connection: Connection) -> list[DeskOrder]:
     read = await readable(
         connection,
         DeskOrder,
-        """SELECT code, kind, status, reason, flags, window_to FROM (
-               SELECT code, kind, status, reason, flags, window_to FROM orders WHERE status = 'manual'
-               UNION ALL SELECT code, kind, status, reason, flags, window_to FROM orders
+        """SELECT id, code, kind, status, reason, flags, window_to FROM (
+               SELECT id, code, kind, status, reason, flags, window_to FROM orders WHERE status = 'manual'
+               UNION ALL SELECT id, code, kind, status, reason, flags, window_to FROM orders
                WHERE status IN ('disputed', 'exception')
-               UNION ALL SELECT code, kind, 'manual', 'unreadable', flags, window_to FROM orders
+               UNION ALL SELECT id, code, kind, 'manual', 'unreadable', flags, window_to FROM orders
                WHERE 'UNREADABLE' = ANY (flags)
                  AND status IN ('accepted', 'en_route', 'arrived', 'in_service', 'no_access')) waiting
            ORDER BY status <> 'manual', window_to LIMIT 8""",
@@ -167,6 +168,7 @@ async def desk_orders(connection: Connection) -> list[DeskOrder]:
 class LateOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """An order whose promised window is over and whose service has not begun."""
 
+    id: UUID
     code: str
     kind: str
     window_to: Instant
@@ -178,7 +180,7 @@ async def late_orders(connection: Connection, on: date) -> list[LateOrder]:
     read = await readable(
         connection,
         LateOrder,
-        """SELECT code, kind, window_to, floor(extract(epoch FROM yinling_now() - window_to) / 60)::int AS late_min
+        """SELECT id, code, kind, window_to, floor(extract(epoch FROM yinling_now() - window_to) / 60)::int AS late_min
            FROM orders WHERE plan_on BETWEEN $1::date - 1 AND $1 AND window_to < yinling_now() - interval '1 minute'
                AND status IN ('placed', 'offered', 'manual', 'accepted', 'en_route')
            ORDER BY window_to LIMIT 8""",

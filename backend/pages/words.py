@@ -85,6 +85,42 @@ FLAGS: Final = {
     "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
     "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
 }
+ABORTED: Final = {
+    "precheck_failed": ("洗前检查不合格", "the check before the bath failed"),
+    "unwell": ("身体不舒服", "they do not feel well"),
+    "resident_refuses": ("老人不愿意", "they do not want it"),
+    "equipment": ("设备有问题", "the equipment fails"),
+    "unsafe": ("现场不安全", "it is not safe there"),
+    "out": ("出门了", "they are out"),
+    "hospital": ("住院了", "they are in hospital"),
+    "moved": ("搬走了", "they have moved"),
+    "emergency": ("出事了，已急救", "there was an emergency"),
+    "death": ("去世了", "they have died"),
+    "other": ("别的原因", "another reason"),
+}
+"""Why a visit was not carried out; read by the resident, those they have let in, the crew and the desk alone."""
+DECIDED: Final = {
+    "completed resident_confirmed": ("算完成：老人确认做了", "completed: the resident says it was done"),
+    "completed document_seen": ("算完成：看过单据", "completed: a document was seen"),
+    "completed phone_or_position_wrong": ("算完成：手机或定位不准", "completed: the phone or position was wrong"),
+    "completed agreed_by_both": ("算完成：双方说法一致", "completed: both sides agree"),
+    "completed carried_out_in_part": ("算完成：做了一部分", "completed: carried out in part"),
+    "rejected not_carried_out": ("不予结算：没做", "rejected: not carried out"),
+    "rejected carried_out_in_part": ("不予结算：只做了一部分", "rejected: carried out in part"),
+    "rejected made_up": ("不予结算：是编造的", "rejected: made up"),
+    "rejected document_seen": ("不予结算：看过单据", "rejected: a document was seen"),
+    "rejected agreed_by_both": ("不予结算：双方说法一致", "rejected: both sides agree"),
+    "exception looked_at_further": ("还要再查", "to be looked at further"),
+}
+"""How an operator decides about a doubted or disputed visit: the outcome and what it is counted as."""
+SIDES: Final = {
+    "resident": ("老人", "resident"), "family": ("家属", "family"), "provider": ("机构", "provider"), "worker": ("护理员", "worker"),
+}  # fmt: skip
+REPORTED: Final = {
+    "en_route": ("出发", "set out"), "check_in": ("到了", "checked in"), "check_out": ("签退", "checked out"),
+    "pick_up": ("取餐", "meal fetched"), "hand_over": ("送到", "handed over"), "no_access": ("没人开门", "nobody opened"),
+    "abort": ("中止", "stopped"),
+}  # fmt: skip
 WORDS: Final = {
     "title": {"zh": "调度总览", "en": "Dispatch board"},
     "tagline": {"zh": "互联网 + 养老服务", "en": "Internet + elderly care"},

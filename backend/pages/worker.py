@@ -32,6 +32,7 @@ from backend.pages.forms import Form, read_form
 from backend.pages.queries import care_clock
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
+from backend.pages.words import ABORTED
 from backend.visits.model import Kind, Report
 
 _WORKERS: Final = requires(Role.WORKER)
@@ -42,11 +43,7 @@ _STEPS: Final = {
     "drop": {"accepted": (Kind.HAND_OVER,), "en_route": (Kind.HAND_OVER,)},
 }
 """What is still to be reported of a stop, in order, by where the worker's own part in it stands."""
-WHY_NOT: Final = (
-    ("precheck_failed", "洗前检查不合格", "The check before the bath failed"), ("unwell", "老人身体不舒服", "They do not feel well"),
-    ("resident_refuses", "老人不愿意", "They do not want it"), ("equipment", "设备有问题", "The equipment fails"),
-    ("unsafe", "现场不安全", "It is not safe here"), ("other", "别的原因", "Another reason"),
-)  # fmt: skip
+WHY_NOT: Final = ("precheck_failed", "unwell", "resident_refuses", "equipment", "unsafe", "other")
 _SERVICE_WORKER: Final = fixed((Path(__file__).parent / "static" / "worker-sw.js").read_bytes(), "text/javascript")
 
 
@@ -133,7 +130,13 @@ async def report(request: Asked, order_id: FromPath[UUID], step: FromPath[str]) 
 @get("/worker/{order_id:uuid}/abort", guards=[_WORKERS])
 async def abort_page(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Why a visit cannot be carried out: one press stops it."""
-    return page(request, "worker/abort.html", form=Form[Pressed](), order_id=order_id, reasons=WHY_NOT)
+    return page(
+        request,
+        "worker/abort.html",
+        form=Form[Pressed](),
+        order_id=order_id,
+        reasons=[(reason, *ABORTED[reason]) for reason in WHY_NOT],
+    )
 
 
 @get("/worker/sw.js", opt={"public": True})

@@ -137,7 +137,8 @@ async def test_staff_doors_keep_nobody_out(chromium: Browser, city: City, langua
         await city.staff("operator"),
         str(city.http.base_url).rstrip("/"),
     )
-    await city.booked(operator, someone["id"], "bath-home", at(10), at(11), channel="phone")
+    order = await city.booked(operator, someone["id"], "bath-home", at(10), at(11), channel="phone")
+    alarm = (await operator.post("/v1/emergencies", {"resident_id": str(someone["id"])})).json()["id"]
     await city.dispatch()
     offer = (await city.sql("SELECT id, provider_id FROM offers"))[0]
     accounts = [
@@ -148,7 +149,7 @@ async def test_staff_doors_keep_nobody_out(chromium: Browser, city: City, langua
     desk, board = [
         await opened(chromium, url, width=1440, language=language, token=await token_of(city, a)) for a in accounts
     ]
-    pages = [(desk, "/desk"), (desk, f"/desk/residents/{someone['id']}"), (board, "/provider"), (board, "/provider/today"),
+    pages = [(desk, "/desk"), (desk, f"/desk/orders/{order['id']}"), (desk, f"/desk/alarms/{alarm}"), (board, "/provider"), (board, "/provider/today"),
              (board, f"/provider/offers/{offer['id']}/decline")]  # fmt: skip
     for page, path in pages:
         await page.goto(url + path)
