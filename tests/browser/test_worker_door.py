@@ -151,6 +151,30 @@ async def test_a_press_while_another_is_being_sent_is_sent_right_after_it(chromi
     await _becomes(city, page, order_id, "in_service")
 
 
+async def test_a_step_that_was_taken_does_not_come_back_before_the_page_knows(chromium: Browser, city: City):
+    """Pressed twice it would be a report made twice, which casts doubt on the visit; an answer that was asked for before knows nothing."""
+    page, order_id = await _at_work(chromium, city)
+    await city.clock(at(9, 58))
+    await page.goto(f"{city.http.base_url}/worker")
+    before, told = asyncio.Event(), asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        answer = await route.fetch()
+        before.set()
+        await told.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/worker/live", slow)
+    await page.evaluate("document.querySelector('live-region').dispatchEvent(new Event('look'))")
+    await before.wait()
+    await page.click(MAIN)
+    await _becomes(city, page, order_id, "en_route")
+    for moment in ("sent", "an old answer is there"):
+        await page.wait_for_timeout(500)
+        assert await page.inner_text(MAIN) == "我到了", moment
+        told.set()
+
+
 async def test_a_report_whose_position_is_still_asked_for_is_sent_once_and_with_it(chromium: Browser, city: City):
     """The network comes back while the phone looks for the sky: sent before, the same report would go out in two versions."""
     page, order_id = await _at_work(chromium, city)

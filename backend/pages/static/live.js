@@ -80,36 +80,36 @@ class LiveRegion extends HTMLElement {
       const address = new URL(this.getAttribute("src") ?? "", location.href);
       const shown = /** @type {HTMLElement | null} */ (this.querySelector("[data-shown]"));
       if (shown?.dataset.shown) address.searchParams.set("shown_at", shown.dataset.shown);
-      const answer = await fetch(address);
+      const asked = Date.now(), answer = await fetch(address);
       if (answer.redirected || answer.status === 401 || answer.status === 404) { location.reload(); return; }
-      if (answer.ok) this.put(await answer.text());
+      if (answer.ok) this.put(await answer.text(), asked);
     } catch { /* the network is gone: `pulse` says so, and the next look tries again */ }
     await new Promise((resolve) => setTimeout(resolve, 600));
     this.busy = false;
     if (this.stale) { this.stale = false; this.refresh(); }
   }
 
-  /** @param {string} html */
-  put(html) {
+  /** @param {string} html @param {number} asked when this was asked for: it may not know what was done since */
+  put(html, asked) {
     this.fetchedAt = Date.now();
     if (html === this.last) return;
     const focused = document.activeElement;
-    if (focused && focused !== this && this.contains(focused) && focused.matches("input, textarea, select")) { this.offer(html); return; }
+    if (focused && focused !== this && this.contains(focused) && focused.matches("input, textarea, select")) { this.offer(html, asked); return; }
     const place = focused && this.contains(focused) ? focused.getAttribute("href") ?? focused.id : null;
     this.last = html;
     this.innerHTML = html;
     if (place) /** @type {HTMLElement | null} */ (this.querySelector(`[href="${CSS.escape(place)}"], [id="${CSS.escape(place)}"]`))?.focus({ preventScroll: true });
-    this.dispatchEvent(new CustomEvent("fetched", { bubbles: true }));
+    this.dispatchEvent(new CustomEvent("fetched", { bubbles: true, detail: { asked } }));
     this.title();
     this.pulse();
   }
 
-  /** Somebody is typing here: say that there is news, and wait. @param {string} html */
-  offer(html) {
+  /** Somebody is typing here: say that there is news, and wait. @param {string} html @param {number} asked */
+  offer(html, asked) {
     const strip = this.parentElement?.querySelector("[data-news]");
     if (!(strip instanceof HTMLElement)) return;
     strip.hidden = false;
-    strip.onclick = () => { strip.hidden = true; /** @type {HTMLElement} */ (document.activeElement)?.blur(); this.put(html); };
+    strip.onclick = () => { strip.hidden = true; /** @type {HTMLElement} */ (document.activeElement)?.blur(); this.put(html, asked); };
   }
 
   /** A tab in the background tells the state in its title. */

@@ -65,6 +65,8 @@ document.addEventListener("submit", async (event) => {
 
 /** Reports of this page that still wait for a position: sent before it is there, one would be sent twice with different words. */
 const locating = new Set();
+/** What was sent, and when: until the page is fetched anew its buttons do not know, and a step may not stand there a second time. */
+const taken = new Map();
 /** @type {Promise<void>} */
 let queue = Promise.resolve();
 /** Whoever asks while others are being sent is served after them, not at the next try. */
@@ -83,7 +85,7 @@ async function sendAll() {
       const code = answer.ok ? "" : (await answer.json().catch(() => ({}))).code ?? String(answer.status);
       if (unheard(answer.status, code)) break;
       // A key that was used for other words: the first try arrived, its answer did not, and since then the report says `offline`.
-      if (answer.ok || code === "idempotency_key_reused") { await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, code);
+      if (answer.ok || code === "idempotency_key_reused") { taken.set(`${report.order} ${report.step}`, Date.now()); await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, code);
     }
   } catch { /* no network: what was pressed waits, and the strip says so */ }
   await show();
@@ -101,9 +103,10 @@ async function show() {
   const reports = await waiting(), open = reports.filter((one) => !one.refused);
   for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form[data-step]"))) {
     const mine = reports.filter((one) => one.order === form.dataset.order);
-    if (form.hasAttribute("data-aside")) { form.hidden = mine.some((report) => report.step === form.dataset.step); continue; }
+    const isTaken = (/** @type {HTMLFormElement} */ one) => taken.has(`${one.dataset.order} ${one.dataset.step}`) || mine.some((report) => report.step === one.dataset.step);
+    if (form.hasAttribute("data-aside")) { form.hidden = isTaken(form); continue; }
     const steps = /** @type {HTMLFormElement[]} */ ([...document.querySelectorAll(`form[data-order="${form.dataset.order}"][data-step]:not([data-aside])`)]);
-    const first = steps.find((one) => !mine.some((report) => report.step === one.dataset.step));
+    const first = steps.find((one) => !isTaken(one));
     form.hidden = form !== first;
   }
   const strip = /** @type {HTMLElement | null} */ (document.querySelector("[data-unsent]"));
@@ -121,7 +124,12 @@ async function show() {
 }
 
 addEventListener("online", send);
-document.addEventListener("fetched", () => { now(); void show(); });
+document.addEventListener("fetched", (event) => {
+  const { asked } = /** @type {CustomEvent} */ (event).detail;
+  for (const [step, at] of taken) if (at < asked) taken.delete(step);
+  now();
+  void show();
+});
 document.querySelector("[data-try]")?.addEventListener("click", send);
 setInterval(send, TRY_MS);
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("/worker/sw.js", { scope: "/worker" });
