@@ -33,6 +33,8 @@ TASKS: Final = {
     "codes_not_sent": ("登录数字发不出去", "Sign-in codes do not leave"),
 }  # fmt: skip
 
+_MOST: Final = 200  # tasks on one page; the most urgent come first
+
 
 class FindForm(Sent, frozen=True):
     """Whom an operator looks for: a number, a name, pinyin, initials, or the last digits of a number."""
@@ -63,12 +65,12 @@ async def _desk(
 ) -> Response[str]:
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await calendar(connection, request)
-        waiting = await task_queries.open_tasks(connection)
+        waiting = await task_queries.open_tasks(connection, _MOST)
         manual = await desk_orders(connection)
         late = await late_orders(connection, city_date(when.now, when.zone))
     return page(
         request, f"desk/{template}", status=status, facts=facts, form=form, when=when, waiting=waiting, manual=manual,
-        late=late, found=found, tasks=TASKS, by_hand=BY_HAND, me=request.user.account_id, grouped=grouped, press=Form[Pressed](),
+        late=late, found=found, tasks=TASKS, by_hand=BY_HAND, me=request.user.account_id, more_tasks=len(waiting) == _MOST, grouped=grouped, press=Form[Pressed](),
         **more,
     )  # fmt: skip
 

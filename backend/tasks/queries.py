@@ -128,7 +128,7 @@ async def task_of_emergency(connection: Connection, emergency_id: UUID) -> UUID 
     )
 
 
-async def open_tasks(connection: Connection) -> list[DeskTask]:
+async def open_tasks(connection: Connection, most: int = 100) -> list[DeskTask]:
     """What waits for a person: emergencies first, then doors that stay shut, then by when it is due, the oldest first."""
     return await many(
         connection,
@@ -136,7 +136,8 @@ async def open_tasks(connection: Connection) -> list[DeskTask]:
         _TASKS
         + """ WHERE t.closed_at IS NULL
            ORDER BY CASE t.kind WHEN 'emergency' THEN 0 WHEN 'no_access' THEN 1 WHEN 'no_access_late' THEN 1 ELSE 2 END,
-                    t.due_at NULLS LAST, t.opened_at, t.id LIMIT 100""",
+                    t.due_at NULLS LAST, t.opened_at, t.id LIMIT $1""",
+        most,
     )
 
 

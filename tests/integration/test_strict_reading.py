@@ -172,6 +172,21 @@ async def test_what_never_changes_is_made_once_and_sent_once(client: httpx.Async
     assert (await client.head("/static/board.css")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip, br", True), ("br;q=1, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("gzip; q=0.000", False), ("identity", False), ("", False)],
+)  # fmt: skip
+async def test_a_sheet_is_compressed_for_whoever_takes_that(client: httpx.AsyncClient, accepted: str, packed: bool):
+    """A browser behind a slow line loads a third; the two versions have tags of their own, and caches keep them apart."""
+    plain = await client.get("/static/resident.css", headers={"Accept-Encoding": "identity"})
+    answer = await client.get("/static/resident.css", headers={"Accept-Encoding": accepted})
+    assert (answer.headers.get("content-encoding") == "gzip", answer.content == plain.content) == (packed, True)
+    assert answer.headers["vary"].lower() == "accept-encoding"
+    assert (answer.headers["etag"] != plain.headers["etag"]) == packed
+    known = {"Accept-Encoding": accepted, "If-None-Match": answer.headers["etag"]}
+    assert (await client.get("/static/resident.css", headers=known)).status_code == 304
+
+
 async def test_the_description_is_written_out_once(database: Database, monkeypatch: pytest.MonkeyPatch):
     """A stranger who asks for it again and again takes no time from others."""
     from backend.processes import description
