@@ -23,6 +23,7 @@ from backend.core.principal import SYSTEM
 from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
 from backend.emergencies import routes as emergencies
+from backend.orders import crew_routes as crews
 from backend.orders import door_routes as doors
 from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
@@ -67,6 +68,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     orders.route_handlers,
     progress.route_handlers,
     provider_board.route_handlers,
+    crews.route_handlers,
     reviews.route_handlers,
     doors.route_handlers,
     bookings.route_handlers,

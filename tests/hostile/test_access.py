@@ -404,6 +404,7 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     one.slot = await one.quoted(desk, REHAB, at(16), at(18))
     await ours.all_ask("GET /v1/orders/{order_id}", kept)
     await ours.all_ask("GET /v1/orders/{order_id}/visit", kept)
+    await ours.all_ask("GET /v1/orders/{order_id}/explanation", kept)
     await theirs.all_ask("GET /v1/orders/{order_id}", visit)
     await theirs.all_ask("GET /v1/orders/{order_id}/visit", visit)
     await ours.named_inside(kept)

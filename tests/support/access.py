@@ -68,6 +68,7 @@ _ROWS = {
     "GET /v1/orders": "? LLLLL AA LL xx",
     "POST /v1/orders/search": _DESK,
     "GET /v1/orders/{order_id}": "? AAA-- AA A- xx",
+    "GET /v1/orders/{order_id}/explanation": "? xxxxx Ax A- xx",
     "GET /v1/orders/{order_id}/visit": "? AAA-- AA xx xx",
     "GET /v1/residents/{resident_id}/visits": "? AAA-- AA xx xx",
     "POST /v1/orders/{order_id}/extend": _CLIENTS,
