@@ -28,3 +28,13 @@ async def name_in_offer(connection: Connection, order_id: UUID, seats: Mapping[i
            WHERE f.order_id = $1 AND f.status = 'open' AND s.offer_id = f.id AND s.seat = now.seat""",
         order_id, list(seats), list(seats.values()),
     )  # fmt: skip
+
+
+async def keep_choice(connection: Connection, order_id: UUID) -> None:
+    """Have planning leave the crew of an order alone: a person has chosen it."""
+    await execute(
+        connection,
+        """UPDATE assignments SET chosen = true
+           WHERE order_id = $1 AND status IN ('proposed', 'accepted') AND NOT chosen""",
+        order_id,
+    )

@@ -6,29 +6,28 @@ nor that a resident has refused one of its own: that stays with the desk, and is
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from backend.core.errors import DomainError
-from backend.core.principal import Principal, Role
+from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import crew_queries, queries
+from backend.orders.actions import order_to_crew
 from backend.orders.model import Order, OrderStatus
+from backend.orders.views import rule_told
 from backend.scheduling.explaining import Cannot, Explained, Kind, Moved, Seated, Way, explain_order, is_planned
 from backend.scheduling.snapshots import Day, Planner, Reading, seat_gender
 from backend.workers import queries as workers
 from backend.workers.queries import WorkerName
 
-NOT_FOR_THIS: Final = "not_for_this_order"
-
 
 class Person(Struct, frozen=True, kw_only=True):
-    """Somebody at a seat, and what speaks for them: the way to the door and how much longer their day's ways become,
-    how often they have been at this resident's, and whether they are of the gender that was asked for.
+    """Somebody at a seat, and what speaks for them.
 
-    Nobody yet where `worker_id` and `name` are None. `as_wished` is None where any gender is as good.
+    The way to the door and how much longer their day's ways become by it, how often they have been at this resident's,
+    and whether they are of the gender that was asked for. Nobody yet where `worker_id` and `name` are None. `as_wished` is None where any gender is as good.
     """
 
     seat: int
@@ -104,30 +103,20 @@ class Considered(Struct, frozen=True):
 
     order: Order
     read: Reading
-    provider_id: UUID | None
+    reader: Principal
     names: dict[UUID, WorkerName]
     been: dict[UUID, int]
 
 
 async def consider(connection: Connection, principal: Principal, planner: Planner, order_id: UUID) -> Considered:
     """Read an order somebody asks about. Raises not_allowed, unknown_order."""
-    order = await own_order(connection, principal, order_id)
+    order = await order_to_crew(connection, principal, order_id)
     async with as_the_platform(connection):
         read = await planner.read(connection, order.zone_id, order.plan_on, await queries.care_now(connection))
         own = principal.provider_id
         ids = [shift.worker_id for shift in read.rows.roster.shifts if own in {None, shift.provider_id}]
         names = {one.id: one for one in await workers.names(connection, dict.fromkeys(ids))}
-        return Considered(order, read, own, names, await crew_queries.been_here(connection, order, list(names)))
-
-
-async def own_order(connection: Connection, principal: Principal, order_id: UUID) -> Order:
-    """Read an order for the desk, or for the provider it is offered to or carried out by. Raises not_allowed, unknown_order."""
-    if principal.role not in {Role.OPERATOR, Role.PROVIDER}:
-        raise DomainError("not_allowed")
-    order = await queries.own_order(connection, principal, order_id)
-    if principal.role is Role.PROVIDER and order.provider_id != principal.provider_id:
-        raise DomainError("unknown_order")
-    return order
+        return Considered(order, read, principal, names, await crew_queries.been_here(connection, order, list(names)))
 
 
 def explained(considered: Considered, day: Day, go_on: Callable[[], bool]) -> Explanation:
@@ -138,7 +127,7 @@ def explained(considered: Considered, day: Day, go_on: Callable[[], bool]) -> Ex
             raise DomainError("unreadable")
         detail = "Nothing is planned for this order any more."
         raise DomainError("illegal_transition", detail, current=order.status.value)
-    found = explain_order(day, order.id, go_on, considered.provider_id)
+    found = explain_order(day, order.id, go_on, considered.reader.provider_id)
     told = _Told(considered, day, found)
     return Explanation(
         order_id=order.id, status=order.status, version=order.version, now=considered.read.now, begun=found.begun,
@@ -153,7 +142,7 @@ class _Told:
 
     def __init__(self, considered: Considered, day: Day, found: Explained) -> None:
         self._names, self._been, self._found = considered.names, considered.been, found
-        self._hides = considered.provider_id is not None
+        self._reader = considered.reader
         row = next(row for row in day.rows.visits if row.order_id == considered.order.id)
         self._seats = {seat.number: seat for seat in row.seats}
         self._wish = {
@@ -161,7 +150,7 @@ class _Told:
         }
 
     def rule(self, rule: str) -> str:
-        return NOT_FOR_THIS if self._hides and rule == "refused" else rule
+        return rule_told(rule, self._reader)
 
     def people(self, crew: list[Seated]) -> list[Person]:
         return [self._person(one) for one in crew]

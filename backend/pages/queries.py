@@ -139,6 +139,7 @@ async def figures(connection: Connection, on: date) -> Figures:
 class DeskOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """An order a person must place, or a visit a person must decide about."""
 
+    id: UUID
     code: str
     kind: Kind
     status: str
@@ -152,11 +153,11 @@ async def desk_orders(connection: Connection) -> list[DeskOrder]:
     read = await readable(
         connection,
         DeskOrder,
-        """SELECT code, kind, status, reason, flags, window_to FROM (
-               SELECT code, kind, status, reason, flags, window_to FROM orders WHERE status = 'manual'
-               UNION ALL SELECT code, kind, status, reason, flags, window_to FROM orders
+        """SELECT id, code, kind, status, reason, flags, window_to FROM (
+               SELECT id, code, kind, status, reason, flags, window_to FROM orders WHERE status = 'manual'
+               UNION ALL SELECT id, code, kind, status, reason, flags, window_to FROM orders
                WHERE status IN ('disputed', 'exception')
-               UNION ALL SELECT code, kind, 'manual', 'unreadable', flags, window_to FROM orders
+               UNION ALL SELECT id, code, kind, 'manual', 'unreadable', flags, window_to FROM orders
                WHERE 'UNREADABLE' = ANY (flags)
                  AND status IN ('accepted', 'en_route', 'arrived', 'in_service', 'no_access')) waiting
            ORDER BY status <> 'manual', window_to LIMIT 8""",

@@ -13,6 +13,7 @@ from uuid import UUID
 from msgspec import Struct, structs
 
 import dispatch
+from backend.scheduling.pinning import unpinned
 from backend.scheduling.settling import settled
 from backend.scheduling.snapshots import Day
 from dispatch import Alternative, Obstacle, Plan, Problem, Remedy, Stop, Visit, Worker
@@ -96,15 +97,16 @@ def explain_order(
     day: Day, order_id: UUID, go_on: Callable[[], bool], provider_id: UUID | None = None, most: int = 5
 ) -> Explained:
     """Explain an order of a day; with a provider, by its own workers alone. Raises KeyError where it is not planned."""
-    problem, plan = day.problem, settled(day)
-    if provider_id is not None:
-        own = frozenset({str(provider_id)})
-        problem = structs.replace(
-            problem,
-            visits=tuple(structs.replace(v, providers=own) if v.id == str(order_id) else v for v in problem.visits),
-        )
-    found = dispatch.explain(problem, plan, str(order_id), alternatives=most, go_on=go_on)
-    view = _View(day, problem, plan, str(order_id))
+    plan, name = settled(day), str(order_id)
+
+    def asked_about(visit: Visit) -> Visit:
+        free = unpinned(visit)
+        return free if provider_id is None else structs.replace(free, providers=frozenset({str(provider_id)}))
+
+    visits = tuple(asked_about(visit) if visit.id == name else visit for visit in day.problem.visits)
+    problem = structs.replace(day.problem, visits=visits)
+    found = dispatch.explain(problem, plan, name, alternatives=most, go_on=go_on)
+    view = _View(day, problem, plan, name)
     mine = {w.id for w in problem.workers if provider_id is None or w.provider == str(provider_id)}
     return Explained(
         begun=found.begun,

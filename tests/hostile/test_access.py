@@ -405,6 +405,8 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     await ours.all_ask("GET /v1/orders/{order_id}", kept)
     await ours.all_ask("GET /v1/orders/{order_id}/visit", kept)
     await ours.all_ask("GET /v1/orders/{order_id}/explanation", kept)
+    await ours.all_ask("GET /v1/orders/{order_id}/swaps", kept)
+    await _step(ours, kept, "swap")
     await theirs.all_ask("GET /v1/orders/{order_id}", visit)
     await theirs.all_ask("GET /v1/orders/{order_id}/visit", visit)
     await ours.named_inside(kept)

@@ -10,7 +10,7 @@ import pytest
 
 import dispatch
 from backend.orders import crewing
-from backend.orders.explaining import NOT_FOR_THIS
+from backend.orders.views import NOT_FOR_THIS
 from tests.support.city import DAY, Caller, City, at
 from tests.support.other_times import rows_of
 
