@@ -132,7 +132,7 @@ async def test_a_worker_is_told_whose_door_it_is_an_hour_before_and_no_longer_th
 
 async def test_somebody_else_is_sent_with_two_presses_before_and_after_the_acceptance(city: City, browsers: Browsers):
     """换人, then a person. The offer then names who comes now, and after the acceptance the day does."""
-    order, provider = await offered(city)
+    order, _ = await offered(city)
     desk = await browsers.of(await _desk(city, (await city.order(order["id"]))["provider_id"]))
     board = await desk.get("/provider")
     path = f"/provider/orders/{order['id']}/swap"

@@ -19,6 +19,9 @@ from tests.support.swaps import BATH, offered, others_of, swap
 async def test_another_worker_comes_at_the_minute_that_was_told(city: City, state: str):
     """Route, seat, offer, event and audit say the same afterwards; the order keeps its state and gets a new version."""
     order, provider = await offered(city, state)
+    later = "UPDATE stops SET during = tstzrange(lower(during) + interval '10 minutes', upper(during) + interval '10 minutes')"
+    await city.sql(later)  # a minute that nobody would choose anew
+    await city.sql("UPDATE plans SET version = version + 1")
     ((old, times),) = ((stop["worker_id"], (stop["from_at"], stop["to_at"])) for stop in await stops_of(city, order))
     new = (await others_of(city, order))[0]
     before, plan = await city.order(order["id"]), await city.one("SELECT max(version) FROM plans")
@@ -92,14 +95,25 @@ async def test_a_crew_that_is_chosen_stays_chosen_when_the_day_is_improved(city:
     """A search that finds somebody nearer would undo what a person decided; who takes leave is nobody's choice any more."""
     city.dispatcher = Dispatcher(city.settings, city.database, Solver())
     order, provider = await offered(city, "accepted")
-    new = max(await others_of(city, order), key=str)
-    await swap(provider, order, [new])
+    beside, operator = await city.resident(number=1), await city.staff("operator")
+    await city.booked(
+        operator, beside["id"], "rehab-home", at(14), at(15), channel="phone"
+    )  # one stop is no day to improve
+    new = (await others_of(city, order))[0]
+    await city.sql(
+        """UPDATE workers SET start_place_id = far.id, end_place_id = far.id FROM (
+               SELECT p.id FROM homes h JOIN places p ON p.id = h.place_id, orders o JOIN places d ON d.id = o.place_id
+               WHERE o.id = $2 AND h.zone_id = o.zone_id ORDER BY abs(p.x - d.x) + abs(p.y - d.y) DESC LIMIT 1) far
+           WHERE workers.id = $1""",
+        new, UUID(order["id"]),
+    )  # fmt: skip
+    assert (await swap(provider, order, [new])).status_code == 200
     for _ in range(3):
         await city.sql("UPDATE plans SET improved_version = 0")
         await city.dispatch()
     assert [seat["worker_id"] for seat in await city.crew(order["id"])] == [new]
     await city.sql(
-        "INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'ill')", new, at(8), at(20)
+        "INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'ill')", new, at(9), at(12)
     )
     await city.dispatch()
     await city.dispatch()
