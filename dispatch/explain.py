@@ -2,10 +2,11 @@
 
 Everything said was tried: an alternative was put into the plan and checked, and so was every relaxation, which is the
 smallest of its kind to the grain asked for. In these trials nobody else changes workers, but for visits tied to this one.
+Trials take time, the longer the more people work: whoever asks may end them, and is told what was found until then.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import combinations, islice
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -77,7 +78,10 @@ class Remedy(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """Who serves a visit now and who else could, cheapest first; who could not; what would help where nobody can."""
+    """Who serves a visit now and who else could, cheapest first; who could not; what would help where nobody can.
+
+    Where the trials were ended before all were made it is not `complete`: of whoever is not named nothing is known.
+    """
 
     visit: str
     crew: tuple[str, ...]
@@ -87,29 +91,49 @@ class Explanation(Struct, frozen=True):
     obstacles: tuple[Obstacle, ...] = ()
     summary: str = ""
     remedies: tuple[Remedy, ...] = ()
+    complete: bool = True
+
+
+class _EndedError(Exception):
+    """Whoever asked wants to know what was found so far."""
+
+
+def _always() -> bool:
+    return True
 
 
 def explain(
-    problem: Problem, plan: Plan, visit_id: str, *, grain_s: int = 60, alternatives: int = 5, remedies: int = 3
+    problem: Problem,
+    plan: Plan,
+    visit_id: str,
+    *,
+    grain_s: int = 60,
+    alternatives: int = 5,
+    remedies: int = 3,
+    go_on: Callable[[], bool] = _always,
 ) -> Explanation:
-    """All about one visit of a plan. Raises KeyError for a visit the day does not have."""
+    """All about one visit of a plan; `go_on` is asked before each trial. Raises KeyError for a visit the day does not have."""
     visit = {known.id: known for known in problem.visits}[visit_id]
     stops = sorted((s for s in plan.stops_of(visit_id) if s.kind != "pickup"), key=lambda stop: stop.seat)
     crew = tuple(stop.worker for stop in stops)
     start = stops[0].start_s if stops else None
     if any(stop.locked for stop in plan.stops_of(visit_id)):
         return Explanation(visit_id, crew, start, begun=True)
-    trial = _Trial(problem, plan, visit, grain_s)
-    found, standing = trial.others(crew, start)
+    trial = _Trial(problem, plan, visit, grain_s, go_on)
+    found, standing, helping, complete = list[Alternative](), list[Obstacle](), list[Remedy](), True
+    try:
+        for other in trial.others(crew, start):
+            found.append(other)
+        for obstacle in trial.obstacles({name for other in found for name in other.crew} | set(crew)):
+            standing.append(obstacle)
+        if not stops and not found:
+            for remedy in islice(trial.remedies(), remedies):
+                helping.append(remedy)
+    except _EndedError:
+        complete = False
     best = tuple(sorted(found, key=lambda other: (other.cost, other.start_s, other.crew))[:alternatives])
-    helping: list[Remedy] = []
-    if not stops and not best:
-        for remedy in trial.remedies():
-            helping.append(remedy)
-            if len(helping) == remedies:
-                break
     summary = "" if stops or best else _commonest(standing)
-    return Explanation(visit_id, crew, start, False, best, tuple(standing), summary, tuple(helping))
+    return Explanation(visit_id, crew, start, False, best, tuple(standing), summary, tuple(helping), complete)
 
 
 def _commonest(obstacles: Iterable[Obstacle]) -> str:
@@ -122,8 +146,8 @@ def _commonest(obstacles: Iterable[Obstacle]) -> str:
 class _Trial:
     """One visit taken out of a plan, to be put back in other ways."""
 
-    def __init__(self, problem: Problem, plan: Plan, visit: Visit, grain: int) -> None:
-        self._problem, self._plan, self._visit, self._grain = problem, plan, visit, grain
+    def __init__(self, problem: Problem, plan: Plan, visit: Visit, grain: int, go_on: Callable[[], bool]) -> None:
+        self._problem, self._plan, self._visit, self._grain, self._go_on = problem, plan, visit, grain, go_on
         self._base = remove(plan, visit.id)
         self._now = plan_cost(problem, plan) - (drop_cost(visit) if visit.id in plan.unserved else 0)
         self._known = set(check_plan(problem, plan))
@@ -131,27 +155,27 @@ class _Trial:
         self._linked = bool(links_of(problem, visit))
         self._ready: Prepared | None = None
 
-    def others(self, crew: tuple[str, ...], start: int | None) -> tuple[list[Alternative], list[Obstacle]]:
-        """Every other way to serve the visit that insertion finds, and why each remaining worker is none."""
-        visit, found = self._visit, list[Alternative]()
+    def others(self, crew: tuple[str, ...], start: int | None) -> Iterator[Alternative]:
+        """Every other way to serve the visit that insertion finds."""
+        visit = self._visit
         if crew and start is not None:
             times = ((visit.earliest_s, start - self._grain), (start + self._grain, visit.latest_s))
             for lo, hi in times:
                 if lo <= hi:
                     again = replace(visit, earliest_s=lo, latest_s=hi)
-                    found += self._put(again, crew)
+                    yield from self._put(again, crew)
         if len(visit.seats) == 1:
             for worker in self._problem.workers:
                 if worker.id not in crew and refusal(worker, visit, visit.seats[0]) is None:
-                    found += self._put(visit, (worker.id,))
+                    yield from self._put(visit, (worker.id,))
         else:
-            found += self._crews(crew)
-        named = {name for other in found for name in other.crew} | set(crew)
-        return found, [
-            obstacle
-            for worker in self._problem.workers
-            if worker.id not in named and (obstacle := self._obstacle(worker)) is not None
-        ]
+            yield from self._crews(crew)
+
+    def obstacles(self, named: Collection[str]) -> Iterator[Obstacle]:
+        """Why each worker who is not named is no way to serve it."""
+        for worker in self._problem.workers:
+            if worker.id not in named and (obstacle := self._obstacle(worker)) is not None:
+                yield obstacle
 
     def _crews(self, crew: tuple[str, ...]) -> Iterator[Alternative]:
         """Crews without one of those who are there now, and then without anybody found before."""
@@ -174,6 +198,7 @@ class _Trial:
         Whoever shares a visit, a gap or equipment with them may be moved with them, but does not take the visit. What it
         is linked to may go to anybody.
         """
+        self._must_go_on()
         problem, mine = problem or self._problem, set(names)
         everybody = (worker.id for worker in problem.workers)
         near = mine.union(everybody if self._linked else (n for name in mine for n in self._near.get(name, {name})))
@@ -183,6 +208,10 @@ class _Trial:
         if isinstance(outcome, Refusal):
             return []
         return [] if (sound := self._sound(problem, outcome)) is None else [sound]
+
+    def _must_go_on(self) -> None:
+        if not self._go_on():
+            raise _EndedError
 
     def _prepared(self, problem: Problem, part: Problem) -> Prepared | None:
         """The whole day is made ready once for all questions about it that leave the workers as they are."""
@@ -219,6 +248,7 @@ class _Trial:
 
     def _untimely(self, worker: Worker, alone: Visit) -> Obstacle:
         """What is missing for one seat in one worker's day: of the window, of the shift, or of room between stops."""
+        self._must_go_on()
         outcome = insert(part_of(self._problem, self._base, (worker.id,), alone), self._base, alone)
         if isinstance(outcome, Insertion):
             return Obstacle(worker.id, "crew_together")

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from backend.core.clock import wall
 from backend.core.codes import CODES, code_of
 from backend.core.errors import DomainError
-from backend.core.principal import Principal
+from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.events.auditing import note
 from backend.events.catalogue import AssignmentChanged, OfferChanged, OrderChanged
 from backend.events.outbox import emit
-from backend.orders import ladder, offer_queries, queries, seat_queries, timer_queries
+from backend.orders import crew_queries, ladder, offer_queries, queries, seat_queries, timer_queries
 from backend.orders.lifecycle import (
     ACTORS_OF,
     GONE,
@@ -178,6 +178,16 @@ async def move_seats_in(
     return await move_seats(connection, order, [seat for seat in crew if seat.status in states], after)
 
 
+async def order_to_crew(connection: Connection, principal: Principal, order_id: UUID) -> Order:
+    """Read an order for the desk, or for the provider it is offered to or carried out by. Raises not_allowed, unknown_order."""
+    if principal.role not in {Role.OPERATOR, Role.PROVIDER}:
+        raise DomainError("not_allowed")
+    order = await queries.own_order(connection, principal, order_id)
+    if principal.role is Role.PROVIDER and order.provider_id != principal.provider_id:
+        raise DomainError("unknown_order")
+    return order
+
+
 def actor_of(principal: Principal, resident_id: UUID) -> Actor:
     """The lifecycle's name for who is asking about a resident's order."""
     return Actor.FAMILY if principal.is_family_of(resident_id) else ACTORS_OF[principal.role]
@@ -311,6 +321,8 @@ async def change_crew(connection: Connection, order: Order, seats: Mapping[int, 
     left = [seat for seat in crew if seats.get(seat.seat, seat.worker_id) != seat.worker_id]
     await move_seats(connection, order, left, AssignmentStatus.REPLACED)
     await seat_workers(connection, order, {seat.seat: seats[seat.seat] for seat in left}, state)
+    if order.status is S.OFFERED:
+        await crew_queries.name_in_offer(connection, order.id, seats)
 
 
 async def follow_plan(connection: Connection, written: Written, own: UUID | None = None) -> None:

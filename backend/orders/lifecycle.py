@@ -196,6 +196,7 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
         _CLIENT | frozenset({A.PROVIDER}), WAITING | _ON_THE_WAY | {S.MISSED},
         _from(WAITING | _ON_THE_WAY | {S.MISSED}, S.CANCELLED),
     ),
+    C.SWAP: Rule(frozenset({A.PROVIDER, A.OPERATOR}), frozenset({S.OFFERED, S.ACCEPTED})),
     C.RESCHEDULE: Rule(_CLIENT, _MOVABLE, _from(_MOVABLE, S.PLACED)),
     C.SET_OUT: Rule(
         frozenset({A.WORKER}), _ON_THE_WAY | _AT_THE_DOOR, frozenset({(S.ACCEPTED, S.EN_ROUTE)}), frozenset({W.ACCEPTED})

@@ -70,6 +70,7 @@ class Command(StrEnum):
     TO_THE_DESK = "to_the_desk"
     GIVE_UP = "give_up"
     CANCEL = "cancel"
+    SWAP = "swap"  # 换人: other workers of the same provider
     RESCHEDULE = "reschedule"  # 改时间: another window in place of the one promised
     SET_OUT = "set_out"
     SET_OUT_AGAIN = "set_out_again"  # the second leg of a meal

@@ -80,8 +80,7 @@ async def accept(connection: Connection, principal: Principal, offer_id: UUID) -
         raise DomainError("unknown_offer")
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, offer.order_id)
-        if offer.expires_at <= await queries.care_now(connection):
-            raise _closed(offer, order)
+        await still_asked(connection, offer, order)
         return await _accept(connection, offer, order, C.ACCEPT_OFFER)
 
 
@@ -92,11 +91,22 @@ async def _accept(connection: Connection, offer: Offer, order: Order, command: C
     accepted = await move(
         connection, order, command, S.ACCEPTED, Actor.PROVIDER, provider_id=offer.provider_id, workers=workers
     )
+    await await_crew(connection, order)
+    return accepted
+
+
+async def await_crew(connection: Connection, order: Order) -> None:
+    """Set when an accepted order is missed for which nobody has come."""
     grace = timedelta(seconds=await limit(connection, "missed_grace_s", order.community_code))
     planned = await scheduling.start_of(connection, order.id)
     expected_at = max(order.latest_at, planned[0]) if planned else order.latest_at  # later only where the desk said so
     await timer_queries.set_timer(connection, "missed_due", order.id, expected_at + grace)
-    return accepted
+
+
+async def still_asked(connection: Connection, offer: Offer, order: Order) -> None:
+    """An offer that has run out is over, whether or not its timer has fired. Raises offer_closed (409)."""
+    if offer.expires_at <= await queries.care_now(connection):
+        raise _closed(offer, order)
 
 
 async def _close(connection: Connection, offer: Offer, order: Order, outcome: str, reason: str | None) -> None:

@@ -16,6 +16,7 @@ from backend.orders.model import AbortReason, Order, OrderStatus
 from backend.visits.model import Flag
 
 _KNOW_WHY: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+NOT_FOR_THIS: Final = "not_for_this_order"
 _KNOW_HEALTH: Final = frozenset({Role.RESIDENT, Role.FAMILY, Role.OPERATOR})
 
 
@@ -81,6 +82,11 @@ class ReportedOrder(Struct, frozen=True, kw_only=True):
     window_to: datetime | None = None
     wait_until: datetime | None = None
     """How long the crew is asked to wait at a door that nobody opens."""
+
+
+def rule_told(rule: str, reader: Principal) -> str:
+    """Return the rule that keeps a worker from an order as it is told: that a resident has refused them stays at the desk."""
+    return NOT_FOR_THIS if rule == "refused" and not reader.sees_all else rule
 
 
 def shown(order: Order, reader: Principal) -> OrderView:

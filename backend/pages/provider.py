@@ -60,9 +60,14 @@ class Lane(Struct, frozen=True):
 
 
 @get("/provider", guards=[_PROVIDERS])
-async def board_page(request: Asked, offer: FromQuery[UUID | None] = None, done: FromQuery[str] = "") -> Response[Any]:
-    """What waits for an answer: the list, and one of them with all it takes to decide."""
-    return await _board(request, "page.html", offer, done=done)
+async def board_page(
+    request: Asked,
+    offer: FromQuery[UUID | None] = None,
+    order: FromQuery[UUID | None] = None,
+    done: FromQuery[str] = "",
+) -> Response[Any]:
+    """What waits for an answer: the list, and one of them, named by itself or its order, with all it takes to decide."""
+    return await _board(request, "page.html", offer or order, done=done)
 
 
 @get("/provider/live", guards=[_PROVIDERS])
@@ -79,7 +84,7 @@ async def _board(
         answered = await provider_day.answered(connection, request.user)
         who = await provider_day.provider(connection, request.user)
         when = await calendar(connection, request)
-        mine = next((one for one in offers if one.offer_id == chosen), offers[0] if offers else None)
+        mine = next((one for one in offers if chosen in {one.offer_id, one.order_id}), offers[0] if offers else None)
         on = city_date(mine.window_from if mine else when.now, when.zone)
         day = await provider_day.day(connection, request.user, on)
         clock = await care_clock(connection)
@@ -178,21 +183,34 @@ async def decline(request: Asked, offer_id: FromPath[UUID]) -> Response[Any]:
 
 
 @get("/provider/today", guards=[_PROVIDERS])
-async def today_page(request: Asked) -> Response[Any]:
+async def today_page(request: Asked, done: FromQuery[str] = "") -> Response[Any]:
     """Today: every worker's lane, and every visit with who and where."""
-    return await _today(request, "today.html")
+    return await _day(request, "today.html", done=done)
 
 
 @get("/provider/today/live", guards=[_PROVIDERS])
 async def today_live(request: Asked) -> Response[Any]:
     """The part of it that changes."""
-    return await _today(request, "today_live.html")
+    return await _day(request, "today_live.html")
 
 
-async def _today(request: Asked, template: str) -> Response[str]:
+@get("/provider/tomorrow", guards=[_PROVIDERS])
+async def tomorrow_page(request: Asked, done: FromQuery[str] = "") -> Response[Any]:
+    """The same of the day after."""
+    return await _day(request, "today.html", 1, done)
+
+
+@get("/provider/tomorrow/live", guards=[_PROVIDERS])
+async def tomorrow_live(request: Asked) -> Response[Any]:
+    """The part of it that changes."""
+    return await _day(request, "today_live.html", 1)
+
+
+async def _day(request: Asked, template: str, ahead: int = 0, done: str = "") -> Response[str]:
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await calendar(connection, request)
-        day = await provider_day.day(connection, request.user, city_date(when.now, when.zone))
+        shown_at = when.now + timedelta(days=ahead)
+        day = await provider_day.day(connection, request.user, city_date(shown_at, when.zone))
         who = await provider_day.provider(connection, request.user)
         waiting = len(await provider_day.offers(connection, request.user))
     hours, lanes = _lanes(day, when.zone, None, when.language)
@@ -206,7 +224,12 @@ async def _today(request: Asked, template: str) -> Response[str]:
         hours=hours,
         lanes=lanes,
         waiting=waiting,
+        ahead=ahead,
+        shown_at=shown_at,
+        done=done,
     )
 
 
-route_handlers = [door([board_page, board_live, accept, decline_page, decline, today_page, today_live])]
+route_handlers = [
+    door([board_page, board_live, accept, decline_page, decline, today_page, today_live, tomorrow_page, tomorrow_live])
+]

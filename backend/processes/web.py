@@ -23,6 +23,7 @@ from backend.core.principal import SYSTEM
 from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
 from backend.emergencies import routes as emergencies
+from backend.orders import crew_routes as crews
 from backend.orders import door_routes as doors
 from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
@@ -33,6 +34,7 @@ from backend.pages import (
     board,
     booking,
     call,
+    crew,
     demo,
     desk,
     desk_alarm,
@@ -70,6 +72,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     orders.route_handlers,
     progress.route_handlers,
     provider_board.route_handlers,
+    crews.route_handlers,
     reviews.route_handlers,
     doors.route_handlers,
     bookings.route_handlers,
@@ -83,6 +86,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     family.route_handlers,
     provider.route_handlers,
     call.route_handlers,
+    crew.route_handlers,
     desk.route_handlers,
     desk_alarm.route_handlers,
     desk_order.route_handlers,

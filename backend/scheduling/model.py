@@ -77,6 +77,13 @@ class SeatRow(Struct, frozen=True, forbid_unknown_fields=True):
     gender_rule: Literal["any", "same"]
 
 
+class ChosenRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom a person has chosen for one seat."""
+
+    number: int
+    worker_id: UUID
+
+
 class LinkRow(Struct, frozen=True, forbid_unknown_fields=True):
     """The gap in seconds an order keeps to one before it, of the same plan."""
 
@@ -112,6 +119,7 @@ class VisitRow(Struct, frozen=True, forbid_unknown_fields=True):
     not_before: Instant | None  # bounds of its start that visits of the same resident leave, finished or in other plans
     not_after: Instant | None
     room_until: Instant | None = None  # the same where another plan has the resident served afterwards
+    chosen: list[ChosenRow] = []
 
 
 class Aside(Struct, frozen=True):

@@ -227,7 +227,7 @@ async def visits(
            SELECT o.order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s, o.max_ride_s,
                   o.gender_wish, o.window_from, o.window_to, o.window_soft, o.latest_at, o.provider_id, o.declined_by,
                   o.expired_by, r.refused_workers, r.gender AS resident_gender, seats.seats, links.links,
-                  gap.not_before, gap.not_after
+                  gap.not_before, gap.not_after, chosen.chosen
            FROM wanted w
            CROSS JOIN LATERAL (
                SELECT o.id AS order_id, o.status, o.kind, o.place_id, o.pickup_place_id, o.ready_at, o.pickup_s,
@@ -240,6 +240,10 @@ async def visits(
                SELECT coalesce(jsonb_agg(jsonb_build_object('number', s.number, 'skills', s.skills, 'duration_s',
                           s.duration_s, 'gender_rule', s.gender_rule) ORDER BY s.number), '[]') AS seats
                FROM order_seats s WHERE s.order_id = w.id) seats
+           CROSS JOIN LATERAL (
+               SELECT coalesce(jsonb_agg(jsonb_build_object('number', a.seat, 'worker_id', a.worker_id)), '[]') AS chosen
+               FROM assignments a WHERE a.order_id = w.id AND a.chosen
+                 AND a.status IN ('proposed', 'accepted', 'en_route', 'checked_in')) chosen
            CROSS JOIN LATERAL (
                SELECT coalesce(jsonb_agg(jsonb_build_object('before_id', l.before_id, 'min_gap_s', l.min_gap_s,
                           'max_gap_s', l.max_gap_s, 'gap_from', l.gap_from) ORDER BY l.before_id), '[]') AS links

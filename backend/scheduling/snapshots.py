@@ -18,6 +18,7 @@ from backend.rules.queries import EVERYWHERE, figures
 from backend.scheduling import queries, tie_queries
 from backend.scheduling.leave import missed, without_missed
 from backend.scheduling.model import Aside, PlanRow, StopRow, VisitRow
+from backend.scheduling.pinning import pinned
 from backend.scheduling.sifting import able, places_of, sift, tied
 from backend.scheduling.travel import ZoneTravel
 from backend.workers.queries import ShiftRow, shifts_of
@@ -290,9 +291,10 @@ def _build(read: Reading) -> Day:
     workers = without_missed(rows.roster.workers, rows.stops, rows.missed, origin)
     routes, anchors = _routes(rows, workers, index, origin, now_s)
     _keep_busy(rows, routes, anchors, {w.id: w for w in workers}, index, origin, now_s)
+    workers, visits = pinned(workers, _visits(rows, index, origin), rows.visits, rows.stops, rows.missed)
     problem = Problem(
         workers=workers,
-        visits=(*_visits(rows, index, origin), *anchors),
+        visits=(*visits, *anchors),
         links=tuple(_links(rows)),
         travel={mode: travel.between(place_ids, mode) for mode in rows.roster.modes},
         now_s=now_s,

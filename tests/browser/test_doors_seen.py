@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.support import seen
 from tests.support.city import City, at
 from tests.support.seen import opened, token_of
+from tests.support.swaps import BATH, offered
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 RESIDENT = {"text_px": 18, "target_px": 60}
@@ -159,3 +160,36 @@ async def test_staff_doors_keep_nobody_out(chromium: Browser, city: City, langua
         for width in (1440, 720):
             await page.set_viewport_size({"width": width, "height": 900})
             await seen.large(page, f"{path} {width}", text_px=11, target_px=44)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_who_else_could_come_keeps_nobody_out(chromium: Browser, city: City, language: str):
+    """Why these and who instead, at the desk and at the provider's; down to the width of a small phone."""
+    order, _ = await offered(city, "offered", BATH)
+    url, provider_id = str(city.http.base_url).rstrip("/"), (await city.order(order["id"]))["provider_id"]
+    accounts = [
+        await city.one("INSERT INTO accounts (role, name, login, password_hash, provider_id) VALUES ($1, '某人', $1, 'none', $2) RETURNING id",
+                       role, provider)
+        for role, provider in (("operator", None), ("provider", provider_id))
+    ]  # fmt: skip
+    for account, door in zip(accounts, ("/desk", "/provider"), strict=True):
+        page = await opened(chromium, url, width=1440, language=language, token=await token_of(city, account))
+        pages = [f"{door}/orders/{order['id']}/why", f"{door}/orders/{order['id']}/swap"]
+        for path in [*pages, "/provider/tomorrow"] if door == "/provider" else pages:
+            await page.goto(url + path)
+            await seen.sound(page, path)
+            if language == "en":
+                await seen.in_one_language(page, path)
+            for width in (1440, 720, 320):
+                await page.set_viewport_size({"width": width, "height": 900})
+                await seen.large(page, f"{path} {width}", text_px=11, target_px=44)
+        if door == "/provider":
+            await page.goto(f"{url}/provider")
+            presses = 0
+            for button in (f"a[href='/provider/orders/{order['id']}/swap']", "button[name=crew] >> nth=0"):
+                await page.click(button)
+                presses += 1
+                await page.wait_for_load_state()
+            assert presses == 2
+            assert await city.one("SELECT count(*) FROM audit WHERE action = 'swap'") == 1
+        await page.context.close()

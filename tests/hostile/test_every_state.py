@@ -328,9 +328,11 @@ class Walk:
             }
         if command == "statements" and who == "operator":
             return {**_SAID[command], "side": "family"}
-        if command == "assign":
+        if command in {"assign", "swap"}:  # a swap names who comes already: nobody is told anything
             crew = [str(self.workers[name]) for name in CREW]
-            return {"worker_ids": crew, "start_at": at(10, 15).isoformat(), "reason": "电话约定"}
+            here = [str(seat["worker_id"]) for seat in await self.city.crew(self.order_id)] or crew
+            by_hand = {"worker_ids": crew, "start_at": at(10, 15).isoformat(), "reason": "电话约定"}
+            return {"worker_ids": here} if command == "swap" else by_hand
         if command in {"sheet", "reschedule"}:
             return await self._timed(command)
         return _SAID.get(command, {})

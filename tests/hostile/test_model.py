@@ -106,9 +106,9 @@ class Walk:
         return self.rng.choice({
             "held": [(speaks, "confirm")],
             "placed": ["dispatch", "dispatch", (speaks, "reschedule")],
-            "offered": [("own provider", "accept")] * 3 + [("own provider", "decline"), "later"],
+            "offered": [("own provider", "accept")] * 3 + [("own provider", "decline"), ("own provider", "swap"), "later"],
             "manual": [("operator", "assign")] * 3 + ["later"],
-            "accepted": ["later", (mine, "en-route"), (mine, "en-route"), (mine, "check-in"), ("operator", "sheet"), (speaks, "reschedule")],
+            "accepted": ["later", ("own provider", "swap"), (mine, "en-route"), (mine, "en-route"), (mine, "check-in"), ("operator", "sheet"), (speaks, "reschedule")],
             "en_route": [(mine, "hand-over"), (mine, "pick-up"), (mine, "en-route"), (mine, "no-access")] if meal
                         else [(mine, "check-in"), (mine, "no-access")],
             "arrived": [(mine, "check-in")] * 4 + ["later", (mine, "no-access"), (mine, "abort"), (mine, "hand-over")],
@@ -309,8 +309,13 @@ class Walk:
             return body
         if command == "statements":
             return {"words": "what an invented person says", **({"side": "family"} if who == "operator" else {})}
-        if command in {"sheet", "assign", "reschedule"}:
-            made = {"sheet": self._sheet, "assign": self._crew_by_hand, "reschedule": self._other_time}
+        if command in {"sheet", "assign", "reschedule", "swap"}:
+            made = {
+                "sheet": self._sheet,
+                "swap": self._others,
+                "assign": self._crew_by_hand,
+                "reschedule": self._other_time,
+            }
             return await made[command](order_id)
         if command == "resolve":
             words = {"words": "what was said on the telephone"}
@@ -328,6 +333,18 @@ class Walk:
             later = {"offline": True, "device_at": (self.now - timedelta(minutes=ago)).isoformat()}
             return {"device_at": None, **place, **why, **(later if self.rng.random() < 0.4 else {})}
         return {}
+
+    async def _others(self, order_id: str) -> dict[str, Any]:
+        """As many of somebody's workers as the order takes; now and then those who come already."""
+        crew = [seat["worker_id"] for seat in await self.city.crew(order_id)]
+        some = [row["id"] for row in await self.city.sql(
+            "SELECT w.id FROM workers w JOIN orders o ON o.provider_id = w.provider_id WHERE o.id = $1 ORDER BY w.id", UUID(order_id)
+        )]  # fmt: skip
+        if len(some) >= len(crew) > 0 and self.rng.random() < 0.8:
+            stay = crew[1:] if len(crew) > 1 and self.rng.random() < 0.6 else []
+            others = [worker for worker in some if worker not in stay]
+            crew = stay + self.rng.sample(others, len(crew) - len(stay))
+        return {"worker_ids": [str(worker) for worker in crew or [uuid4()]], "reason": "an invented reason"}
 
     async def _other_time(self, order_id: str) -> dict[str, Any]:
         """A slot quoted instead of an order, or where there is none, one of another order made to look like it."""

@@ -101,6 +101,7 @@ class Day:
                 "pickup": None, "instead_of": None,
             },
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
+            "Swap": {"worker_ids": [worker], "reason": "请假", "version": None},
             "Rescheduling": {"slot": self.slot, "reason": "那天不在家"},
             "CodeSearch": {"code": order["code"]},
             "Reason": {"reason": "不方便"},

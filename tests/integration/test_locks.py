@@ -387,7 +387,7 @@ NEED_NONE: Final = {
     "lease_epoch": "test_a_commit_that_has_looked_at_its_epoch_keeps_other_leaders_away",
     "clear_timers": "leaves what is being fired", "open_consent": "under the consents' lock", "leave_home": "under the resident's lock",
     "tie_plans": "under both plans' locks", "finish_stops": "under the plan's lock", "finish_stops_as_told": "under the plan's lock",
-    "keep_flags_of_the_crew": "under the plan's lock", "flag_records": "adds what is not there", "unflag_records": "takes off what is there",
+    "keep_choice": "under the plan's lock", "keep_flags_of_the_crew": "under the plan's lock", "flag_records": "adds what is not there", "unflag_records": "takes off what is there",
 }  # fmt: skip
 _LOCKS: Final = re.compile(r"FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE|advisory|ON CONFLICT")
 _UPDATES: Final = re.compile(r"UPDATE \w+(?: (?:AS )?\w+)? SET (.*?) WHERE (.*?)(?:RETURNING|$)")

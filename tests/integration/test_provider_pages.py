@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from backend.pages.rule_words import RULES
 from tests.support.city import DAY, City, at
 from tests.support.pages import Browsers, Forms, send
+from tests.support.swaps import offered, others_of
 
 BATH, REHAB = "bath-home", "rehab-home"
 
@@ -126,3 +128,101 @@ async def test_a_worker_is_told_whose_door_it_is_an_hour_before_and_no_longer_th
         await city.clock(planned + timedelta(minutes=minutes))
         await worker.post(f"/v1/orders/{order['id']}/{step}", {"device_at": None, **door})
     assert await told() == (name, None)
+
+
+async def test_somebody_else_is_sent_with_two_presses_before_and_after_the_acceptance(city: City, browsers: Browsers):
+    """换人, then a person. The offer then names who comes now, and after the acceptance the day does."""
+    order, _ = await offered(city)
+    desk = await browsers.of(await _desk(city, (await city.order(order["id"]))["provider_id"]))
+    board = await desk.get("/provider")
+    path = f"/provider/orders/{order['id']}/swap"
+    assert path in Forms(board.text).links
+    people = Forms((listed := await desk.get(path)).text)
+    able = [value for action, name, value in people.buttons if (action, name) == (path, "crew")]
+    assert sorted(able) == sorted(str(worker) for worker in await others_of(city, order)), "who can go, and nobody else"
+    assert "没有这项技能" in people.said
+    name = await city.one("SELECT name FROM workers WHERE id = $1", UUID(able[0]))
+    done = await send(desk, listed, path, crew=able[0])
+    assert "换好了，还没接单" in done.text
+    assert f"接单，派{name}" in Forms(done.text).said.replace("\n", "")
+    offer = await city.one("SELECT id FROM offers")
+    await send(desk, done, f"/provider/offers/{offer}/accept")
+    today = await desk.get("/provider/today")
+    assert name in today.text
+    assert path in Forms(today.text).links
+    again = await desk.get(path)
+    back = next(value for _, called, value in Forms(again.text).buttons if called == "crew")
+    done = await send(desk, again, path, crew=back)
+    assert str(done.url).endswith("/provider/today?done=swapped")
+    assert "换好了，都通知到了" in done.text
+    assert [seat["worker_id"] for seat in await city.crew(order["id"])] == [UUID(back)]
+
+
+async def test_who_is_late_with_a_swap_reads_how_it_stands_and_nothing_has_changed(city: City, browsers: Browsers):
+    """Of two desks the second sees the order as the first has left it; with the crew on the way there is nothing to swap."""
+    order, _ = await offered(city, "accepted")
+    account = await _desk(city, (await city.order(order["id"]))["provider_id"])
+    one, two = await browsers.of(account), await browsers.of(account)
+    path = f"/provider/orders/{order['id']}/swap"
+    seen, also = await one.get(path), await two.get(path)
+    some = [value for _, name, value in Forms(seen.text).buttons if name == "crew"]
+    await send(one, seen, path, crew=some[0])
+    late = await send(two, also, path, crew=some[1])
+    assert late.status_code == 409
+    assert "刚在别处改过了" in late.text
+    assert [str(seat["worker_id"]) for seat in await city.crew(order["id"])] == [some[0]]
+    made_up = await send(two, late, path, crew=str(await city.one("SELECT id FROM workers ORDER BY id DESC LIMIT 1")))
+    assert made_up.status_code == 409
+    assert "请另选" in made_up.text
+    assert (await send(two, late, path, crew="x")).status_code == 422
+    worker = await city.worker(some[0])
+    await city.clock(at(9, 30))
+    await worker.post(f"/v1/orders/{order['id']}/en-route", {"device_at": None})
+    assert (await one.get(path)).status_code == 409
+
+
+async def test_why_these_is_told_to_the_provider_and_to_the_desk(city: City, browsers: Browsers):
+    """Each in words: nobody reads a code, and the provider no name of another provider's workers."""
+    order, _ = await offered(city)
+    row = await city.order(order["id"])
+    desk, provider = await browsers.of(await _operator(city)), await browsers.of(await _desk(city, row["provider_id"]))
+    names = await city.sql("SELECT name, provider_id = $1 AS own FROM workers", row["provider_id"])
+    own = "、".join(one["name"] for one in names if one["own"])
+    others = [one["name"] for one in names if not one["own"] and one["name"] not in own]
+    mine = await city.one(
+        "SELECT w.name FROM stops s JOIN workers w ON w.id = s.worker_id WHERE s.order_id = $1", row["id"]
+    )
+    for browser, door in ((provider, "/provider"), (desk, "/desk")):
+        for language in ("zh", "en"):
+            browser.cookies.set("yinling_language", language, domain=city.http.base_url.host)
+            answer = await browser.get(f"{door}/orders/{order['id']}/why")
+            assert answer.status_code == 200
+            said = Forms(answer.text).said
+            assert not [code for code in RULES if code in said and "_" in code]
+            assert ("没有这项技能" if language == "zh" else "does not have the skill") in said
+            if language == "zh":
+                assert mine in said
+                assert any(name in said for name in others) is (door == "/desk")
+    assert (await desk.get(f"/desk/orders/{order['id']}/swap")).status_code == 200
+
+
+async def _operator(city: City) -> UUID:
+    return await city.one(
+        "INSERT INTO accounts (role, name, login, password_hash) VALUES ('operator', '某人', $1, 'none') RETURNING id",
+        str(uuid4()),
+    )
+
+
+async def test_tomorrow_is_a_page_of_its_own(city: City, browsers: Browsers):
+    await city.sql("UPDATE providers SET auto_accept = true")
+    someone, operator = await city.resident(), await city.staff("operator")
+    order = await city.booked(operator, someone["id"], REHAB, at(10, days=1), at(11, days=1), channel="phone")
+    await city.dispatch()
+    row = await city.order(order["id"])
+    desk = await browsers.of(await _desk(city, row["provider_id"]))
+    name = (await _private(city, order))[0]
+    assert name not in (await desk.get("/provider/today")).text
+    tomorrow = await desk.get("/provider/tomorrow")
+    assert name in tomorrow.text
+    assert name in (await desk.get("/provider/tomorrow/live")).text
+    assert f"/provider/orders/{order['id']}/swap" in Forms(tomorrow.text).links

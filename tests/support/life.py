@@ -25,7 +25,7 @@ WORKERS: Final = frozenset({"own worker", "other worker"})
 REPORTS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access")
 MAY_TRY: Final = {
     "confirm": CLIENTS, "extend": CLIENTS, "release": CLIENTS, "accept-service": CLIENTS, "dispute": CLIENTS,
-    "reschedule": CLIENTS, "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"}, "sheet": {"operator"},
+    "reschedule": CLIENTS, "swap": {"operator"} | PROVIDERS, "cancel": CLIENTS | PROVIDERS, "assign": {"operator"}, "unserved": {"operator"}, "resolve": {"operator"}, "sheet": {"operator"},
     "statements": CLIENTS | PROVIDERS | WORKERS,
     "accept": PROVIDERS, "decline": PROVIDERS, **dict.fromkeys(REPORTS, WORKERS), "abort": {"operator"} | WORKERS,
     "door-opened": {"operator"}, "another-time": {"operator"},
@@ -105,6 +105,7 @@ step_back | provider | accepted | >placed
 to_the_desk | system dispatcher | placed offered | >manual
 give_up | system operator | placed offered manual | >unserved
 cancel | provider {_CLIENTS} | placed offered manual accepted en_route missed | >cancelled
+swap | provider operator | offered accepted
 reschedule | {_CLIENTS} | placed offered manual accepted | >placed
 set_out | worker | accepted en_route arrived no_access | accepted>en_route | accepted
 set_out_again | worker | en_route | | en_route | meal
@@ -228,6 +229,7 @@ def _client(who: str, command: str, seen: Seen) -> Answer:
     here, over = seen.status, seen.hold_expires_at is not None and seen.hold_expires_at <= seen.now
     starts: dict[str, set[str]] = {
         "cancel": {*WAITING, *ON_THE_WAY, *({"missed"} if who == "operator" else ())},
+        "swap": {"accepted", *({"offered"} if seen.offer_open else ())},
         "reschedule": {*WAITING, "accepted"}, "unserved": {*WAITING}, "accept-service": {"awaiting_acceptance"}, "dispute": {"awaiting_acceptance"},
         "release": {"held"}, "confirm": {"held"}, "extend": {"held"}, "assign": {"manual"},
         "resolve": {"disputed", "exception"},
@@ -251,6 +253,7 @@ def _client(who: str, command: str, seen: Seen) -> Answer:
         # 400: a sheet of another day, or of hours to come
         "sheet": _is({200, 400}, here, "exception", *(["awaiting_acceptance"] if seen.acceptance else [])),
         "assign": _is({200, 422}, "offered", "accepted", "manual"),
+        "swap": _is({200, 422}, here),
         # 403: not by whoever keyed in what it rests on; 409: a doubted visit is not put aside as doubted
         "resolve": _is({200, 403, 409}, "completed", "rejected", "exception", here),
     }  # fmt: skip
@@ -265,6 +268,8 @@ def _provider(command: str, seen: Seen) -> Answer:
         # declined, stepped back from, or called off from the provider's side; it ends no other order
         after = {"offered": "placed", "accepted": "placed", "en_route": "cancelled"}.get(here)
         return _is(200, after) if after else _is(409, here)
+    if command == "swap":
+        return _is({200, 422} if here == "accepted" or (here == "offered" and seen.offer_open) else 409, here)
     if here != "offered" or not (seen.offer_open or command == "decline"):
         return _is(409, here)
     return _is(200, "accepted" if command == "accept" else "placed")

@@ -39,6 +39,7 @@ _WITHDRAWN = "assignment.withdrawn"
 _DECLINED = "offer.declined assignment.declined order.placed+c"
 _OFF = f"offer.withdrawn {_WITHDRAWN}"
 _DONE = "order.completed+pc"
+_SAME = ""  # who is asked to come comes already: what a real exchange tells stands in tests/integration/test_swap.py
 _SHUT = "order.no_access+pc task.opened"
 _STOPPED = "assignment.checked_out@worker assignment.withdrawn@mate order.aborted+pc"
 _VISIT = f"""
@@ -59,11 +60,15 @@ manual | assign | desk | offered | offer.open order.offered+pc assignment.propos
 manual | @unserved_due | - | unserved | order.unserved
 offered | accept | provider | accepted | offer.accepted assignment.accepted order.accepted+pc
 offered | decline | provider | placed | {_DECLINED}
+offered | swap | provider | offered | {_SAME}
+offered | swap | desk | offered | {_SAME}
 offered | cancel | provider | placed | {_DECLINED}
 offered | cancel | clients | cancelled | {_OFF} order.cancelled+pc
 offered | reschedule | clients | placed | {_OFF} order.placed+c
 offered | unserved | desk | unserved | {_OFF} order.unserved+c
 offered | @offer_expiry | - | placed | offer.expired {_WITHDRAWN} order.placed+c
+accepted | swap | provider | accepted | {_SAME}
+accepted | swap | desk | accepted | {_SAME}
 accepted | cancel | clients | cancelled | {_WITHDRAWN} order.cancelled+pc
 accepted | cancel | provider | placed | {_WITHDRAWN} order.placed+c
 accepted | reschedule | clients | placed | {_OFF} order.placed+c
@@ -126,6 +131,8 @@ _MEAL = f"""
 held | confirm | daughter | placed | order.placed
 placed | @dispatch | - | offered | offer.open order.offered+pc assignment.proposed
 offered | accept | provider | accepted | offer.accepted assignment.accepted order.accepted+pc
+accepted | swap | provider | accepted | {_SAME}
+accepted | swap | desk | accepted | {_SAME}
 accepted | cancel | clients | cancelled | {_WITHDRAWN} order.cancelled+pc
 accepted | cancel | provider | placed | {_WITHDRAWN} order.placed+c
 accepted | reschedule | clients | placed | {_OFF} order.placed+c
