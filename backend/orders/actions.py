@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from backend.catalogue.model import MEAL
 from backend.core.clock import wall
 from backend.core.codes import CODES, code_of
 from backend.core.errors import DomainError
@@ -40,9 +41,11 @@ from backend.orders.model import (
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import Written
+from backend.visits import digits_queries
 from backend.visits.model import OF_REPORTS
 
 _DRAWS: Final = 20
+_DIGITS: Final = 10**4
 S = OrderStatus
 C = Command
 _OPEN_SEATS: Final = frozenset({
@@ -59,10 +62,15 @@ class CodesUsedUpError(RuntimeError):
 
 
 async def store(connection: Connection, new: NewOrder, draw: Callable[[int], int] = secrets.randbelow) -> UUID:
-    """Keep a held order under a code nobody has; `draw` picks a number below a limit. Raises CodesUsedUpError."""
+    """Keep a held order under a code nobody has, and a visit with the digits that are said at its door.
+
+    `draw` picks a number below a limit. Raises CodesUsedUpError.
+    """
     for _ in range(_DRAWS):
         order_id = await queries.insert_order(connection, code_of(draw(CODES)), new)
         if order_id is not None:
+            if new.kind != MEAL:  # a meal is handed over with one press
+                await digits_queries.keep(connection, order_id, new.resident_id, f"{draw(_DIGITS):04d}")
             return order_id
     raise CodesUsedUpError
 

@@ -15,7 +15,7 @@ from backend.orders.lifecycle import WAITING, may_begin
 from backend.orders.model import Actor, Command, Order, OrderStatus
 from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
-from backend.visits.model import Flag
+from backend.visits.model import Flag, Kind
 
 S = OrderStatus
 OPEN_TO_DOUBT: Final = frozenset(
@@ -46,6 +46,17 @@ async def doubt(connection: Connection, order_id: UUID) -> None:
     if order.status in WAITING or not await evidence.crew_is_flagged(connection, order_id, Flag.TWO_PLACES):
         return
     await stand(connection, order, Flag.TWO_PLACES)
+
+
+async def put_right(connection: Connection, order: Order, assignment_id: UUID) -> Order:
+    """Let the resident's digits, said after a check-in, take the place of wrong ones or of the position it had not."""
+    came = [one.record_id for one in await evidence.kept(connection, order.id)
+            if one.assignment_id == assignment_id and one.kind is Kind.CHECK_IN]  # fmt: skip
+    for flag in (Flag.WRONG_CODE, Flag.NO_POSITION):
+        await evidence.unflag_records(connection, came, flag)
+        if not await evidence.crew_is_flagged(connection, order.id, flag):
+            order = await queries.drop_flags(connection, order, [flag.value])
+    return order
 
 
 async def served_twice(connection: Connection, order_id: UUID) -> None:

@@ -295,12 +295,14 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
     seat: int
     kind: str
     place_id: UUID
+    geometry: str
     x: ShownX
     y: ShownY
     from_at: Instant
     to_at: Instant
     started: bool
     done: bool
+    wrong_code: bool
     item_kind: str | None
     service: str | None
     service_en: str | None
@@ -313,10 +315,12 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteView(Struct, frozen=True):
-    """One worker's day."""
+    """One worker's day; a position within `range_m` of a door, or `unsure_m` more by an unsure phone, is at it."""
 
     plan_on: date
     stops: list[RouteStop]
+    range_m: float
+    unsure_m: float
 
 
 class BookedAgain(Struct, frozen=True, forbid_unknown_fields=True):

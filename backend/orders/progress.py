@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
@@ -20,11 +20,14 @@ from backend.orders.progress_queries import Coming, Happened
 from backend.orders.queries import care_now
 from backend.orders.views import OrderView, shown
 from backend.rules.queries import figures
+from backend.visits import digits_queries
+from backend.visits.model import Flag
 
 S = OrderStatus
 _UNSURE: Final = frozenset({S.HELD, S.PLACED, S.OFFERED, S.MANUAL})
 _NOBODY: Final = frozenset({S.LAPSED, S.CANCELLED, S.UNSERVED, S.MISSED})
 _ON_THE_WAY: Final = frozenset({S.ACCEPTED, S.EN_ROUTE})
+_AT_THE_DOOR: Final = frozenset({S.EN_ROUTE, S.ARRIVED, S.NO_ACCESS})
 _DRIFT: Final = timedelta(minutes=1)  # while nobody has reported, an arrival that was due is due now
 
 
@@ -62,6 +65,8 @@ class VisitView(Struct, frozen=True, kw_only=True):
     late: bool
     visits_before: int | None
     steps: list[Happened]
+    door_code: str | None = None
+    """The four digits to tell whoever stands at the door, while that can be: never told to who comes, nor to their provider."""
 
 
 class VisitLine(Struct, frozen=True):
@@ -81,8 +86,10 @@ async def visit(
     """
     order = await queries.own_order(connection, principal, order_id)
     view = shown(order, principal)
+    coming = order.status in _AT_THE_DOOR or (order.status is S.IN_SERVICE and Flag.WRONG_CODE in order.flags)
+    digits = await digits_queries.shown(connection, order_id) if coming else None  # as the reader: their own row
     async with as_the_platform(connection):
-        return await _followed(connection, order, view, shown_at)
+        return structs.replace(await _followed(connection, order, view, shown_at), door_code=digits)
 
 
 async def last_visit(connection: Connection, principal: Principal, resident_id: UUID) -> VisitLine | None:

@@ -111,11 +111,13 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date, begins_a
         connection,
         RouteStop,
         """SELECT s.order_id, o.code AS order_code, o.version AS order_version, o.status AS order_status,
-                  a.status AS assignment_status, s.seat, s.kind, s.place_id, p.x, p.y, lower(s.during) AS from_at,
+                  a.status AS assignment_status, s.seat, s.kind, s.place_id, p.geometry, p.x, p.y, lower(s.during) AS from_at,
                   upper(s.during) AS to_at, s.started,
                   EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
                           AND r.kind IN (CASE s.kind WHEN 'visit' THEN 'check_out' WHEN 'pickup' THEN 'pick_up'
                                          ELSE 'hand_over' END, 'abort')) AS done,
+                  EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
+                          AND 'WRONG_CODE' = ANY (r.flags)) AS wrong_code,
                   o.kind AS item_kind, o.window_from, o.window_to,
                   (SELECT i.name FROM catalogue_items i WHERE i.code = o.item_code) AS service,
                   (SELECT i.name_en FROM catalogue_items i WHERE i.code = o.item_code) AS service_en,

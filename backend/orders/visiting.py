@@ -20,15 +20,15 @@ from backend.database.pool import Connection, as_the_platform
 from backend.orders import ladder, queries, seat_queries, timer_queries
 from backend.orders.actions import move, move_seats
 from backend.orders.doors import NOBODY_OPENED, stop, wait_for_the_crew
-from backend.orders.doubting import OPEN_TO_DOUBT, doubt_others
+from backend.orders.doubting import OPEN_TO_DOUBT, doubt_others, put_right
 from backend.orders.late import Use, begins_at, follow, is_about, left_already, read_again, use_of
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import AbortReason, Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
 from backend.orders.reviewing import end_without_word, keep_words
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
+from backend.visits import digits_queries, plausibility, whereabouts
 from backend.visits import evidence_queries as evidence
-from backend.visits import plausibility, whereabouts
 from backend.visits import queries as visits
 from backend.visits.model import Earlier, Flag, Kind, Limits, Moment, Report, Told
 
@@ -119,20 +119,23 @@ async def take(
             told = [e.kind for e in scene.own() if e.kind is not Kind.EN_ROUTE]
             use = use_of(order, scene.mine, crew, kind, moment, told)
         counts = command is not None or use in {Use.SHOWS, Use.JOINS}
+        fit = await _digits_fit(connection, scene, kind, report) if scene and begun else None
         facts = await _facts(
             connection, order, kind, principal.worker_id, report, moment, scene, figures,
-            begun=begun, fits=command is not None, late=use is not None,
+            begun=begun, fits=command is not None, late=use is not None, digits_fit=fit,
         )  # fmt: skip
         flags = plausibility.judge(facts, figures) + ([Flag.SERVED_TWICE] if use is Use.TWICE else [])
         await visits.insert_record(
             connection, order_id, principal.worker_id, scene.mine.id if scene else None, kind, report,
             distance_m=plausibility.distance_m(facts), flags=[flag.value for flag in flags], counts=counts,
-            reason=reason,
+            reason=reason, digits_fit=fit,
         )  # fmt: skip
         if isinstance(report, Abort) and report.remark:
             await keep_words(connection, principal, order, report.remark)
         if scene and scene.in_crew and scene.mine.status is not W.PROPOSED and order.status in OPEN_TO_DOUBT:
             order = await queries.add_flags(connection, order, plausibility.doubts(flags, figures))
+        if scene and fit and scene.said(Kind.CHECK_IN):
+            order = await put_right(connection, order, scene.mine.id)
         if counts:
             await doubt_others(connection, order, plausibility.contradicted(facts, figures))
         if scene is not None and command is not None:
@@ -169,6 +172,7 @@ async def _facts(
     begun: bool,
     fits: bool,
     late: bool,
+    digits_fit: bool | None,
 ) -> plausibility.Facts:
     """Everything the report is held against. Raises invalid_request (400) for a position on no scale."""
     where = order.pickup_place_id if kind is Kind.PICK_UP else None
@@ -197,7 +201,16 @@ async def _facts(
         day_begun=begun,
         fits=fits,
         late=late,
+        digits_fit=digits_fit,
     )
+
+
+async def _digits_fit(connection: Connection, scene: Scene, kind: Kind, report: Report) -> bool | None:
+    """Whether a check-in came with the resident's digits; None where it came with none, or too many were guessed."""
+    if report.door_code is None or kind is not Kind.CHECK_IN or scene.mine.status is W.PROPOSED:
+        return None
+    tries = int(await limit(connection, "door_digits_tries", scene.order.community_code))
+    return await digits_queries.fit(connection, scene.order.id, report.door_code, tries)
 
 
 async def contradicted_elsewhere(

@@ -13,6 +13,7 @@ from backend.orders import seat_queries
 from backend.orders.model import RouteStop, RouteView
 from backend.orders.queries import care_now
 from backend.rules.queries import EVERYWHERE, limit
+from backend.visits import queries as visits
 
 
 async def route(connection: Connection, principal: Principal, on: date, zone_info: ZoneInfo) -> RouteView:
@@ -22,8 +23,9 @@ async def route(connection: Connection, principal: Principal, on: date, zone_inf
     async with as_the_platform(connection):
         stops = await seat_queries.route(connection, principal.worker_id, on, day_origin(on, zone_info))
         before = timedelta(seconds=await limit(connection, "door_told_before_s", EVERYWHERE))
+        figures = await visits.limits(connection, EVERYWHERE)
         now = await care_now(connection)
-    return RouteView(on, [_told(stop, now, before) for stop in stops])
+    return RouteView(on, [_told(stop, now, before) for stop in stops], figures.radius_m, figures.accuracy_m)
 
 
 def _told(stop: RouteStop, now: datetime, before: timedelta) -> RouteStop:

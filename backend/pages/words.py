@@ -84,6 +84,7 @@ FLAGS: Final = {
     "SERVED_TWICE": {"zh": "重复服务", "en": "served twice"},
     "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
     "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
+    "WRONG_CODE": {"zh": "门口数字不对", "en": "wrong digits at the door"},
 }
 ABORTED: Final = {
     "precheck_failed": ("洗前检查不合格", "the check before the bath failed"),

@@ -33,7 +33,7 @@ from backend.pages.queries import care_clock
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
 from backend.pages.words import ABORTED
-from backend.visits.model import Kind, Report
+from backend.visits.model import Digits, Kind, PositionReason, Report
 
 _WORKERS: Final = requires(Role.WORKER)
 _VISIT: Final = (Kind.EN_ROUTE, Kind.CHECK_IN, Kind.CHECK_OUT)
@@ -44,6 +44,11 @@ _STEPS: Final = {
 }
 """What is still to be reported of a stop, in order, by where the worker's own part in it stands."""
 WHY_NOT: Final = ("precheck_failed", "unwell", "resident_refuses", "equipment", "unsafe", "other")
+WHERE: Final = (
+    ("declined", "我不想给定位", "I do not want to give my position"), ("no_signal", "没有信号", "No signal"),
+    ("door_elsewhere", "门牌不在图上的位置", "The door is not where the map has it"), ("other", "别的原因", "Another reason"),
+)  # fmt: skip
+"""Why a check-in has no position at the door; each has its words here alone."""
 _SERVICE_WORKER: Final = fixed((Path(__file__).parent / "static" / "worker-sw.js").read_bytes(), "text/javascript")
 
 
@@ -56,9 +61,11 @@ class Next(Struct, frozen=True):
 
 
 class Pressed(Sent, frozen=True):
-    """A report without script: that it was pressed, and of a visit that is stopped, why."""
+    """A report without script: that it was pressed, the digits said at the door, and why something is missing or stopped."""
 
     reason: AbortReason | None = None
+    door_code: Digits | None = None
+    position_reason: PositionReason | None = None
 
 
 @get("/worker", guards=[_WORKERS])
@@ -84,7 +91,7 @@ async def _today(request: Asked, template: str, form: Form[Any] | None = None, s
     after = [stop for stop in open_stops if following is None or stop is not following.stop]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
-        after=after, done=[stop for stop in view.stops if stop.done], count=len({stop.order_id for stop in view.stops}),
+        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, view=view, count=len({stop.order_id for stop in view.stops}),
     )  # fmt: skip
 
 
@@ -115,7 +122,7 @@ async def report(request: Asked, order_id: FromPath[UUID], step: FromPath[str]) 
     if named not in set(Kind):
         raise DomainError("not_found")
     kind = Kind(named)
-    said = Abort(reason=wanted.reason) if wanted and kind is Kind.ABORT and wanted.reason else Report()
+    said = _said(kind, wanted) if wanted else Report()
 
     async def action(connection: Connection) -> ReportedOrder:
         zone = request.app.state.planner.zone_info
@@ -125,6 +132,13 @@ async def report(request: Asked, order_id: FromPath[UUID], step: FromPath[str]) 
     if form.filled is not None and await form.answered(write_once(request, 200, action, key=key_of(form))) is not None:
         return Redirect("/worker", status_code=303)
     return await _today(request, "page.html", form, 422)
+
+
+def _said(kind: Kind, pressed: Pressed) -> Report:
+    """What was pressed, as a phone would have reported it."""
+    if kind is Kind.ABORT and pressed.reason:
+        return Abort(reason=pressed.reason)
+    return Report(door_code=pressed.door_code, position_reason=pressed.position_reason)
 
 
 @get("/worker/{order_id:uuid}/abort", guards=[_WORKERS])

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from backend.core.bounds import Asked, GivenX, GivenY, Instant, Metres, Text
+from backend.core.bounds import Asked, GivenX, GivenY, Instant, Metres, Text, Wording, wording
 from backend.core.geo import Datum, to_wgs84
 
 
@@ -41,6 +41,7 @@ class Flag(StrEnum):
     SERVED_TWICE = "SERVED_TWICE"  # somebody else carried the same service out too, or was booked to
     OUT_OF_ORDER = "OUT_OF_ORDER"  # the order was not in a state for it
     NOT_IN_CREW = "NOT_IN_CREW"  # the worker had the seat before, and has it no longer
+    WRONG_CODE = "WRONG_CODE"  # not the digits that the resident would have said
 
 
 NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW})
@@ -57,13 +58,27 @@ WEAK: Final = frozenset({Flag.NO_POSITION.value, Flag.OFFLINE.value, Flag.DEVICE
 what was reported, and whoever made it up may hold the resident's telephone too: those a second person decides."""
 
 
+class PositionReason(StrEnum):
+    """Why a report from a door has no position, or one that is elsewhere, as the worker says by a button."""
+
+    DECLINED = "declined"  # 我不想给定位
+    NO_SIGNAL = "no_signal"  # 没有信号
+    DOOR_ELSEWHERE = "door_elsewhere"  # 门牌不在图上的位置
+    OTHER = "other"  # 别的原因
+
+
+Digits = Annotated[str, Meta(min_length=4, max_length=4, pattern="^[0-9]{4}$", extra=wording(Wording.MATCHED))]
+"""The four digits of a visit, which its resident says at the door and nobody else knows."""
+
+
 class Report(Asked, frozen=True):
     """What the worker's phone says at one moment; its clock is evidence, never order.
 
     `x` is the longitude and `y` the latitude, in degrees of the `datum`: WGS-84 as satellites give them, or GCJ-02 as maps and
     map services in mainland China do; stored is WGS-84. Where the city's places lie on a plane they are metres east and
     north. `offline` says that the report was kept on the phone and is sent later; only then does `device_at` tell when it
-    happened.
+    happened. `door_code` are the four digits that the resident said to whoever checks in: right ones are as good as a position;
+    with any other report they are passed over. `position_reason` is why there is no position, or one elsewhere.
     """
 
     device_at: Instant | None = None
@@ -73,6 +88,8 @@ class Report(Asked, frozen=True):
     accuracy_m: Metres | None = None
     tasks: Annotated[list[Text], Meta(max_length=100)] = field(default_factory=list)
     offline: bool = False
+    door_code: Digits | None = None
+    position_reason: PositionReason | None = None
 
     def in_wgs84(self) -> "Report":
         """The same report with its position in WGS-84."""
@@ -172,6 +189,8 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     flags: list[str]
     entered_by: UUID | None
     reason: str | None
+    digits_fit: bool | None
+    position_reason: PositionReason | None
 
 
 class Side(StrEnum):

@@ -37,6 +37,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     day_begun: bool
     fits: bool  # whether the order is in a state for it
     late: bool  # whether it counts although the order has gone on without it
+    digits_fit: bool | None  # whether it came with the resident's digits; None where none were judged
 
 
 def check_readable(report: Report, geometry: str) -> None:
@@ -63,16 +64,17 @@ def judge(facts: Facts, limits: Limits) -> list[Flag]:
     not_followed = facts.seat is not None and not facts.fits and not facts.late
     found = {
         Flag.NOT_IN_CREW: not facts.in_crew,
-        Flag.REPEATED: not_followed and _said_before(facts),
+        Flag.REPEATED: not_followed and _said_before(facts) and not facts.digits_fit,  # said again to put it right
         Flag.OUT_OF_ORDER: not_followed and facts.in_crew and facts.day_begun and not _said_before(facts),
         Flag.TOO_EARLY: _too_early(facts, limits),
         Flag.TOO_SHORT: facts.fits and _too_short(facts, limits),
         Flag.TWO_PLACES: bool(facts.elsewhere) or any(_too_fast(facts, seen, limits) for seen in facts.around),
         Flag.OUT_OF_RANGE: _out_of_range(facts, limits),
         Flag.NO_PICK_UP: facts.fits and facts.kind is Kind.HAND_OVER and facts.pick_up_due,
-        Flag.NO_POSITION: facts.kind in AT_A_PLACE and facts.report.x is None and facts.place.geometry != "none",
+        Flag.NO_POSITION: _unplaced(facts),
         Flag.OFFLINE: facts.report.offline,
         Flag.DEVICE_CLOCK: _clock_is_wrong(facts.moment, limits),
+        Flag.WRONG_CODE: facts.digits_fit is False,
     }
     return [flag for flag, stands in found.items() if stands]
 
@@ -181,9 +183,20 @@ def _too_fast(facts: Facts, seen: Sighting, limits: Limits) -> bool:
     return distance - unsure > limits.max_travel_mps * seconds
 
 
+def _unplaced(facts: Facts) -> bool:
+    """Tell whether nothing says where it was made: no position, and no digits that are said at that door alone."""
+    somewhere = facts.report.x is not None or facts.place.geometry == "none" or bool(facts.digits_fit)
+    return facts.kind in AT_A_PLACE and not somewhere
+
+
 def _out_of_range(facts: Facts, limits: Limits) -> bool:
-    distance = distance_m(facts)
-    return distance is not None and distance - _allowance(facts.report.accuracy_m, limits) > limits.radius_m
+    """Tell whether the position is elsewhere; with the resident's digits as unsure as the phone says, but never more.
+
+    Digits can be told by telephone: they explain a position that hardly is one, not a good one in another street.
+    """
+    distance, accuracy_m = distance_m(facts), facts.report.accuracy_m
+    unsure = (accuracy_m or 0.0) if facts.digits_fit else _allowance(accuracy_m, limits)
+    return distance is not None and distance - unsure > limits.radius_m
 
 
 def distance_m(facts: Facts) -> float | None:

@@ -8,12 +8,11 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support import seen
+from tests.support.at_the_door import MAIN, at_work, becomes
 from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
-REHAB = "rehab-home"
-MAIN = ".dock form:not([hidden]) .btn--main"
 
 
 @pytest.fixture(scope="module")
@@ -22,48 +21,24 @@ async def chromium() -> AsyncIterator[Browser]:
         yield browser
 
 
-async def _at_work(chromium: Browser, city: City, **how: object) -> tuple[Page, str]:
-    """A therapist's phone and the order that is next on it."""
-    await city.sql("UPDATE providers SET auto_accept = true")
-    someone, operator = await city.resident(), await city.staff("operator")
-    order = await city.booked(operator, someone["id"], REHAB, at(10), at(11), channel="phone")
-    await city.dispatch()
-    worker = (await city.crew(order["id"]))[0]["worker_id"]
-    account = await city.one("SELECT account_id FROM workers WHERE id = $1", worker)
-    url = str(city.http.base_url).rstrip("/")
-    page = await opened(chromium, url, token=await token_of(city, account), **how)
-    await page.context.grant_permissions(["geolocation"])
-    door = await city.door(order["id"])
-    await page.context.set_geolocation({"longitude": door["x"], "latitude": door["y"], "accuracy": 12})
-    return page, order["id"]
-
-
 async def _status(city: City, order_id: str) -> str:
     return await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id))
 
 
-async def _becomes(city: City, page: Page, order_id: str, status: str) -> None:
-    for _ in range(100):
-        if await _status(city, order_id) == status:
-            return
-        await page.wait_for_timeout(100)
-    assert await _status(city, order_id) == status
-
-
 async def _begun(chromium: Browser, city: City) -> tuple[Page, str]:
     """The same phone after its first two presses: the visit has begun."""
-    page, order_id = await _at_work(chromium, city)
+    page, order_id = await at_work(chromium, city)
     await city.clock(at(9, 58))
     await page.goto(f"{city.http.base_url}/worker")
     await page.click(MAIN)
-    await _becomes(city, page, order_id, "en_route")
+    await becomes(city, page, order_id, "en_route")
     await page.click(MAIN)
-    await _becomes(city, page, order_id, "in_service")
+    await becomes(city, page, order_id, "in_service")
     return page, order_id
 
 
 async def test_each_step_is_one_press_and_the_button_is_always_the_next_legal_one(chromium: Browser, city: City):
-    page, order_id = await _at_work(chromium, city)
+    page, order_id = await at_work(chromium, city)
     await city.clock(at(9, 30))
     await page.goto(f"{city.http.base_url}/worker")
     address = await city.one(
@@ -79,7 +54,7 @@ async def test_each_step_is_one_press_and_the_button_is_always_the_next_legal_on
         await page.reload()
         await expect(page.locator(MAIN)).to_have_text(words)
         await page.click(MAIN)
-        await _becomes(city, page, order_id, status)
+        await becomes(city, page, order_id, status)
     flags = await city.one(
         "SELECT array_agg(DISTINCT f) FROM visit_records, unnest(flags) f WHERE order_id = $1", UUID(order_id)
     )
@@ -89,7 +64,7 @@ async def test_each_step_is_one_press_and_the_button_is_always_the_next_legal_on
 
 async def test_a_door_without_a_network_loses_nothing_and_keeps_the_time_of_the_press(chromium: Browser, city: City):
     """The basement: both presses wait on the phone, the page says so, and each is stored once with its own time."""
-    page, order_id = await _at_work(chromium, city)
+    page, order_id = await at_work(chromium, city)
     await city.clock(at(9, 50))
     await page.goto(f"{city.http.base_url}/worker")
     await expect(page.locator(MAIN)).to_have_text("出发")
@@ -107,7 +82,7 @@ async def test_a_door_without_a_network_loses_nothing_and_keeps_the_time_of_the_
     await city.clock(at(10, 5))
     await page.context.set_offline(False)
     await page.evaluate("dispatchEvent(new Event('online'))")
-    await _becomes(city, page, order_id, "in_service")
+    await becomes(city, page, order_id, "in_service")
     await expect(page.locator("[data-unsent]")).to_be_hidden()
     rows = await city.sql("SELECT kind, device_at FROM visit_records WHERE order_id = $1 ORDER BY id", UUID(order_id))
     assert [(row["kind"], row["device_at"]) for row in rows] == [("en_route", at(9, 50)), ("check_in", at(9, 50))]
@@ -115,7 +90,7 @@ async def test_a_door_without_a_network_loses_nothing_and_keeps_the_time_of_the_
 
 async def test_a_report_that_is_not_taken_says_so_and_harms_nothing(chromium: Browser, city: City):
     """Sent twice, or after the seat was given to somebody else: the phone shows what became of it."""
-    page, order_id = await _at_work(chromium, city)
+    page, order_id = await at_work(chromium, city)
     await city.clock(at(9, 50))
     await page.goto(f"{city.http.base_url}/worker")
     await page.route(
@@ -131,7 +106,7 @@ async def test_a_report_that_is_not_taken_says_so_and_harms_nothing(chromium: Br
 
 async def test_a_press_while_another_is_being_sent_is_sent_right_after_it(chromium: Browser, city: City):
     """Not at the next try a quarter of a minute later: the desk would look for somebody who stands at the door."""
-    page, order_id = await _at_work(chromium, city)
+    page, order_id = await at_work(chromium, city)
     await city.clock(at(9, 58))
     await page.goto(f"{city.http.base_url}/worker")
     answered = asyncio.Event()
@@ -143,17 +118,17 @@ async def test_a_press_while_another_is_being_sent_is_sent_right_after_it(chromi
 
     await page.route("**/en-route", slow)
     await page.click(MAIN)
-    await _becomes(city, page, order_id, "en_route")
+    await becomes(city, page, order_id, "en_route")
     await expect(page.locator(MAIN)).to_have_text("我到了")
     await page.click(MAIN)
     await expect(page.locator("[data-count]")).to_contain_text("2")
     answered.set()
-    await _becomes(city, page, order_id, "in_service")
+    await becomes(city, page, order_id, "in_service")
 
 
 async def test_a_step_that_was_taken_does_not_come_back_before_the_page_knows(chromium: Browser, city: City):
     """Pressed twice it would be a report made twice, which casts doubt on the visit; an answer that was asked for before knows nothing."""
-    page, order_id = await _at_work(chromium, city)
+    page, order_id = await at_work(chromium, city)
     await city.clock(at(9, 58))
     await page.goto(f"{city.http.base_url}/worker")
     before, told = asyncio.Event(), asyncio.Event()
@@ -168,7 +143,7 @@ async def test_a_step_that_was_taken_does_not_come_back_before_the_page_knows(ch
     await page.evaluate("document.querySelector('live-region').dispatchEvent(new Event('look'))")
     await before.wait()
     await page.click(MAIN)
-    await _becomes(city, page, order_id, "en_route")
+    await becomes(city, page, order_id, "en_route")
     for moment in ("sent", "an old answer is there"):
         await page.wait_for_timeout(500)
         assert await page.inner_text(MAIN) == "我到了", moment
@@ -177,7 +152,7 @@ async def test_a_step_that_was_taken_does_not_come_back_before_the_page_knows(ch
 
 async def test_a_report_whose_position_is_still_asked_for_is_sent_once_and_with_it(chromium: Browser, city: City):
     """The network comes back while the phone looks for the sky: sent before, the same report would go out in two versions."""
-    page, order_id = await _at_work(chromium, city)
+    page, order_id = await at_work(chromium, city)
     await city.clock(at(9, 58))
     await page.add_init_script(
         "const asked = navigator.geolocation.getCurrentPosition.bind(navigator.geolocation);"
@@ -185,14 +160,14 @@ async def test_a_report_whose_position_is_still_asked_for_is_sent_once_and_with_
     )
     await page.goto(f"{city.http.base_url}/worker")
     await page.click(MAIN)
-    await _becomes(city, page, order_id, "en_route")
+    await becomes(city, page, order_id, "en_route")
     await page.click(MAIN)
     await expect(page.locator("[data-count]")).to_contain_text("1")
     await page.evaluate("dispatchEvent(new Event('online'))")
     await page.wait_for_timeout(300)
     assert await _status(city, order_id) == "en_route"
     await page.evaluate("dispatchEvent(new Event('sky'))")
-    await _becomes(city, page, order_id, "in_service")
+    await becomes(city, page, order_id, "in_service")
     await expect(page.locator("[data-unsent]")).to_be_hidden()
     rows = await city.sql(
         "SELECT x, flags FROM visit_records WHERE order_id = $1 AND kind = 'check_in'", UUID(order_id)
@@ -208,7 +183,7 @@ async def test_a_report_nobody_judged_waits_and_one_that_arrived_before_is_done(
     chromium: Browser, city: City, status: int, code: str, shown: bool
 ):
     """Signed out elsewhere, a proxy between versions, an answer that was lost: none of these is a refusal."""
-    page, _ = await _at_work(chromium, city)
+    page, _ = await at_work(chromium, city)
     await city.clock(at(9, 50))
     await page.goto(f"{city.http.base_url}/worker")
     body = f'{{"code":"{code}"}}' if code else "<html>Bad gateway</html>"
@@ -226,7 +201,7 @@ async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browse
     """The desk has a task at once; the big button becomes the one for a door that opens after all."""
     page, order_id = await _begun(chromium, city)
     await page.click(".asides button:has-text('敲门没人开')")
-    await _becomes(city, page, order_id, "no_access")
+    await becomes(city, page, order_id, "no_access")
     assert await city.one("SELECT count(*) FROM desk_tasks WHERE kind = 'no_access' AND closed_at IS NULL") == 1
     daughter = await opened(chromium, str(city.http.base_url), token=await token_of(city, await city.daughter(
         await city.one("SELECT resident_id FROM orders WHERE id = $1", UUID(order_id)))))  # fmt: skip
@@ -235,7 +210,7 @@ async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browse
     await expect(page.locator(MAIN)).to_have_text("开门了")
     await city.clock(at(10, 4))
     await page.click(MAIN)
-    await _becomes(city, page, order_id, "in_service")
+    await becomes(city, page, order_id, "in_service")
 
 
 async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chromium: Browser, city: City):
@@ -243,7 +218,7 @@ async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chr
     await page.click(".asides a")
     await seen.sound(page, "abort")
     await page.click("[value=precheck_failed]")
-    await _becomes(city, page, order_id, "aborted")
+    await becomes(city, page, order_id, "aborted")
     await expect(page).to_have_url(f"{city.http.base_url}/worker")
     assert await city.one("SELECT abort_reason FROM orders") == "precheck_failed"
     resident = await opened(chromium, str(city.http.base_url), token=await token_of(
@@ -253,7 +228,7 @@ async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chr
 
 
 async def test_without_script_each_step_is_a_form(chromium: Browser, city: City):
-    page, order_id = await _at_work(chromium, city, java_script_enabled=False)
+    page, order_id = await at_work(chromium, city, java_script_enabled=False)
     await city.clock(at(9, 50))
     await page.goto(f"{city.http.base_url}/worker")
     await page.click(MAIN)
@@ -264,7 +239,7 @@ async def test_without_script_each_step_is_a_form(chromium: Browser, city: City)
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_the_worker_s_page_keeps_nobody_out(chromium: Browser, city: City, language: str):
-    page, _ = await _at_work(chromium, city, language=language)
+    page, _ = await at_work(chromium, city, language=language)
     await page.goto(f"{city.http.base_url}/worker")
     await seen.sound(page, "worker-early")
     await city.clock(at(9, 30))

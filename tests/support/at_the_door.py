@@ -1,8 +1,14 @@
 """A visit whose crew is there at ten o'clock, and what they report from the door."""
 
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
+
+from playwright.async_api import Browser, Page
 
 from tests.support.city import Caller, City, at
+from tests.support.seen import opened, token_of
+
+MAIN: Final = ".dock form:not([hidden]) .btn--main"
 
 
 async def accepted(city: City, item: str = "rehab-home", ability: int = 0) -> tuple[dict[str, Any], list[Caller]]:
@@ -20,3 +26,27 @@ async def report(city: City, worker: Caller, order: dict[str, Any], step: str, *
     answer = await worker.post(f"/v1/orders/{order['id']}/{step}", {**await city.door(order["id"]), **more})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+async def at_work(chromium: Browser, city: City, **how: object) -> tuple[Page, str]:
+    """A therapist's phone and the order that is next on it."""
+    await city.sql("UPDATE providers SET auto_accept = true")
+    someone, operator = await city.resident(), await city.staff("operator")
+    order = await city.booked(operator, someone["id"], "rehab-home", at(10), at(11), channel="phone")
+    await city.dispatch()
+    worker = (await city.crew(order["id"]))[0]["worker_id"]
+    account = await city.one("SELECT account_id FROM workers WHERE id = $1", worker)
+    url = str(city.http.base_url).rstrip("/")
+    page = await opened(chromium, url, token=await token_of(city, account), **how)
+    await page.context.grant_permissions(["geolocation"])
+    door = await city.door(order["id"])
+    await page.context.set_geolocation({"longitude": door["x"], "latitude": door["y"], "accuracy": 12})
+    return page, order["id"]
+
+
+async def becomes(city: City, page: Page, order_id: str, status: str) -> None:
+    for _ in range(100):
+        if await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id)) == status:
+            return
+        await page.wait_for_timeout(100)
+    assert await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id)) == status

@@ -52,7 +52,7 @@ def facts(kind: Kind = IN, **changed: Any) -> Facts:
     return Facts(**{
         "kind": kind, "report": report, "moment": moment(offline=report.offline), "place": DOOR, "earliest_at": None, "ready_at": None,
         "planned_s": 0, "earlier": [], "seat": SEAT, "in_crew": True, "around": [], "elsewhere": [],
-        "pick_up_due": False, "day_begun": True, "fits": True, "late": False, **changed,
+        "pick_up_due": False, "day_begun": True, "fits": True, "late": False, "digits_fit": None, **changed,
     })  # fmt: skip
 
 
@@ -124,6 +124,13 @@ TABLE: Final[dict[str, tuple[Flag, Facts, Facts]]] = {
         Flag.DEVICE_CLOCK, facts(moment=moment(0, 900, offline=True)), facts(moment=moment(0, 901, offline=True)),
     ),
     "no longer of the crew": (Flag.NOT_IN_CREW, facts(), facts(in_crew=False)),
+    "with digits that nobody said": (Flag.WRONG_CODE, facts(digits_fit=True), facts(digits_fit=False)),
+    "away by more than an unsure phone says, with digits": (
+        Flag.OUT_OF_RANGE, facts(x=5200, accuracy_m=5000, digits_fit=True), facts(x=5201, accuracy_m=5000, digits_fit=True),
+    ),
+    "away by a sure phone, with digits": (
+        Flag.OUT_OF_RANGE, facts(x=200, digits_fit=True), facts(x=201, digits_fit=True),
+    ),
     "out of order": (Flag.OUT_OF_ORDER, facts(), facts(fits=False)),
     "said before": (Flag.REPEATED, facts(earlier=[came(MATE, -9)], fits=True), facts(earlier=[came(SEAT, -9)], fits=False)),
 }  # fmt: skip
@@ -136,6 +143,8 @@ BY_THEMSELVES: Final[dict[str, Facts]] = {
     "going may be early": left(3600, earliest_at=later(9000)),
     "checking in needs no meal": facts(ready_at=later(9000), pick_up_due=True),
     "an hour planned and nothing done yet": facts(planned_s=3600),
+    "digits instead of a position": facts(x=None, y=None, digits_fit=True),
+    "digits said again, to put it right": facts(earlier=[came(SEAT, -9)], fits=False, digits_fit=True),
     "seen in another geometry": facts(around=[seen(9000, -1, geometry="wgs84")]),
     "seen where only travel is known": facts(place=Place("none", 0, 0), around=[seen(9000, -1, geometry="none")]),
     "seen without saying where one is": facts(GO, x=None, y=None, around=[seen(9000, -1)]),

@@ -3,7 +3,9 @@
  * What a worker presses is kept on the phone with the time of the press, and sent as soon as there is a network: once, in order,
  * for up to 72 hours. Position is asked when it helps and never waited for long; without one the report goes all the same.
  */
-const KEPT_MS = 72 * 3600 * 1000, LATE_MS = 30000, POSITION_MS = 6000, TRY_MS = 15000;
+import { isThere, position, why } from "./position.js";
+
+const KEPT_MS = 72 * 3600 * 1000, LATE_MS = 30000, TRY_MS = 15000;
 /** @typedef {{ key: string, url: string, step: string, order: string, at: string, pressed: number, body: Record<string, unknown>, refused?: string }} Report */
 
 /** @returns {Promise<IDBDatabase>} */
@@ -26,14 +28,6 @@ const stored = async (mode, use) => {
 /** @returns {Promise<Report[]>} */
 const waiting = async () => (await stored("readonly", (store) => store.getAll())).sort((/** @type {Report} */ a, /** @type {Report} */ b) => a.pressed - b.pressed);
 
-/** @returns {Promise<Record<string, unknown>>} */
-const position = () => new Promise((done) => {
-  if (!navigator.geolocation) { done({}); return; }
-  navigator.geolocation.getCurrentPosition(
-    ({ coords }) => done({ x: coords.longitude, y: coords.latitude, accuracy_m: coords.accuracy }),
-    () => done({}), { enableHighAccuracy: true, timeout: POSITION_MS, maximumAge: 20000 });
-});
-
 /** The time of the press: the phone's own, or where the city's clock is not the wall's, as in a demo, the city's. */
 const now = () => {
   const clock = /** @type {HTMLElement | null} */ (document.querySelector("[data-care-now]"));
@@ -49,13 +43,16 @@ document.addEventListener("submit", async (event) => {
   if (form.dataset.pressed) return;
   form.dataset.pressed = "1";
   const at = now().toISOString(), { step = "", order = "" } = form.dataset;
-  const reason = /** @type {HTMLButtonElement | null} */ (event.submitter)?.name === "reason" ? { reason: /** @type {HTMLButtonElement} */ (event.submitter).value } : {};
-  const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at, ...reason } };
+  const pressed = /** @type {HTMLButtonElement | null} */ (event.submitter), typed = /** @type {HTMLInputElement | null} */ (form.querySelector("[name=door_code]"));
+  const said = { ...(pressed?.name === "reason" ? { reason: pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
+  const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at, ...said } };
   if (step !== "en-route") locating.add(key);
   await stored("readwrite", (store) => store.put(report));
   await show();
   if (locating.has(key)) {
-    Object.assign(report.body, await position());
+    const here = await position();
+    Object.assign(report.body, here);
+    if (step === "check-in" && !typed && !isThere(here, form.dataset)) Object.assign(report.body, await why());
     await stored("readwrite", (store) => store.put(report));
     locating.delete(key);
   }
@@ -104,10 +101,10 @@ async function show() {
   for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form[data-step]"))) {
     const mine = reports.filter((one) => one.order === form.dataset.order);
     const isTaken = (/** @type {HTMLFormElement} */ one) => taken.has(`${one.dataset.order} ${one.dataset.step}`) || mine.some((report) => report.step === one.dataset.step);
-    if (form.hasAttribute("data-aside")) { form.hidden = isTaken(form); continue; }
     const steps = /** @type {HTMLFormElement[]} */ ([...document.querySelectorAll(`form[data-order="${form.dataset.order}"][data-step]:not([data-aside])`)]);
     const first = steps.find((one) => !isTaken(one));
-    form.hidden = form !== first;
+    const elsewhere = form.dataset.with && form.dataset.with !== first?.dataset.step, again = form.hasAttribute("data-again");
+    form.hidden = form.hasAttribute("data-aside") ? Boolean(elsewhere) || (!again && isTaken(form)) : form !== first;
   }
   const strip = /** @type {HTMLElement | null} */ (document.querySelector("[data-unsent]"));
   if (!strip) return;
