@@ -2,7 +2,7 @@
 
 from migrations.support import run_sql
 
-revision, down_revision = "0043", "0040"
+revision, down_revision = "0043", "0041"
 
 
 def upgrade() -> None:

@@ -148,6 +148,7 @@ async def test_a_step_that_was_taken_does_not_come_back_before_the_page_knows(ch
         await page.wait_for_timeout(500)
         assert await page.inner_text(MAIN) == "我到了", moment
         told.set()
+    await page.unroute_all(behavior="ignoreErrors")
 
 
 async def test_a_report_whose_position_is_still_asked_for_is_sent_once_and_with_it(chromium: Browser, city: City):
