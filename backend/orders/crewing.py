@@ -14,7 +14,7 @@ from backend.accounts.requests import decide_once
 from backend.core import bounds
 from backend.core.principal import Principal
 from backend.database.pool import Connection, Lane
-from backend.orders import explaining, swapping
+from backend.orders import desk, explaining, swapping
 from backend.orders.explaining import Explanation
 from backend.orders.swapping import Options
 from backend.orders.views import OrderView, shown
@@ -30,6 +30,14 @@ class Swap(bounds.Asked, frozen=True):
     worker_ids: Annotated[list[UUID], Meta(min_length=1, max_length=4)]
     reason: bounds.Remark = ""
     version: Annotated[int, Meta(ge=1)] | None = None
+
+
+class ManualAssignment(bounds.Asked, frozen=True):
+    """An operator's own choice of crew, by seat, and the start; the override needs a reason."""
+
+    worker_ids: Annotated[list[UUID], Meta(min_length=1, max_length=4)]
+    start_at: bounds.Instant
+    reason: bounds.Reasoned
 
 
 async def explain(request: Asked, order_id: UUID) -> Explanation:
@@ -72,5 +80,24 @@ async def swap(request: Asked, order_id: UUID, wanted: Swap, *, key: str | None 
 
     async def write(connection: Connection, chosen: swapping.Chosen) -> OrderView:
         return shown(await swapping.exchange(connection, request.user, chosen, wanted.reason), request.user)
+
+    return await decide_once(request, 200, consider, choose, write, key=key)
+
+
+async def assign(
+    request: Asked, order_id: UUID, wanted: ManualAssignment, *, key: str | None = None
+) -> Response[OrderView]:
+    """Give an order of the desk's queue the crew an operator chose. Raises no_shift (422) with the rule that refuses them."""
+    planner = request.app.state.planner
+
+    async def consider(connection: Connection) -> desk.Considered:
+        return await desk.consider(connection, planner, order_id)
+
+    def choose(considered: desk.Considered) -> desk.Chosen:
+        return desk.choose(considered, wanted.worker_ids, wanted.start_at)
+
+    async def write(connection: Connection, chosen: desk.Chosen) -> OrderView:
+        order = await desk.assign(connection, request.user, planner, chosen, wanted.start_at, wanted.reason)
+        return shown(order, request.user)
 
     return await decide_once(request, 200, consider, choose, write, key=key)

@@ -8,15 +8,15 @@ from uuid import UUID
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from backend.accounts.guards import requires
-from backend.accounts.requests import decide_once, write_once
+from backend.accounts.requests import write_once
 from backend.core import bounds
 from backend.core.codes import sought
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
-from backend.orders import actions, desk, moving, offer_queries, offering, queries, reviewing, visiting, worker_day
+from backend.orders import actions, crewing, moving, offer_queries, offering, queries, reviewing, visiting, worker_day
 from backend.orders.model import Offer, Order, OrderStatus, RouteView, Side
 from backend.orders.views import GivenBack, OrderView, ReportedOrder, given_back, left, reported, shown
 from backend.residents.model import NewHome, ResidentCard
@@ -61,14 +61,6 @@ class Cancellation(bounds.Asked, frozen=True):
     reason: bounds.Remark = ""
     side: Side | None = None
     """Whose wish it was, said by an operator (the resident's, unless said); for everybody else their role says it."""
-
-
-class ManualAssignment(bounds.Asked, frozen=True):
-    """An operator's own choice of crew, by seat, and the start; the override needs a reason."""
-
-    worker_ids: Annotated[list[UUID], Meta(min_length=1, max_length=4)]
-    start_at: bounds.Instant
-    reason: bounds.Reasoned
 
 
 class MovedView(Struct, frozen=True):
@@ -206,21 +198,11 @@ async def dispute(request: Asked, order_id: FromPath[UUID], data: JSONBody[Argue
 
 
 @post("/v1/orders/{order_id:uuid}/assign", guards=[_DESK], status_code=200)
-async def assign(request: Asked, order_id: FromPath[UUID], data: JSONBody[ManualAssignment]) -> Response[OrderView]:
+async def assign(
+    request: Asked, order_id: FromPath[UUID], data: JSONBody[crewing.ManualAssignment]
+) -> Response[OrderView]:
     """An operator names the crew."""
-    planner = request.app.state.planner
-
-    async def consider(connection: Connection) -> desk.Considered:
-        return await desk.consider(connection, planner, order_id)
-
-    def choose(considered: desk.Considered) -> desk.Chosen:
-        return desk.choose(considered, data.worker_ids, data.start_at)
-
-    async def write(connection: Connection, chosen: desk.Chosen) -> OrderView:
-        order = await desk.assign(connection, request.user, planner, chosen, data.start_at, data.reason)
-        return shown(order, request.user)
-
-    return await decide_once(request, 200, consider, choose, write)
+    return await crewing.assign(request, order_id, data)
 
 
 @post("/v1/orders/{order_id:uuid}/unserved", guards=[_DESK], status_code=200)

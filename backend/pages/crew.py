@@ -1,20 +1,23 @@
 """Who comes, why, and who else could: for the desk, and for a provider of its own people; and one in place of another."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
-from msgspec import Meta
+from msgspec import Meta, ValidationError, convert
 
 from backend.accounts.guards import requires
+from backend.core import bounds
 from backend.core.bounds import Asked as Sent
-from backend.core.bounds import Wording, wording
+from backend.core.bounds import Instant, Wording, wording
 from backend.core.clock import city_date
+from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.orders import crewing, provider_day
-from backend.orders.crewing import Swap
+from backend.orders.crewing import ManualAssignment, Swap
 from backend.orders.swapping import Option, Options
 from backend.orders.views import OrderView
 from backend.pages import facts, rule_words
@@ -40,11 +43,44 @@ class SwapForm(Sent, frozen=True):
     version: Annotated[int, Meta(ge=1)]
 
 
+class AssignForm(Sent, frozen=True):
+    """Who shall go and when, as one of the ways that were shown, and why the desk decides so."""
+
+    way: Annotated[str, Meta(pattern=f"^{_ID}(,{_ID}){{0,3}}@[-0-9T:.+Z]{{20,40}}$", extra=wording(Wording.MATCHED))]
+    words: bounds.Reasoned
+
+
 @get(["/provider/orders/{order_id:uuid}/why", "/desk/orders/{order_id:uuid}/why"], guards=[_CREWS])
 async def why_page(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Why these workers, who else could come, who could not, and what would help where nobody can."""
+    return await _why(request, order_id, Form[AssignForm]())
+
+
+async def _why(request: Asked, order_id: UUID, form: Form[Any], status: int = 200) -> Response[str]:
     said = await crewing.explain(request, order_id)
-    return await _page(request, "why.html", Form[SwapForm](), said=said, order_id=order_id)
+    return await _page(request, "why.html", form, status, said=said, order_id=order_id)
+
+
+@post("/desk/orders/{order_id:uuid}/assign", guards=[requires(Role.OPERATOR)], status_code=200)
+async def assign(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Give an order that waits at the desk to people who can go."""
+    form = await read_form(request, AssignForm)
+    if (said := form.filled) is None:
+        return await _why(request, order_id, form, 422)
+    crew, start = said.way.split("@")
+    wanted = ManualAssignment([UUID(one) for one in crew.split(",")], _instant(start), said.words)
+    asked = crewing.assign(request, order_id, wanted, key=key_of(form))
+    if await told(form, OrderView, asked, _INSTEAD) is None:
+        return await _why(request, order_id, form, 409)
+    return Redirect(f"/desk/orders/{order_id}?done=assigned", status_code=303)
+
+
+def _instant(text: str) -> datetime:
+    """Read an instant of a form. Raises invalid_request (400)."""
+    try:
+        return convert(text, Instant)
+    except ValidationError as error:
+        raise DomainError("invalid_request") from error
 
 
 @get(["/provider/orders/{order_id:uuid}/swap", "/desk/orders/{order_id:uuid}/swap"], guards=[_CREWS])
@@ -112,4 +148,4 @@ async def _page(request: Asked, template: str, form: Form[Any], status: int = 20
     )  # fmt: skip
 
 
-route_handlers = [door([why_page, swap_page, swap])]
+route_handlers = [door([why_page, assign, swap_page, swap])]
