@@ -170,7 +170,9 @@ async def test_a_report_whose_position_is_still_asked_for_is_sent_once_and_with_
     await page.evaluate("dispatchEvent(new Event('sky'))")
     await _becomes(city, page, order_id, "in_service")
     await expect(page.locator("[data-unsent]")).to_be_hidden()
-    rows = await city.sql("SELECT x, flags FROM visit_records WHERE order_id = $1 AND kind = 'check_in'", UUID(order_id))
+    rows = await city.sql(
+        "SELECT x, flags FROM visit_records WHERE order_id = $1 AND kind = 'check_in'", UUID(order_id)
+    )
     assert [(row["x"] is None, row["flags"]) for row in rows] == [(False, [])]
 
 
