@@ -29,7 +29,7 @@ class Swap(bounds.Asked, frozen=True):
 
     worker_ids: Annotated[list[UUID], Meta(min_length=1, max_length=4)]
     reason: bounds.Remark = ""
-    version: Annotated[int, Meta(ge=1)] | None = None
+    version: Annotated[int, Meta(ge=1, le=10**9)] | None = None
 
 
 class ManualAssignment(bounds.Asked, frozen=True):

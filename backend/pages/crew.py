@@ -40,7 +40,7 @@ class SwapForm(Sent, frozen=True):
     """The whole crew that shall come, and the order as it was shown."""
 
     crew: Annotated[str, Meta(pattern=f"^{_ID}(,{_ID}){{0,3}}$", extra=wording(Wording.MATCHED))]
-    version: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, le=10**9)]
 
 
 class AssignForm(Sent, frozen=True):

@@ -60,7 +60,7 @@ def test_whoever_speaks_to_our_own_processes_has_decided_about_proxies() -> None
 _HOLDS = {"unit_of_work", "as_nobody", "transaction", "connection"}
 _WAITS = {
     "sleep", "wait", "wait_for", "gather", "to_thread", "run_in_executor", "pause", "turn", "publish", "password_fits",
-    "built", "improve", "carry_over", "place_by_hand", "prepared", "settled", "standing",
+    "built", "improve", "carry_over", "place_by_hand", "prepared", "settled", "standing", "swap", "candidates", "explain_order",
 }  # fmt: skip
 
 
