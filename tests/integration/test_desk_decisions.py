@@ -124,3 +124,28 @@ async def test_an_alarm_is_raised_for_who_rings_taken_once_and_closed_with_what_
     assert closed.url.path == "/desk"
     assert await city.one("SELECT outcome FROM emergencies") == "hospital"
     assert (await send(desk, alarm, f"{path}/close", outcome="fine")).status_code == 422
+
+
+async def test_an_order_that_waits_at_the_desk_is_given_to_people_who_can_go(city: City, browsers: Browsers):
+    """From the page that says who could; a choice no page has offered is refused, and one without a reason is asked again."""
+    await city.manual_acceptance()
+    someone, operator = await city.resident(), await city.staff("operator")
+    order = await city.booked(operator, someone["id"], "rehab-home", at(10), at(11), channel="phone")
+    await city.sql("DELETE FROM stops")
+    await city.sql("UPDATE orders SET status = 'manual', reason = 'nobody_accepted' WHERE id = $1", order["id"])
+    desk = await _operator(city, browsers)
+    seen = await desk.get(f"/desk/orders/{order['id']}/why")
+    way = next(value for _, name, value in Forms(seen.text).buttons if name == "way")
+    path = f"/desk/orders/{order['id']}/assign"
+    for typed in (
+        {"way": way, "words": " "},
+        {"way": way.split("@")[0] + "@2030-03-12T99:00:00+08:00", "words": "x"},
+        {"way": "x"},
+    ):
+        assert (await send(desk, seen, path, **typed)).status_code in {400, 422}
+        assert await _status(city, order["id"]) == "manual"
+    done = await send(desk, seen, path, way=way, words="电话里说好了")
+    assert "等机构答复" in done.text
+    assert await _status(city, order["id"]) == "offered"
+    again = await send(desk, seen, path, way=way, words="电话里说好了，再按一次")
+    assert again.status_code == 409
