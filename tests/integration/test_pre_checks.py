@@ -91,6 +91,15 @@ async def test_who_bathes_without_a_passed_check_is_not_stopped_and_a_person_loo
     assert (await resident.post(f"/v1/orders/{order['id']}/accept-service")).json()["status"] == "exception"
 
 
+async def test_the_last_one_before_the_end_is_what_counts(city: City):
+    """Fit on arrival and not after undressing: that they had been fit changes nothing."""
+    order, crew = await _bathing(city)
+    await checked(crew[0], order)
+    await city.clock(at(10, 5))
+    await checked(crew[1], order, temperature=38.2)
+    assert (await _left(city, order, crew))["flags"] == ["NO_PRE_CHECK"]
+
+
 async def test_a_check_of_the_other_bathers_phone_that_comes_later_is_in_time_by_its_own_clock(city: City):
     order, crew = await _bathing(city)
     assert (await _left(city, order, crew))["flags"] == ["NO_PRE_CHECK"]
