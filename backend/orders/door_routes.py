@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, Response, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
@@ -11,14 +11,17 @@ from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
-from backend.orders import doors
+from backend.orders import doors, pre_checks
+from backend.orders.pre_checks import Found, PreChecks
 from backend.orders.routes import Argued, take
 from backend.orders.views import OrderView, ReportedOrder, shown
 from backend.orders.visiting import Abort
+from backend.visits.checks import Measured
 from backend.visits.model import Kind, Report
 
 Call = Request[Principal, Any, State]
 _DESK = requires(Role.OPERATOR)
+_PARTIES = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.WORKER)
 
 
 @post("/v1/orders/{order_id:uuid}/no-access", guards=[requires(Role.WORKER)], status_code=200)
@@ -28,6 +31,23 @@ async def no_access(request: Call, order_id: FromPath[UUID], data: JSONBody[Repo
     Whoever checks in again from there says that somebody has opened, whoever checks out that they cannot wait.
     """
     return await take(request, order_id, Kind.NO_ACCESS, data)
+
+
+@get("/v1/orders/{order_id:uuid}/pre-check", guards=[_PARTIES])
+async def read_pre_checks(request: Call, order_id: FromPath[UUID]) -> PreChecks:
+    """What is measured before this visit's service, and what was: for the resident and whom they let read reports, the desk, and the crew while it is there."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await pre_checks.read(connection, request.user, order_id)
+
+
+@post("/v1/orders/{order_id:uuid}/pre-check", guards=[requires(Role.WORKER)], status_code=200)
+async def pre_check(request: Call, order_id: FromPath[UUID], data: JSONBody[Measured]) -> Response[Found]:
+    """The crew measures before the service: outside the limits it measures again or stops the visit."""
+
+    async def action(connection: Connection) -> Found:
+        return await pre_checks.measure(connection, request.user, order_id, data)
+
+    return await write_once(request, 200, action)
 
 
 @post("/v1/orders/{order_id:uuid}/door-opened", guards=[_DESK], status_code=200)
@@ -64,4 +84,4 @@ async def abort(
     return await write_once(request, 200, action)
 
 
-route_handlers = [no_access, door_opened, another_time, abort]
+route_handlers = [no_access, read_pre_checks, pre_check, door_opened, another_time, abort]

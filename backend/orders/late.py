@@ -24,8 +24,8 @@ from backend.orders.actions import free_stops, move, move_seats, tell_offer, wit
 from backend.orders.lifecycle import may_begin
 from backend.orders.model import Actor, Assignment, AssignmentStatus, Command, Order, OrderStatus
 from backend.rules.queries import limit
+from backend.visits import check_queries, plausibility
 from backend.visits import evidence_queries as evidence
-from backend.visits import plausibility
 from backend.visits import queries as visits
 from backend.visits.evidence_queries import Kept
 from backend.visits.model import Flag, Kind, Limits, Moment
@@ -205,8 +205,12 @@ async def read_again(connection: Connection, order: Order, limits: Limits) -> Or
     unfetched = [one.record_id for one in brought if order.pickup_place_id and not any(
         other.assignment_id == one.assignment_id and other.moment.happened_at <= one.moment.happened_at
         for other in fetched)]  # fmt: skip
+    unchecked = [one.record_id for one in left
+                 if await check_queries.due(connection, order.id, one.moment.happened_at)]  # fmt: skip
     stands = dict.fromkeys(plausibility.doubts([Flag(flag) for one in reports for flag in one.flags], limits))
-    stands.pop(Flag.NO_PICK_UP.value, None)
+    for flag in (Flag.NO_PICK_UP, Flag.NO_PRE_CHECK):  # which what came later may have cleared
+        stands.pop(flag.value, None)
+    stands |= {Flag.NO_PRE_CHECK.value: None} if unchecked else {}
     stands |= {Flag.TOO_SHORT.value: None} if short else {}
     stands |= {Flag.NO_PICK_UP.value: None} if unfetched else {}
     stands |= {Flag.MISSING_OUT.value: None} if came.keys() - {one.assignment_id for one in left} else {}
@@ -214,7 +218,10 @@ async def read_again(connection: Connection, order: Order, limits: Limits) -> Or
     await visits.flag_records(connection, unfetched, Flag.NO_PICK_UP)
     cleared = [one.record_id for one in brought if one.record_id not in unfetched]
     await evidence.unflag_records(connection, cleared, Flag.NO_PICK_UP)
-    gone = [flag.value for flag in (Flag.MISSING_OUT, Flag.NO_PICK_UP) if flag.value not in stands]
+    await visits.flag_records(connection, unchecked, Flag.NO_PRE_CHECK)
+    checked = [one.record_id for one in left if one.record_id not in unchecked]
+    await evidence.unflag_records(connection, checked, Flag.NO_PRE_CHECK)
+    gone = [flag.value for flag in (Flag.MISSING_OUT, Flag.NO_PICK_UP, Flag.NO_PRE_CHECK) if flag.value not in stands]
     return await queries.add_flags(connection, await queries.drop_flags(connection, order, gone), list(stands))
 
 

@@ -27,7 +27,7 @@ from backend.orders.model import AbortReason, Actor, Assignment, AssignmentStatu
 from backend.orders.reviewing import end_without_word, keep_words
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
-from backend.visits import digits_queries, plausibility, whereabouts
+from backend.visits import check_queries, digits_queries, plausibility, whereabouts
 from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
 from backend.visits.model import Earlier, Flag, Kind, Limits, Moment, Report, Told
@@ -120,9 +120,10 @@ async def take(
             use = use_of(order, scene.mine, crew, kind, moment, told)
         counts = command is not None or use in {Use.SHOWS, Use.JOINS}
         fit = await _digits_fit(connection, scene, kind, report) if scene and begun else None
+        ends = command is C.CHECK_OUT and await check_queries.due(connection, order_id, moment.happened_at)
         facts = await _facts(
             connection, order, kind, principal.worker_id, report, moment, scene, figures,
-            begun=begun, fits=command is not None, late=use is not None, digits_fit=fit,
+            begun=begun, fits=command is not None, late=use is not None, digits_fit=fit, pre_check_due=ends,
         )  # fmt: skip
         flags = plausibility.judge(facts, figures) + ([Flag.SERVED_TWICE] if use is Use.TWICE else [])
         await visits.insert_record(
@@ -173,6 +174,7 @@ async def _facts(
     fits: bool,
     late: bool,
     digits_fit: bool | None,
+    pre_check_due: bool,
 ) -> plausibility.Facts:
     """Everything the report is held against. Raises invalid_request (400) for a position on no scale."""
     where = order.pickup_place_id if kind is Kind.PICK_UP else None
@@ -202,6 +204,7 @@ async def _facts(
         fits=fits,
         late=late,
         digits_fit=digits_fit,
+        pre_check_due=pre_check_due,
     )
 
 

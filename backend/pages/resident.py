@@ -17,7 +17,7 @@ from backend.core.bounds import Wording, wording
 from backend.core.clock import city_date
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
-from backend.orders import actions, progress, reviewing
+from backend.orders import actions, pre_checks, progress, reviewing
 from backend.orders.progress import VisitView
 from backend.orders.views import OrderView, shown
 from backend.pages import facts
@@ -100,11 +100,12 @@ async def _visit(
         visit = await progress.visit(connection, request.user, order_id, shown_at)
         when = await facts.calendar(connection, request)
         names = await residents.names(connection, [visit.order.resident_id])
+        measured = await pre_checks.read(connection, request.user, order_id)
     own = visit.order.resident_id == request.user.own_id
     of_family = not own and template in _OF_FAMILIES and request.user.role is not Role.OPERATOR
     folder = "family" if of_family else "resident"
     return page(
-        request, f"{folder}/{template}", status=status, facts=facts, visit=visit, when=when, own=own, name=names[0].name,
+        request, f"{folder}/{template}", status=status, facts=facts, visit=visit, when=when, own=own, name=names[0].name, measured=measured,
         may=_may(request, visit), steps=steps(visit, when), **more,
     )  # fmt: skip
 

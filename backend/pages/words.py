@@ -84,6 +84,7 @@ FLAGS: Final = {
     "SERVED_TWICE": {"zh": "重复服务", "en": "served twice"},
     "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
     "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
+    "NO_PRE_CHECK": {"zh": "检查未过", "en": "checks before it not passed"},
     "WRONG_CODE": {"zh": "门口数字不对", "en": "wrong digits at the door"},
 }
 ABORTED: Final = {

@@ -4,14 +4,16 @@ What is pressed is a report with the time of the first press. With script it is 
 (`offline.js`); without, the form is sent as it is.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
-from msgspec import Struct
+from msgspec import Struct, field
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
@@ -20,8 +22,9 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.database.pool import Connection
-from backend.orders import visiting, worker_day
+from backend.orders import pre_checks, visiting, worker_day
 from backend.orders.model import AbortReason, RouteStop
+from backend.orders.pre_checks import Found, PreChecks
 from backend.orders.views import ReportedOrder, reported
 from backend.orders.visiting import Abort
 from backend.pages import facts
@@ -33,6 +36,7 @@ from backend.pages.queries import care_clock
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
 from backend.pages.words import ABORTED
+from backend.visits.checks import ItemCheck, Measured, PreCheck
 from backend.visits.model import Digits, Kind, PositionReason, Report
 
 _WORKERS: Final = requires(Role.WORKER)
@@ -44,6 +48,8 @@ _STEPS: Final = {
 }
 """What is still to be reported of a stop, in order, by where the worker's own part in it stands."""
 WHY_NOT: Final = ("precheck_failed", "unwell", "resident_refuses", "equipment", "unsafe", "other")
+_PRE_CHECK: Final = "pre-check"
+_NUMBER: Final = re.compile(r"[0-9]{1,3}([.][0-9]{1,2})?")
 WHERE: Final = (
     ("declined", "我不想给定位", "I do not want to give my position"), ("no_signal", "没有信号", "No signal"),
     ("door_elsewhere", "门牌不在图上的位置", "The door is not where the map has it"), ("other", "别的原因", "Another reason"),
@@ -58,6 +64,8 @@ class Next(Struct, frozen=True):
     stop: RouteStop
     steps: list[str]
     aside: list[str]
+    checks: list[ItemCheck] = field(default_factory=list)
+    last: PreCheck | None = None
 
 
 class Pressed(Sent, frozen=True):
@@ -86,13 +94,21 @@ async def _today(request: Asked, template: str, form: Form[Any] | None = None, s
         on = city_date(when.now, when.zone)
         view = await worker_day.route(connection, request.user, on, when.zone)
         clock = await care_clock(connection)
-    open_stops = [stop for stop in view.stops if not stop.done]
-    following = next((found for stop in open_stops if (found := _next(stop)) is not None), None)
+        open_stops = [stop for stop in view.stops if not stop.done]
+        following = next((found for stop in open_stops if (found := _next(stop)) is not None), None)
+        if following is not None and _measures(following.stop) and following.stop.order_id is not None:
+            checks = await pre_checks.read(connection, request.user, following.stop.order_id)
+            following = _measured_before(following, checks)
     after = [stop for stop in open_stops if following is None or stop is not following.stop]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
         after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, view=view, count=len({stop.order_id for stop in view.stops}),
     )  # fmt: skip
+
+
+def _measures(stop: RouteStop) -> bool:
+    """Whether it is a visit whose door the worker may see by now: readings are nobody's business before."""
+    return stop.kind == "visit" and stop.address is not None
 
 
 def _next(stop: RouteStop) -> Next | None:
@@ -108,9 +124,45 @@ def _next(stop: RouteStop) -> Next | None:
     return Next(stop, [_path(step) for step in steps], [_path(step) for step in aside]) if steps else None
 
 
+def _measured_before(following: Next, known: PreChecks) -> Next:
+    """Let what has to be measured come before the end of the visit, until it was passed: what was measured last counts."""
+    last = known.done[-1] if known.done else None
+    steps = list(following.steps)
+    if known.checks and (last is None or not last.passed) and _path(Kind.CHECK_OUT) in steps:
+        steps.insert(steps.index(_path(Kind.CHECK_OUT)), _PRE_CHECK)
+    return Next(following.stop, steps, following.aside, known.checks, last)
+
+
 def _path(kind: Kind) -> str:
     """The last word of the address a report is sent to."""
     return kind.value.replace("_", "-")
+
+
+@post("/worker/{order_id:uuid}/pre-check", guards=[_WORKERS], status_code=200)
+async def pre_check(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Take what was measured without script: every field at once."""
+    form = await read_form(request, Pressed)
+    said = _measured(form)
+
+    async def action(connection: Connection) -> Found:
+        return await pre_checks.measure(connection, request.user, order_id, said)
+
+    if await form.answered(write_once(request, 200, action, key=key_of(form))) is not None:
+        return Redirect("/worker", status_code=303)
+    return await _today(request, "page.html", form, 422)
+
+
+def _measured(form: Form[Pressed]) -> Measured:
+    """What stands in the fields, by their names: numbers, and the codes of choices. Raises invalid_request (400)."""
+    typed = {name: text.strip() for name, text in form.typed.items() if name != "key" and text.strip()}
+    answers = [
+        {"check": check, "number": float(text)} if _NUMBER.fullmatch(text) else {"check": check, "choice": text}
+        for check, text in typed.items()
+    ]
+    try:
+        return msgspec.convert({"answers": answers}, Measured)
+    except msgspec.ValidationError as error:
+        raise DomainError("invalid_request") from error
 
 
 @post("/worker/{order_id:uuid}/{step:str}", guards=[_WORKERS], status_code=200)
@@ -161,4 +213,4 @@ async def service_worker(request: Asked) -> Response[bytes]:
     return response
 
 
-route_handlers = [door([today_page, today_live, report, abort_page, service_worker])]
+route_handlers = [door([today_page, today_live, pre_check, report, abort_page, service_worker])]

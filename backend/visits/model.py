@@ -42,6 +42,7 @@ class Flag(StrEnum):
     OUT_OF_ORDER = "OUT_OF_ORDER"  # the order was not in a state for it
     NOT_IN_CREW = "NOT_IN_CREW"  # the worker had the seat before, and has it no longer
     WRONG_CODE = "WRONG_CODE"  # not the digits that the resident would have said
+    NO_PRE_CHECK = "NO_PRE_CHECK"  # a service that asks for checks before it was ended without having passed them
 
 
 NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW})

@@ -38,6 +38,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     fits: bool  # whether the order is in a state for it
     late: bool  # whether it counts although the order has gone on without it
     digits_fit: bool | None  # whether it came with the resident's digits; None where none were judged
+    pre_check_due: bool  # the service asks for checks before it, and none was passed
 
 
 def check_readable(report: Report, geometry: str) -> None:
@@ -75,6 +76,7 @@ def judge(facts: Facts, limits: Limits) -> list[Flag]:
         Flag.OFFLINE: facts.report.offline,
         Flag.DEVICE_CLOCK: _clock_is_wrong(facts.moment, limits),
         Flag.WRONG_CODE: facts.digits_fit is False,
+        Flag.NO_PRE_CHECK: facts.kind is Kind.CHECK_OUT and facts.pre_check_due,
     }
     return [flag for flag, stands in found.items() if stands]
 

@@ -2,7 +2,7 @@
 
 from migrations.support import run_sql
 
-revision, down_revision = "0043", "0041"
+revision, down_revision = "0043", "0042"
 
 
 def upgrade() -> None:

@@ -97,7 +97,8 @@ async def test_without_a_position_at_the_door_one_reason_is_asked_and_the_time_i
     await expect(page.locator("[data-why]")).to_be_visible()
     await seen.sound(page, "why")
     assert await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id)) == "en_route"
-    await city.clock(at(9, 59))
+    later = at(9, 59).isoformat()
+    await page.evaluate("at => { document.querySelector('[data-care-now]').dataset.careNow = at; }", later)
     await page.click("[data-why] [value=door_elsewhere]")
     await becomes(city, page, order_id, "in_service")
     row = await _record(city, order_id)

@@ -29,6 +29,7 @@ from backend.tasks.actions import close_task, open_task
 from backend.tasks.model import TaskKind
 from tests.support.city import DAY, Caller, City, at
 from tests.support.feeds import Reader, reading
+from tests.support.fit import found_fit
 from tests.support.life import COMMANDS, JUDGED, MAY_TRY, PROVIDERS, REPORTS
 from tests.support.moves import CREW, HEARS, HIDDEN_FROM, LISTENERS, MEAL, VISIT, Move
 from tests.support.orphans import orphans
@@ -140,6 +141,7 @@ class Walk:
         answer = await self.callers["daughter"].post("/v1/bookings", taken)
         assert answer.status_code == 201, answer.text
         self.order_id = answer.json()["id"]
+        await found_fit(self.city, self.order_id)
         await self.city.sql(
             "INSERT INTO assignments (order_id, seat, worker_id, status, bound) VALUES ($1, 1, $2, 'withdrawn', true)",
             UUID(self.order_id), self.workers["former worker"],

@@ -14,12 +14,13 @@ from msgspec import Struct
 from backend.processes.embedded import Embedded
 from tests.support.city import Caller, City, at
 from tests.support.effort import SEED, announce, effort
+from tests.support.fit import found_fit
 
 _numbers = itertools.count()
 _STEPS = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
 _UNREADABLE = ({"x": 500.0, "y": 31.0}, {"x": 120.0}, {"accuracy_m": -1}, {"device_at": "0001-01-01T00:00:00Z"})
 _DOUBTS = {
-    "TOO_EARLY", "TOO_SHORT", "TWO_PLACES", "OUT_OF_RANGE", "REPEATED", "NO_PICK_UP", "MISSING_OUT", "NO_POSITION",
+    "TOO_EARLY", "TOO_SHORT", "WRONG_CODE", "NO_PRE_CHECK", "TWO_PLACES", "OUT_OF_RANGE", "REPEATED", "NO_PICK_UP", "MISSING_OUT", "NO_POSITION",
     "OFFLINE", "DEVICE_CLOCK",
 }  # fmt: skip
 
@@ -47,6 +48,7 @@ async def _day(city: City) -> list[dict[str, Any]]:
     operator, orders = await city.staff("operator"), []
     weak = await city.resident(ability=3)
     orders.append(await city.booked(operator, weak["id"], "bath-home", at(9), at(12), channel="phone"))
+    await found_fit(city, orders[0]["id"])
     for number in range(3):
         someone = await city.resident(number=number)
         orders.append(await city.booked(operator, someone["id"], "rehab-home", at(9), at(13), channel="phone"))

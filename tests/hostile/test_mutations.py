@@ -109,6 +109,8 @@ class Day:
             "Cancellation": {"reason": "不方便"},
             "ManualAssignment": {"worker_ids": [worker], "start_at": at(14).isoformat(), "reason": "电话约定"},
             "Report": report,
+            "Measured": {"answers": [{"check": "pulse", "number": 72.0}, {"check": "skin", "choice": "none"}],
+                         "device_at": at(9).isoformat()},
             "Abort": {**report, "reason": "unwell", "remark": "头晕"},
             "Alarm": {**{key: report[key] for key in ("device_at", "x", "y", "accuracy_m")}, "datum": "gcj02",
                       "resident_id": self.ids["resident_id"], "order_id": order["id"], "remark": "头晕"},

@@ -9,6 +9,7 @@ from asyncpg import InsufficientPrivilegeError
 
 from backend.core.principal import SYSTEM
 from tests.support.city import Caller, City, at
+from tests.support.fit import found_fit
 
 BATH, REHAB = "bath-home", "rehab-home"
 RESOLVED = {"outcome": "completed", "code": "document_seen", "reason": "家属和机构都说做过了"}
@@ -20,6 +21,7 @@ async def accepted(city: City, item: str = REHAB, ability: int = 0) -> tuple[dic
     operator, someone = await city.staff("operator"), await city.resident(ability=ability)
     order = await city.booked(operator, someone["id"], item, at(10), at(11), channel="phone")
     await city.dispatch()
+    await found_fit(city, order["id"])
     return order, [await city.worker(seat["worker_id"]) for seat in await city.crew(order["id"])]
 
 

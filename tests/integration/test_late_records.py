@@ -13,6 +13,7 @@ from tests.integration.test_sheets import path
 from tests.integration.test_visits import _meals
 from tests.support.city import Caller, City, at
 from tests.support.feeds import Reader, reading
+from tests.support.fit import found_fit
 from tests.support.orphans import orphans
 from tests.support.people import served, settings
 
@@ -180,6 +181,7 @@ async def test_what_does_not_show_that_the_visit_happened_is_stored_and_calls_no
         operator, someone = await city.staff("operator"), await city.resident(ability=3)
         order = await city.booked(operator, someone["id"], BATH, at(10), at(11), channel="phone")
         await city.dispatch()
+        await found_fit(city, order["id"])
         crew = [await city.worker(seat["worker_id"]) for seat in await city.crew(order["id"])]
         expires_at = await city.one("SELECT expires_at FROM offers")
         await city.clock(expires_at)

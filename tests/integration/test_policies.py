@@ -23,7 +23,7 @@ from tests.support.people import person
 
 TO_ALL: Final = {
     "zones", "providers", "provider_zones", "facilities", "catalogue_items", "catalogue_versions", "catalogue_seats",
-    "rule_parameters",
+    "rule_parameters", "item_checks",
 }  # fmt: skip
 """What stands in a shop window: read by whoever is signed in."""
 
@@ -54,8 +54,14 @@ OWN: Final = {
 }
 """What staff read of everybody, and everybody else the rows that are about themselves, or about whoever lets them."""
 
-OF_A_DOOR: Final = {"door_digits": "resident_id = {resident}"}
-"""What the desk reads of everybody and a household of itself: a supervisor stands at no door, a crew is to be told it."""
+OF_A_DOOR: Final = {
+    "door_digits": "resident_id = {resident}",
+    "pre_checks": """resident_id IN (SELECT id FROM residents WHERE account_id = {account})
+        OR resident_id IN (SELECT resident_id FROM consents WHERE account_id = {account} AND purpose = 'reports')
+        OR order_id IN (SELECT order_id FROM assignments WHERE worker_id = {worker} AND status = 'checked_in')""",
+}
+"""What the desk reads of everybody, and of themselves those at a door: a household its digits, which the crew is to be told;
+of what was measured there the resident, whom they let read reports, and the crew while it is there. A supervisor none of it."""
 OWN_ONLY: Final = {"sessions": "account_id = {account}", "idempotency_keys": "account_id = {account}"}
 TO_SUPERVISORS: Final = {"audit"}
 TO_NOBODY_TOO: Final = {"care_clock", "alembic_version"}
@@ -73,6 +79,7 @@ READERS: Final[Mapping[str, dict[str, str]]] = {
     "booker": {"resident": "resident"},
     "follower": {"resident": "resident"},
     "hears where only": {},  # consents to hear of places and reports open no row
+    "reads reports": {},
     "former family": {},
     "family to come": {},
     "other family": {"resident": "neighbour"},
@@ -98,6 +105,7 @@ FAMILY: Final = {
     "former family": ("book", "now() - interval '2 days'", "now() - interval '1 second'"),
     "family to come": ("book", "now() + interval '1 hour'", "NULL"),
     "hears where only": ("location", "now() - interval '1 day'", "NULL"),
+    "reads reports": ("reports", "now() - interval '1 day'", "NULL"),
 }
 _NONE: Final = UUID(int=0)
 _TABLES: Final = """SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
@@ -222,6 +230,8 @@ async def _people(city: City, here: House, there: House, ids: Mapping[str, UUID]
 
 
 FILL: Final = (
+    """INSERT INTO pre_checks (order_id, resident_id, worker_id, offline, answers, outside, missing, counts)
+       SELECT o.id, o.resident_id, w.id, false, '{}', '{}', '{}', true FROM orders o, LATERAL (SELECT id FROM workers LIMIT 1) w""",
     "INSERT INTO desk_tasks (kind) VALUES ('feed_stalled')",
     "INSERT INTO emergencies (raised_by, role) SELECT id, 'family' FROM accounts",
     "INSERT INTO leaves (worker_id, during, reason) SELECT id, '[2031-01-01,2031-01-02)', 'ill' FROM workers",

@@ -11,6 +11,7 @@ from backend.core.principal import SYSTEM
 from backend.scheduling.settling import settled
 from backend.scheduling.snapshots import Planner
 from tests.support.city import DAY, Caller, City, at
+from tests.support.fit import found_fit
 
 BATH, REHAB = "bath-home", "rehab-home"
 HERE: dict[str, Any] = {"device_at": None, "x": None, "y": None}
@@ -21,6 +22,7 @@ async def _accepted(city: City, item: str, ability: int) -> tuple[dict[str, Any]
     operator, someone = await city.staff("operator"), await city.resident(ability=ability)
     order = await city.booked(operator, someone["id"], item, at(10), at(11), channel="phone")
     await city.dispatch()
+    await found_fit(city, order["id"])
     return order, [await city.worker(seat["worker_id"]) for seat in await city.crew(order["id"])]
 
 

@@ -28,6 +28,24 @@ async def report(city: City, worker: Caller, order: dict[str, Any], step: str, *
     return answer.json()
 
 
+FIT: Final = [
+    {"check": "systolic", "number": 138}, {"check": "diastolic", "number": 82}, {"check": "pulse", "number": 72},
+    {"check": "temperature", "number": 36.6}, {"check": "skin", "choice": "none"},
+]  # fmt: skip
+"""Somebody who may have their bath."""
+
+
+async def checked(worker: Caller, order: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """What is measured before a bath; what is changed by check, with None for what is left out."""
+    told = {answer["check"]: answer for answer in FIT}
+    for check, answer in changed.items():
+        told[check] = {"check": check, "choice" if isinstance(answer, str) else "number": answer}
+    answers = [answer for check, answer in told.items() if changed.get(check, "") is not None]
+    answer = await worker.post(f"/v1/orders/{order['id']}/pre-check", {"answers": answers})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 async def at_work(chromium: Browser, city: City, **how: object) -> tuple[Page, str]:
     """A therapist's phone and the order that is next on it."""
     await city.sql("UPDATE providers SET auto_accept = true")

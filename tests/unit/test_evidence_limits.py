@@ -52,7 +52,7 @@ def facts(kind: Kind = IN, **changed: Any) -> Facts:
     return Facts(**{
         "kind": kind, "report": report, "moment": moment(offline=report.offline), "place": DOOR, "earliest_at": None, "ready_at": None,
         "planned_s": 0, "earlier": [], "seat": SEAT, "in_crew": True, "around": [], "elsewhere": [],
-        "pick_up_due": False, "day_begun": True, "fits": True, "late": False, "digits_fit": None, **changed,
+        "pick_up_due": False, "day_begun": True, "fits": True, "late": False, "digits_fit": None, "pre_check_due": False, **changed,
     })  # fmt: skip
 
 
@@ -124,6 +124,7 @@ TABLE: Final[dict[str, tuple[Flag, Facts, Facts]]] = {
         Flag.DEVICE_CLOCK, facts(moment=moment(0, 900, offline=True)), facts(moment=moment(0, 901, offline=True)),
     ),
     "no longer of the crew": (Flag.NOT_IN_CREW, facts(), facts(in_crew=False)),
+    "without what is measured before it": (Flag.NO_PRE_CHECK, left(3600), left(3600, pre_check_due=True)),
     "with digits that nobody said": (Flag.WRONG_CODE, facts(digits_fit=True), facts(digits_fit=False)),
     "away by more than an unsure phone says, with digits": (
         Flag.OUT_OF_RANGE, facts(x=5200, accuracy_m=5000, digits_fit=True), facts(x=5201, accuracy_m=5000, digits_fit=True),

@@ -94,7 +94,8 @@ class LiveRegion extends HTMLElement {
     this.fetchedAt = Date.now();
     if (html === this.last) return;
     const focused = document.activeElement;
-    if (focused && focused !== this && this.contains(focused) && focused.matches("input, textarea, select")) { this.offer(html, asked); return; }
+    const typing = focused && focused !== this && this.contains(focused) && focused.matches("input, textarea, select");
+    if (typing || this.querySelector("[data-typing]")) { this.offer(html, asked); return; }
     const place = focused && this.contains(focused) ? focused.getAttribute("href") ?? focused.id : null;
     this.last = html;
     this.innerHTML = html;

@@ -6,7 +6,7 @@
 import { isThere, position, why } from "./position.js";
 
 const KEPT_MS = 72 * 3600 * 1000, LATE_MS = 30000, TRY_MS = 15000;
-/** @typedef {{ key: string, url: string, step: string, order: string, at: string, pressed: number, body: Record<string, unknown>, refused?: string }} Report */
+/** @typedef {{ key: string, url: string, step: string, order: string, at: string, pressed: number, body: Record<string, unknown>, refused?: string, outside?: string }} Report */
 
 /** @returns {Promise<IDBDatabase>} */
 const open = () => new Promise((done, fail) => {
@@ -44,10 +44,13 @@ document.addEventListener("submit", async (event) => {
   form.dataset.pressed = "1";
   const at = now().toISOString(), { step = "", order = "" } = form.dataset;
   const pressed = /** @type {HTMLButtonElement | null} */ (event.submitter), typed = /** @type {HTMLInputElement | null} */ (form.querySelector("[name=door_code]"));
-  const said = { ...(pressed?.name === "reason" ? { reason: pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
-  const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), body: { device_at: at, ...said } };
-  if (step !== "en-route") locating.add(key);
+  const answers = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[data-answer]")]).filter((field) => field.type !== "radio" || field.checked)
+    .map((field) => field.type === "radio" ? { check: field.name, choice: field.value } : { check: field.name, number: Number(field.value) });
+  const said = { ...(answers.length ? { answers } : {}), ...(pressed?.name === "reason" ? { reason: pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
+  const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), outside: form.dataset.outside, body: { device_at: at, ...said } };
+  if (step !== "en-route" && step !== "pre-check") locating.add(key);
   await stored("readwrite", (store) => store.put(report));
+  if (report.outside) delete form.dataset.pressed; // to be measured again
   await show();
   if (locating.has(key)) {
     const here = await position();
@@ -82,7 +85,7 @@ async function sendAll() {
       const code = answer.ok ? "" : (await answer.json().catch(() => ({}))).code ?? String(answer.status);
       if (unheard(answer.status, code)) break;
       // A key that was used for other words: the first try arrived, its answer did not, and since then the report says `offline`.
-      if (answer.ok || code === "idempotency_key_reused") { taken.set(`${report.order} ${report.step}`, Date.now()); await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, code);
+      if (answer.ok || code === "idempotency_key_reused") { if (!report.outside) taken.set(`${report.order} ${report.step}`, Date.now()); await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, code);
     }
   } catch { /* no network: what was pressed waits, and the strip says so */ }
   await show();
@@ -100,8 +103,9 @@ async function show() {
   const reports = await waiting(), open = reports.filter((one) => !one.refused);
   for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form[data-step]"))) {
     const mine = reports.filter((one) => one.order === form.dataset.order);
-    const isTaken = (/** @type {HTMLFormElement} */ one) => taken.has(`${one.dataset.order} ${one.dataset.step}`) || mine.some((report) => report.step === one.dataset.step);
+    const isTaken = (/** @type {HTMLFormElement} */ one) => taken.has(`${one.dataset.order} ${one.dataset.step}`) || mine.some((report) => report.step === one.dataset.step && !report.outside);
     const steps = /** @type {HTMLFormElement[]} */ ([...document.querySelectorAll(`form[data-order="${form.dataset.order}"][data-step]:not([data-aside])`)]);
+    steps.sort((a, b) => Number(a.dataset.turn) - Number(b.dataset.turn));
     const first = steps.find((one) => !isTaken(one));
     const elsewhere = form.dataset.with && form.dataset.with !== first?.dataset.step, again = form.hasAttribute("data-again");
     form.hidden = form.hasAttribute("data-aside") ? Boolean(elsewhere) || (!again && isTaken(form)) : form !== first;

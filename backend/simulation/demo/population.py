@@ -222,6 +222,7 @@ class Population:
             ends_at = datetime.fromisoformat(stop["to_at"])  # begun before the demo opened
         for _ in range(_LOOKS_FOR_COLLEAGUE):
             if status == "in_service":
+                await client.check_before(order_id, self._pace.now().isoformat())
                 await self._pace.until(ends_at)
                 await client.report(order_id, "check-out", self._report(stop["x"], stop["y"]))
                 return
