@@ -24,7 +24,7 @@ from backend.core.principal import Role
 from backend.database.pool import Connection
 from backend.orders import pre_checks, visiting, worker_day
 from backend.orders.model import AbortReason, RouteStop
-from backend.orders.pre_checks import Found, PreChecks
+from backend.orders.pre_checks import Found
 from backend.orders.views import ReportedOrder, reported
 from backend.orders.visiting import Abort
 from backend.pages import facts
@@ -99,10 +99,8 @@ async def _today(request: Asked, template: str, form: Form[Any] | None = None, s
         clock = await care_clock(connection)
         open_stops = [stop for stop in view.stops if not stop.done]
         following = next((found for stop in open_stops if (found := _next(stop)) is not None), None)
-        if following is not None and following.stop.kind == "visit" and following.stop.address is not None:
-            following = _measured_before(
-                following, await pre_checks.read(connection, request.user, following.stop.order_id)
-            )
+        if following is not None:
+            following = await _measured_before(connection, request, following)
     after = [stop for stop in open_stops if following is None or stop is not following.stop]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
@@ -123,13 +121,20 @@ def _next(stop: RouteStop) -> Next | None:
     return Next(stop, [_path(step) for step in steps], [_path(step) for step in aside]) if steps else None
 
 
-def _measured_before(following: Next, known: PreChecks) -> Next:
-    """Let what has to be measured come before the end of the visit, until it was passed: what was measured last counts."""
+async def _measured_before(connection: Connection, request: Asked, following: Next) -> Next:
+    """Let what has to be measured come before the end of the visit, until it was passed: what was measured last counts.
+
+    Known with the door itself, so that it is there without a network, too.
+    """
+    stop = following.stop
+    if stop.kind != "visit" or stop.order_id is None or stop.address is None:
+        return following
+    known = await pre_checks.read(connection, request.user, stop.order_id)
     last = known.done[-1] if known.done else None
     steps = list(following.steps)
     if known.checks and (last is None or not last.passed) and _path(Kind.CHECK_OUT) in steps:
         steps.insert(steps.index(_path(Kind.CHECK_OUT)), _PRE_CHECK)
-    return Next(following.stop, steps, following.aside, known.checks, last)
+    return Next(stop, steps, following.aside, known.checks, last)
 
 
 def _path(kind: Kind) -> str:
