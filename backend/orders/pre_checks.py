@@ -41,10 +41,15 @@ class Found(Struct, frozen=True):
 
 
 async def read(connection: Connection, principal: Principal, order_id: UUID) -> PreChecks:
-    """Read what is asked and what was measured. Raises unknown_order (404) for whoever is no party of the visit."""
+    """Read what is asked and what was measured.
+
+    Raises unknown_order (404) for whoever is no party of the visit, not_allowed for whoever is no worker any more.
+    """
     if principal.role is Role.WORKER:
+        if principal.worker_id is None:
+            raise DomainError("not_allowed")
         async with as_the_platform(connection):
-            if principal.worker_id is None or not await visits.had_seat(connection, order_id, principal.worker_id):
+            if not await visits.had_seat(connection, order_id, principal.worker_id):
                 raise DomainError("unknown_order")
     else:
         await queries.own_order(connection, principal, order_id)

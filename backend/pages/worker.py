@@ -24,7 +24,7 @@ from backend.core.principal import Role
 from backend.database.pool import Connection
 from backend.orders import pre_checks, visiting, worker_day
 from backend.orders.model import AbortReason, RouteStop
-from backend.orders.pre_checks import Found, PreChecks
+from backend.orders.pre_checks import Found
 from backend.orders.views import ReportedOrder, reported
 from backend.orders.visiting import Abort
 from backend.pages import facts
@@ -96,19 +96,13 @@ async def _today(request: Asked, template: str, form: Form[Any] | None = None, s
         clock = await care_clock(connection)
         open_stops = [stop for stop in view.stops if not stop.done]
         following = next((found for stop in open_stops if (found := _next(stop)) is not None), None)
-        if following is not None and _measures(following.stop) and following.stop.order_id is not None:
-            checks = await pre_checks.read(connection, request.user, following.stop.order_id)
-            following = _measured_before(following, checks)
+        if following is not None:
+            following = await _measured_before(connection, request, following)
     after = [stop for stop in open_stops if following is None or stop is not following.stop]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
         after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, view=view, count=len({stop.order_id for stop in view.stops}),
     )  # fmt: skip
-
-
-def _measures(stop: RouteStop) -> bool:
-    """Whether it is a visit whose door the worker may see by now: readings are nobody's business before."""
-    return stop.kind == "visit" and stop.address is not None
 
 
 def _next(stop: RouteStop) -> Next | None:
@@ -124,13 +118,20 @@ def _next(stop: RouteStop) -> Next | None:
     return Next(stop, [_path(step) for step in steps], [_path(step) for step in aside]) if steps else None
 
 
-def _measured_before(following: Next, known: PreChecks) -> Next:
-    """Let what has to be measured come before the end of the visit, until it was passed: what was measured last counts."""
+async def _measured_before(connection: Connection, request: Asked, following: Next) -> Next:
+    """Let what has to be measured come before the end of the visit, until it was passed: what was measured last counts.
+
+    Known with the door itself, so that it is there without a network, too.
+    """
+    stop = following.stop
+    if stop.kind != "visit" or stop.order_id is None or stop.address is None:
+        return following
+    known = await pre_checks.read(connection, request.user, stop.order_id)
     last = known.done[-1] if known.done else None
     steps = list(following.steps)
     if known.checks and (last is None or not last.passed) and _path(Kind.CHECK_OUT) in steps:
         steps.insert(steps.index(_path(Kind.CHECK_OUT)), _PRE_CHECK)
-    return Next(following.stop, steps, following.aside, known.checks, last)
+    return Next(stop, steps, following.aside, known.checks, last)
 
 
 def _path(kind: Kind) -> str:

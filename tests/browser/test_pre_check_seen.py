@@ -7,12 +7,11 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import seen
-from tests.support.at_the_door import FIT, MAIN, at_work, becomes
+from tests.support.at_the_door import MAIN, NUMBERS, at_work, becomes, measure
 from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
-NUMBERS = [str(answer["number"]) for answer in FIT if "number" in answer]
 DONE = ".measure [data-done]"
 
 
@@ -38,17 +37,6 @@ async def _inside(chromium: Browser, city: City, **how: object) -> tuple[Page, s
     return page, order_id
 
 
-async def _measure(page: Page, *numbers: str, skin: str = "none") -> None:
-    """All of it with the keys of the page, and the last thing by one press."""
-    for turn, number in enumerate(numbers):
-        await expect(page.locator("[data-turn-of]")).to_have_text(f"{turn + 1}/{len(numbers) + 1}")
-        for key in number:
-            await page.click(f".keys button:text-is('{key}')")
-        await page.click("[data-go]")
-    await page.click(f".choice:has([value={skin}])")
-    await page.click(DONE)
-
-
 async def _stored(city: City, order_id: str, count: int) -> list[bool]:
     for _ in range(100):
         rows = await city.sql("SELECT passed FROM pre_checks WHERE order_id = $1 ORDER BY id", UUID(order_id))
@@ -61,7 +49,7 @@ async def test_one_thing_per_screen_and_then_the_visit_goes_on(chromium: Browser
     page, order_id = await _inside(chromium, city)
     await expect(page.locator(MAIN)).to_have_count(0), "nothing else is next"
     async with page.expect_response("**/pre-check"):
-        await _measure(page, *NUMBERS)
+        await measure(page, *NUMBERS)
     assert await _stored(city, order_id, 1) == [True]
     await expect(page.locator(".measure")).to_have_count(0)
     await city.clock(at(10, 45))
@@ -75,13 +63,13 @@ async def test_one_thing_per_screen_and_then_the_visit_goes_on(chromium: Browser
 async def test_outside_the_limits_it_says_what_and_is_measured_again(chromium: Browser, city: City):
     page, order_id = await _inside(chromium, city)
     async with page.expect_response("**/pre-check"):
-        await _measure(page, "168", *NUMBERS[1:])
+        await measure(page, "168", *NUMBERS[1:])
     await expect(page.locator(".measure [data-words]")).to_contain_text("血压 高压")
     await expect(page.locator("[data-told] a[href$='/abort']")).to_be_visible()
     await expect(page.locator(MAIN)).to_have_count(0)
     await page.wait_for_timeout(900)
     async with page.expect_response("**/pre-check"):
-        await _measure(page, *NUMBERS)
+        await measure(page, *NUMBERS)
     assert await _stored(city, order_id, 2) == [False, True]
 
 
@@ -109,10 +97,10 @@ async def test_in_a_basement_it_is_kept_and_the_next_step_is_there(chromium: Bro
     await page.reload()
     await page.context.set_offline(True)
     await page.reload()
-    await _measure(page, "168", *NUMBERS[1:])
+    await measure(page, "168", *NUMBERS[1:])
     await expect(page.locator(".measure [data-words]")).to_contain_text("血压 高压"), "the phone knows the limits, too"
     await expect(page.locator(MAIN)).to_have_count(0)
-    await _measure(page, *NUMBERS)
+    await measure(page, *NUMBERS)
     await expect(page.locator("[data-count]")).to_contain_text("2")
     await expect(page.locator(MAIN)).to_have_text("做完，签退")
     await page.context.set_offline(False)
@@ -138,7 +126,7 @@ async def test_measuring_and_readings_keep_nobody_out(chromium: Browser, city: C
     for step in ("number", "outside", "choice"):
         if step == "outside":
             async with page.expect_response("**/pre-check"):
-                await _measure(page, "168", *NUMBERS[1:])
+                await measure(page, "168", *NUMBERS[1:])
             await page.wait_for_timeout(900)
         if step == "choice":
             for number in NUMBERS:

@@ -9,11 +9,11 @@ from playwright.async_api import Browser, Page, expect
 
 from backend.accounts import proofs
 from tests.support import seen
+from tests.support.at_the_door import MAIN, NUMBERS, measure
 from tests.support.platform import Running
 from tests.support.seen import opened
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
-MAIN = ".dock form:not([hidden]) .btn--main"
 SOON_MS = 15000
 
 
@@ -134,6 +134,9 @@ async def test_a_bath_is_promised_offered_carried_out_and_confirmed_on_six_pages
     await first.evaluate("dispatchEvent(new Event('online'))")
     await story.sees(daughter, "正在服务")
 
+    await first.reload()
+    async with first.expect_response("**/pre-check"):
+        await measure(first, *NUMBERS)
     await running_city.clock(starts + timedelta(minutes=62))  # pyright: ignore[reportOperatorIssue]
     for phone in phones:
         await phone.reload()

@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.support.city import Caller, City, at
 from tests.support.seen import opened, token_of
@@ -41,6 +41,7 @@ async def checked(worker: Caller, order: dict[str, Any], **changed: Any) -> dict
     for check, answer in changed.items():
         told[check] = {"check": check, "choice" if isinstance(answer, str) else "number": answer}
     answers = [answer for check, answer in told.items() if changed.get(check, "") is not None]
+NUMBERS: Final = [str(answer["number"]) for answer in FIT if "number" in answer]
     answer = await worker.post(f"/v1/orders/{order['id']}/pre-check", {"answers": answers})
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -68,3 +69,14 @@ async def becomes(city: City, page: Page, order_id: str, status: str) -> None:
             return
         await page.wait_for_timeout(100)
     assert await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id)) == status
+
+
+async def measure(page: Page, *numbers: str, skin: str = "none") -> None:
+    """All of it with the keys of the page, and the last thing by one press."""
+    for turn, number in enumerate(numbers):
+        await expect(page.locator("[data-turn-of]")).to_have_text(f"{turn + 1}/{len(numbers) + 1}")
+        for key in number:
+            await page.click(f".keys button:text-is('{key}')")
+        await page.click("[data-go]")
+    await page.click(f".choice:has([value={skin}])")
+    await page.click(".measure [data-done]")
