@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import seen
-from tests.support.at_the_door import MAIN, NUMBERS, at_work, becomes, measure
+from tests.support.at_the_door import FIT, MAIN, NUMBERS, at_work, becomes, measure
 from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 

@@ -33,6 +33,7 @@ FIT: Final = [
     {"check": "temperature", "number": 36.6}, {"check": "skin", "choice": "none"},
 ]  # fmt: skip
 """Somebody who may have their bath."""
+NUMBERS: Final = [str(answer["number"]) for answer in FIT if "number" in answer]
 
 
 async def checked(worker: Caller, order: dict[str, Any], **changed: Any) -> dict[str, Any]:
@@ -41,7 +42,6 @@ async def checked(worker: Caller, order: dict[str, Any], **changed: Any) -> dict
     for check, answer in changed.items():
         told[check] = {"check": check, "choice" if isinstance(answer, str) else "number": answer}
     answers = [answer for check, answer in told.items() if changed.get(check, "") is not None]
-NUMBERS: Final = [str(answer["number"]) for answer in FIT if "number" in answer]
     answer = await worker.post(f"/v1/orders/{order['id']}/pre-check", {"answers": answers})
     assert answer.status_code == 200, answer.text
     return answer.json()
