@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page
 
 from backend.database.migrate import upgrade
 from tests.support import seen
+from tests.support.at_the_door import checked
 from tests.support.city import City, at, build
 from tests.support.scratch import scratch_server
 from tests.support.seen import opened, token_of
@@ -106,7 +107,9 @@ class Story:
             await city.clock(starts + timedelta(minutes=minutes))
             for worker in crew:
                 await worker.post(f"/v1/orders/{order_id}/{step}", {"device_at": None, **door})
-            if name != "opened":
+            if name == "opened":
+                await checked(crew[0], {"id": order_id})
+            else:
                 await self.both(name, visit, mother, daughter)
                 await self.shoot(f"worker-{name}", "/worker", phone)
         await self.shoot("resident-dispute", f"{visit}/dispute", mother)
