@@ -16,12 +16,14 @@ from backend.orders import queries, seat_queries
 from backend.orders.late import read_again
 from backend.orders.model import AssignmentStatus
 from backend.visits import check_queries
+from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
 from backend.visits.checks import ItemCheck, Measured, PreCheck, judge
 from backend.visits.model import Flag, Moment
 
 W = AssignmentStatus
 _THERE: Final = frozenset({W.CHECKED_IN, W.CHECKED_OUT})
+_TO_COME: Final = frozenset({W.PROPOSED, W.ACCEPTED, W.EN_ROUTE})
 
 
 class PreChecks(Struct, frozen=True):
@@ -76,12 +78,16 @@ async def measure(connection: Connection, principal: Principal, order_id: UUID, 
         if not checks:
             raise DomainError("invalid_request", "Nothing is measured before this service.")
         crew = await seat_queries.assignments_of(connection, order_id)
-        there = any(seat.worker_id == principal.worker_id and seat.status in _THERE for seat in crew)
+        mine = {seat.status for seat in crew if seat.worker_id == principal.worker_id}
+        # a phone sends what it kept in order: whoever has not come by now had not come when they measured
+        there = bool(mine & _THERE) or (
+            said.offline and not mine & _TO_COME and await evidence.came(connection, order_id, principal.worker_id)
+        )
         answers = said.by_check()
         judged = judge(checks, answers)
         moment = Moment(await queries.care_now(connection), said.device_at, said.offline)
         stored = await check_queries.insert(
-            connection, order_id, principal.worker_id, moment, answers, judged, counts=there or said.offline
+            connection, order_id, principal.worker_id, moment, answers, judged, counts=there
         )
         if Flag.NO_PRE_CHECK in order.flags:
             await read_again(connection, order, await visits.limits(connection, order.community_code))

@@ -118,6 +118,18 @@ async def test_a_check_after_the_bath_is_none_before_it(city: City):
     assert (await city.order(order["id"]))["flags"] == ["NO_PRE_CHECK"]
 
 
+async def test_what_is_sent_later_by_who_has_not_come_counts_for_nothing(city: City):
+    """A phone sends its check-in first: that there was no network is no way round it."""
+    order, crew = await accepted(city, *BATH)
+    said = {"answers": FIT, "offline": True, "device_at": at(10, 2).isoformat()}
+    await city.clock(at(10, 5))
+    for worker in crew:
+        assert (await worker.post(f"/v1/orders/{order['id']}/pre-check", said)).json()["passed"]
+        await report(city, worker, order, "check-in")
+    assert await city.one("SELECT count(*) FROM pre_checks WHERE counts") == 0
+    assert (await _left(city, order, crew))["flags"] == ["NO_PRE_CHECK"]
+
+
 async def test_what_is_measured_before_anybody_has_come_is_kept_and_counts_for_nothing(city: City):
     """Health cannot be read from the bus."""
     order, crew = await accepted(city, *BATH)
