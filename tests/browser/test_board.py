@@ -1,19 +1,16 @@
 """The live board in a real browser: it shows the city, follows it without reloading, and says nobody's name."""
 
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
+from tests.support import seen
 from tests.support.city import at
 from tests.support.platform import Running
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +20,12 @@ async def city(running_city: Running) -> Running:
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = await browser.new_page(viewport={"width": 1400, "height": 1200})
-        opened.troubles = []  # pyright: ignore[reportAttributeAccessIssue]
-        opened.on("pageerror", lambda error: opened.troubles.append(str(error)))
-        opened.on("console", lambda m: opened.troubles.append(m.text) if m.type == "error" else None)
-        yield opened
-        await browser.close()
+async def page(chromium: Browser) -> Page:
+    opened = await chromium.new_page(viewport={"width": 1400, "height": 1200})
+    opened.troubles = []  # pyright: ignore[reportAttributeAccessIssue]
+    opened.on("pageerror", lambda error: opened.troubles.append(str(error)))
+    opened.on("console", lambda m: opened.troubles.append(m.text) if m.type == "error" else None)
+    return opened
 
 
 async def _book(city: Running, number: int) -> dict[str, Any]:
@@ -70,13 +64,10 @@ async def test_the_board_names_nobody(city: Running, page: Page):
             assert f">{person['name']}<" not in shown
 
 
-async def test_the_board_reads_without_scripts_and_fits_a_phone(city: Running):
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = await browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
-        page = await context.new_page()
-        await page.goto(f"{city.platform.web_url}/board")
-        await expect(page.get_by_text("东湖片区").first).to_be_visible()
-        wide = await page.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
-        assert wide <= 0
-        await browser.close()
+async def test_the_board_reads_without_scripts_and_fits_a_phone(city: Running, chromium: Browser):
+    context = await chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    page = await context.new_page()
+    await page.goto(f"{city.platform.web_url}/board")
+    await expect(page.get_by_text("东湖片区").first).to_be_visible()
+    wide = await page.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
+    assert wide <= 0

@@ -1,6 +1,5 @@
 """The operator's call by keyboard alone: counted, in both languages, and what is typed is never taken for a command."""
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -12,12 +11,6 @@ from tests.support.seen import opened, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 MOST = 12
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with seen.started() as browser:
-        yield browser
 
 
 async def _desk(chromium: Browser, city: City, **how: object) -> Page:

@@ -1,6 +1,5 @@
 """Four digits and no position in a real browser: said at the door, kept without a network, and why it has none is one press more."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -13,12 +12,6 @@ from tests.support.seen import opened, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 OPEN = ".digits summary"
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with seen.started() as browser:
-        yield browser
 
 
 async def _on_the_way(chromium: Browser, city: City, **how: object) -> tuple[Page, str, str]:

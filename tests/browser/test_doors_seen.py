@@ -1,8 +1,6 @@
 """The doors of residents and families in a real browser: in every state of a visit accessible, large, and in one language."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -19,21 +17,15 @@ RESIDENT = {"text_px": 18, "target_px": 60}
 FAMILY = {"text_px": 12, "target_px": 44}
 
 
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with seen.started() as browser:
-        yield browser
-
-
 class Walk:
     """One resident's story, looked at from both doors."""
 
-    def __init__(self, city: City, mother: Page, daughter: Page, folder: Path, language: str) -> None:
-        self.city, self.mother, self.daughter, self.folder, self.language = city, mother, daughter, folder, language
+    def __init__(self, city: City, mother: Page, daughter: Page, language: str) -> None:
+        self.city, self.mother, self.daughter, self.language = city, mother, daughter, language
         self.url = str(city.http.base_url).rstrip("/")
 
     async def look(self, page: Page, name: str) -> None:
-        await seen.sound(page, name, self.folder)
+        await seen.sound(page, name)
         if self.language == "en":
             await seen.in_one_language(page, name)
         await seen.large(page, name, **(RESIDENT if page is self.mother else FAMILY))
@@ -46,7 +38,7 @@ class Walk:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_a_bath_from_the_first_page_to_the_last_word_keeps_nobody_out(
-    chromium: Browser, city: City, language: str, tmp_path: Path
+    chromium: Browser, city: City, language: str
 ):
     """Every page of two doors, as it is in each state; booking takes two presses once the service is chosen."""
     await city.sql("UPDATE providers SET auto_accept = true")
@@ -54,7 +46,7 @@ async def test_a_bath_from_the_first_page_to_the_last_word_keeps_nobody_out(
     mother = await opened(chromium, url, language=language, token=await token_of(city, someone["account_id"]))
     child = await city.daughter(someone["id"])
     daughter = await opened(chromium, url, language=language, token=await token_of(city, child))
-    walk = Walk(city, mother, daughter, tmp_path, language)
+    walk = Walk(city, mother, daughter, language)
     await mother.goto(url)
     await walk.look(mother, "home-empty")
     await mother.click(".svc--bath")
@@ -95,7 +87,7 @@ async def test_a_bath_from_the_first_page_to_the_last_word_keeps_nobody_out(
     await walk.look(mother, "well")
     for path in ("/past", "/sharing", "/family", "/book/meal"):
         await mother.goto(url + path)
-        await seen.sound(mother, path.strip("/").replace("/", "-"), tmp_path)
+        await seen.sound(mother, path.strip("/").replace("/", "-"))
     await mother.goto(url)
     await mother.click(".again")
     await walk.look(mother, "again")

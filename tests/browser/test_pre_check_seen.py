@@ -1,6 +1,5 @@
 """What is measured before a service, in a real browser: one thing per screen, large keys, and nothing lost in a basement."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -13,12 +12,6 @@ from tests.support.seen import opened, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 DONE = ".measure [data-done]"
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with seen.started() as browser:
-        yield browser
 
 
 async def _inside(chromium: Browser, city: City, **how: object) -> tuple[Page, str]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded
@@ -31,19 +31,13 @@ async def url(database: Database) -> AsyncIterator[str]:
         yield f"http://{address}"
 
 
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with seen.started() as browser:
-        yield browser
-
-
 @pytest.mark.parametrize("language", ["zh", "en"])
-async def test_no_page_keeps_anybody_out(chromium, url, database, language, tmp_path: Path):
+async def test_no_page_keeps_anybody_out(chromium, url, database, language):
     page = await opened(chromium, url, language=language)
     resident = await person(database, "resident")
 
     async def sound(name: str) -> None:
-        await seen.sound(page, name, tmp_path)
+        await seen.sound(page, name)
         await seen.in_one_language(page, name)
 
     for path in PAGES:

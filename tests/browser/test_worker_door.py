@@ -1,7 +1,6 @@
 """The worker's door in a real browser: one press for each step, and a door without a network loses nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -13,12 +12,6 @@ from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with seen.started() as browser:
-        yield browser
 
 
 async def _status(city: City, order_id: str) -> str:
@@ -226,6 +219,25 @@ async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chr
         city, await city.one("SELECT r.account_id FROM orders o JOIN residents r ON r.id = o.resident_id")))  # fmt: skip
     await resident.goto(f"{city.http.base_url}/visits/{order_id}")
     await expect(resident.locator("h1")).to_contain_text("今天没做成")
+
+
+async def test_a_visit_is_stopped_in_a_basement_too(chromium: Browser, city: City):
+    """The page of reasons is there without a network, and the press waits on the phone."""
+    page, order_id = await _begun(chromium, city)
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    async with page.expect_response("**/abort"):
+        await page.reload()
+    await page.wait_for_load_state("networkidle")
+    await page.context.set_offline(True)
+    await page.click(".asides a")
+    await page.click("[value=unwell]")
+    await expect(page).to_have_url(f"{city.http.base_url}/worker")
+    await expect(page.locator("[data-count]")).to_contain_text("1")
+    assert await _status(city, order_id) == "in_service"
+    await page.context.set_offline(False)
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await becomes(city, page, order_id, "aborted")
+    assert await city.one("SELECT abort_reason FROM orders") == "unwell"
 
 
 async def test_without_script_each_step_is_a_form(chromium: Browser, city: City):

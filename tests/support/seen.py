@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -51,7 +50,7 @@ async def opened(
     return await context.new_page()
 
 
-async def sound(page: Page, name: str, folder: Path | None = None) -> None:
+async def sound(page: Page, name: str) -> None:
     """No violation that axe-core knows, by day and by night; the viewport is as high as the page: a dock covers nothing."""
     await page.wait_for_load_state()
     size = page.viewport_size or {"width": 390, "height": 844}
@@ -61,8 +60,6 @@ async def sound(page: Page, name: str, folder: Path | None = None) -> None:
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
         found = await _AXE.run(page)
         assert found.violations_count == 0, (name, theme, found.generate_report())
-        if folder is not None:
-            await page.screenshot(path=folder / f"{name}-{theme}.png")
     await page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     await page.set_viewport_size(size)
 

@@ -124,15 +124,27 @@ async function show() {
   }));
 }
 
+/** Pages that must open without a network, too, are asked for once: the service worker keeps them. */
+const kept = new Set();
+function keepPages() {
+  for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("a[data-keep]"))) {
+    if (kept.has(link.href) || !navigator.serviceWorker?.controller) continue;
+    kept.add(link.href);
+    fetch(link.href).catch(() => kept.delete(link.href));
+  }
+}
+
 addEventListener("online", send);
 document.addEventListener("fetched", (event) => {
   const { asked } = /** @type {CustomEvent} */ (event).detail;
   for (const [step, at] of taken) if (at < asked) taken.delete(step);
   now();
+  keepPages();
   void show();
 });
 document.querySelector("[data-try]")?.addEventListener("click", send);
 setInterval(send, TRY_MS);
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("/worker/sw.js", { scope: "/worker" });
 now();
+keepPages();
 void show().then(send);

@@ -1,6 +1,5 @@
 """One story on six pages at once, against the real processes: the daughter rings, and everybody sees it happen."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,12 +14,6 @@ from tests.support.seen import opened
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 SOON_MS = 15000
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with seen.started() as browser:
-        yield browser
 
 
 class Story:
