@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.support import seen
+
+expect.set_options(timeout=20_000)  # four browsers share two cores here: what is slow is not wrong
 
 
 @pytest.fixture(scope="session")

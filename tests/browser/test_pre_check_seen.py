@@ -31,7 +31,7 @@ async def _inside(chromium: Browser, city: City, **how: object) -> tuple[Page, s
 
 
 async def _stored(city: City, order_id: str, count: int) -> list[bool]:
-    for _ in range(100):
+    for _ in range(300):
         rows = await city.sql("SELECT passed FROM pre_checks WHERE order_id = $1 ORDER BY id", UUID(order_id))
         if len(rows) == count:
             return [row["passed"] for row in rows]

@@ -37,7 +37,7 @@ class Story:
         return (await self.city.sql(statement, *args))[0]
 
     async def becomes(self, page: Page, order_id: UUID, status: str) -> None:
-        for _ in range(100):
+        for _ in range(300):
             if (await self.found("SELECT status FROM orders WHERE id = $1", order_id))["status"] == status:
                 return
             await page.wait_for_timeout(100)
@@ -78,7 +78,7 @@ async def test_a_bath_is_promised_offered_carried_out_and_confirmed_on_six_pages
 
     await daughter.goto(f"{story.url}/visits/{order_id}")
     offer = None
-    for _ in range(100):
+    for _ in range(300):
         if rows := await running_city.sql("SELECT id, provider_id FROM offers WHERE order_id = $1", order_id):
             offer = rows[0]
             break

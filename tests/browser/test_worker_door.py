@@ -227,7 +227,7 @@ async def test_a_visit_is_stopped_in_a_basement_too(chromium: Browser, city: Cit
     await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     async with page.expect_response("**/abort"):
         await page.reload()
-    await page.wait_for_load_state("networkidle")
+    await page.wait_for_timeout(1000)  # until the service worker has put it away
     await page.context.set_offline(True)
     await page.click(".asides a")
     await page.click("[value=unwell]")

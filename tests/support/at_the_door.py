@@ -64,7 +64,7 @@ async def at_work(chromium: Browser, city: City, **how: object) -> tuple[Page, s
 
 
 async def becomes(city: City, page: Page, order_id: str, status: str) -> None:
-    for _ in range(100):
+    for _ in range(300):
         if await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id)) == status:
             return
         await page.wait_for_timeout(100)
