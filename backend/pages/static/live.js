@@ -95,7 +95,7 @@ class LiveRegion extends HTMLElement {
     if (html === this.last) return;
     const focused = document.activeElement;
     const typing = focused && focused !== this && this.contains(focused) && focused.matches("input, textarea, select");
-    if (typing || this.querySelector("[data-typing], details[open]")) { this.offer(html, asked); return; }
+    if (typing || this.querySelector("[data-typing]")) { this.offer(html, asked); return; }
     const place = focused && this.contains(focused) ? focused.getAttribute("href") ?? focused.id : null;
     this.last = html;
     this.innerHTML = html;
