@@ -16,11 +16,10 @@ from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
 from backend.core.clock import city_date
 from backend.core.errors import DomainError
-from backend.database.pool import Connection
-from backend.orders import actions, progress
-from backend.orders.views import OrderView, shown
+from backend.orders import progress
+from backend.orders.views import OrderView
 from backend.pages import facts, windows
-from backend.pages.commands import carried_out, key_of, told
+from backend.pages.commands import key_of, told
 from backend.pages.facts import whom
 from backend.pages.forms import Form, Typed, read_form
 from backend.pages.problems import PROBLEMS
@@ -158,16 +157,9 @@ async def place(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
 @post("/visits/{order_id:uuid}/back", guards=[CLIENTS], status_code=200)
 async def back(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Give the time back and choose another."""
-    form = await read_form(request, Pressed)
-
-    async def action(connection: Connection) -> OrderView:
-        return shown(await actions.release(connection, request.user, order_id), request.user)
-
-    await carried_out(request, form, OrderView, action)
-    async with request.app.state.database.unit_of_work(request.user) as connection:
-        visit = await progress.visit(connection, request.user, order_id)
-    of = "" if visit.order.resident_id == request.user.own_id else f"?of={visit.order.resident_id}"
-    return Redirect(f"/book/{visit.order.kind}/{visit.order.item_code}{of}", status_code=303)
+    order = await windows.release(request, await read_form(request, Pressed), order_id)
+    of = "" if order.resident_id == request.user.own_id else f"?of={order.resident_id}"
+    return Redirect(f"/book/{order.kind}/{order.item_code}{of}", status_code=303)
 
 
 @get("/visits/{order_id:uuid}/change", guards=[CLIENTS])

@@ -20,7 +20,7 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.database.pool import Connection
-from backend.orders import actions, progress
+from backend.orders import progress
 from backend.orders.progress import VisitLine
 from backend.orders.reading_back import read_back
 from backend.orders.views import OrderView, shown
@@ -184,14 +184,7 @@ async def longer(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
 @post("/desk/orders/{order_id:uuid}/back", guards=[DESK], status_code=200)
 async def back(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Give the time back and show the times again."""
-    form = await read_form(request, Pressed)
-
-    async def action(connection: Connection) -> OrderView:
-        return shown(await actions.release(connection, request.user, order_id), request.user)
-
-    await carried_out(request, form, OrderView, action)
-    async with request.app.state.database.unit_of_work(request.user) as connection:
-        order = (await progress.visit(connection, request.user, order_id)).order
+    order = await windows.release(request, await read_form(request, Pressed), order_id)
     return Redirect(f"/desk/residents/{order.resident_id}/book/{order.kind}?item={order.item_code}", status_code=303)
 
 

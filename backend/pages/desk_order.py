@@ -12,6 +12,7 @@ from msgspec import convert
 from backend.core import bounds
 from backend.core.bounds import Asked as Sent
 from backend.core.errors import DomainError
+from backend.core.principal import Principal
 from backend.database.pool import Connection
 from backend.orders import actions, doors, reviewing
 from backend.orders.model import OF_A_SHUT_DOOR, OF_A_VISIT, AbortReason, Order
@@ -93,34 +94,31 @@ async def _decide(
     return await _order(request, order_id, form, 422)
 
 
+async def _argued(
+    request: Asked, order_id: UUID, command: Callable[[Connection, Principal, UUID, str], Awaitable[Order]], done: str
+) -> Response[Any]:
+    """Carry out what needs a reason and nothing else."""
+    form = await read_form(request, ReasonForm)
+    words = form.value("words")
+    return await _decide(request, order_id, form, lambda c: command(c, request.user, order_id, words), done)
+
+
 @post("/desk/orders/{order_id:uuid}/door-opened", guards=[DESK], status_code=200)
 async def door_opened(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Somebody opens now: the crew at the door goes in."""
-    form = await read_form(request, ReasonForm)
-    words = form.value("words")
-    return await _decide(
-        request, order_id, form, lambda c: doors.door_opened(c, request.user, order_id, words), "opened"
-    )
+    return await _argued(request, order_id, doors.door_opened, "opened")
 
 
 @post("/desk/orders/{order_id:uuid}/another-time", guards=[DESK], status_code=200)
 async def another_time(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Another time of the same day was agreed."""
-    form = await read_form(request, ReasonForm)
-    words = form.value("words")
-    return await _decide(
-        request, order_id, form, lambda c: doors.another_time(c, request.user, order_id, words), "another"
-    )
+    return await _argued(request, order_id, doors.another_time, "another")
 
 
 @post("/desk/orders/{order_id:uuid}/unserved", guards=[DESK], status_code=200)
 async def unserved(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Nobody can be found: the search ends, and somebody rings the resident."""
-    form = await read_form(request, ReasonForm)
-    words = form.value("words")
-    return await _decide(
-        request, order_id, form, lambda c: actions.unserved_by_operator(c, request.user, order_id, words), "unserved"
-    )
+    return await _argued(request, order_id, actions.unserved_by_operator, "unserved")
 
 
 @post("/desk/orders/{order_id:uuid}/abort", guards=[DESK], status_code=200)

@@ -19,7 +19,7 @@ from backend.orders import actions, progress
 from backend.orders.progress import VisitView
 from backend.orders.views import OrderView, shown
 from backend.pages import facts, meals
-from backend.pages.commands import key_of, told
+from backend.pages.commands import carried_out, key_of, told
 from backend.pages.forms import Form
 from backend.pages.problems import PROBLEMS
 from backend.pages.rendering import Asked
@@ -115,6 +115,17 @@ async def place(request: Asked, form: Form[Any], order_id: UUID) -> OrderView | 
     if placed is None:
         form.wrong.setdefault("", over["hold_expired"])
     return placed
+
+
+async def release(request: Asked, form: Form[Any], order_id: UUID) -> OrderView:
+    """Give a held window back, where it is still held, and return its order: other windows are shown for it."""
+
+    async def action(connection: Connection) -> OrderView:
+        return shown(await actions.release(connection, request.user, order_id), request.user)
+
+    await carried_out(request, form, OrderView, action)
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return (await progress.visit(connection, request.user, order_id)).order
 
 
 async def _same_window(request: Asked, visit: VisitView, form: Form[Any]) -> QuotedSlot | None:
