@@ -65,15 +65,35 @@ async def test_digits_wait_on_the_phone_like_everything_else(chromium: Browser, 
 
 async def test_a_slip_is_told_and_put_right_on_the_same_page(chromium: Browser, city: City):
     page, order_id, digits = await _on_the_way(chromium, city)
-    await expect(page.locator(OPEN)).to_be_visible()
+    await page.click(OPEN)
     for typed, flags in ((f"{(int(digits) + 1) % 10_000:04d}", ["WRONG_CODE"]), (digits, [])):
-        await page.click(OPEN)
+        await expect(page.locator("[name=door_code]")).to_have_value("")
         await page.fill("[name=door_code]", typed)
         async with page.expect_response("**/check-in"):
             await page.click(".digits button")
         told = page.locator(".strip--alert")
         await (expect(told).to_contain_text("不对") if flags else expect(told).to_have_count(0))
         assert (await _record(city, order_id))["flags"] == flags
+
+
+async def test_news_takes_away_neither_a_press_nor_what_was_opened_nor_what_was_typed(chromium: Browser, city: City):
+    """The clock on the page moves between down and up of the press, and again between opening the box and the fourth digit."""
+    page, _, digits = await _on_the_way(chromium, city)
+    look = "document.querySelector('live-region').dispatchEvent(new Event('look'))"
+    await page.hover(OPEN)
+    await page.mouse.down()
+    await city.clock(at(9, 59))
+    async with page.expect_response("**/worker/live*"):
+        await page.evaluate(look)
+    await page.mouse.up()
+    await expect(page.locator("[name=door_code]")).to_be_visible()
+    await page.fill("[name=door_code]", digits[:2])
+    await page.evaluate("document.activeElement.blur(); document.querySelector('.digits').dataset.before = '1'")
+    await city.clock(at(10))
+    await page.evaluate(look)
+    await expect(page.locator("[data-before]")).to_have_count(0)
+    await expect(page.locator("[name=door_code]")).to_be_visible()
+    await expect(page.locator("[name=door_code]")).to_have_value(digits[:2])
 
 
 @pytest.mark.parametrize("away", [True, False])

@@ -6,7 +6,7 @@
  * board); `data-tickets` where a ticket for the socket is asked for; `data-every` seconds after which it is fetched in any case.
  * What is being typed or chosen in it is never taken away: new facts wait in a strip until somebody asks for them.
  */
-const RETRY_MS = 15000, WITHOUT_SOCKET_MS = 5000, OFF_AFTER_MS = 30000;
+const RETRY_MS = 15000, WITHOUT_SOCKET_MS = 5000, OFF_AFTER_MS = 30000, PRESS_MS = 1000;
 
 class LiveRegion extends HTMLElement {
   connectedCallback() {
@@ -21,6 +21,10 @@ class LiveRegion extends HTMLElement {
       setInterval(() => this.pulse(), 1000),
     ];
     this.addEventListener("look", () => this.refresh());
+    // What a finger is on stays under it until it is lifted: a button replaced between down and up is not pressed.
+    this.addEventListener("pointerdown", () => {
+      this.lifted = new Promise((done) => { setTimeout(done, PRESS_MS); addEventListener("pointerup", () => setTimeout(done), { once: true }); });
+    });
     if (!this.childElementCount) this.refresh();
     this.listen();
   }
@@ -82,7 +86,9 @@ class LiveRegion extends HTMLElement {
       if (shown?.dataset.shown) address.searchParams.set("shown_at", shown.dataset.shown);
       const asked = Date.now(), answer = await fetch(address);
       if (answer.redirected || answer.status === 401 || answer.status === 404) { location.reload(); return; }
-      if (answer.ok) this.put(await answer.text(), asked);
+      const html = await answer.text();
+      await this.lifted;
+      if (answer.ok) this.put(html, asked);
     } catch { /* the network is gone: `pulse` says so, and the next look tries again */ }
     await new Promise((resolve) => setTimeout(resolve, 600));
     this.busy = false;
@@ -94,15 +100,35 @@ class LiveRegion extends HTMLElement {
     this.fetchedAt = Date.now();
     if (html === this.last) return;
     const focused = document.activeElement;
-    const typing = focused && focused !== this && this.contains(focused) && focused.matches("input, textarea, select");
-    if (typing || this.querySelector("[data-typing]")) { this.offer(html, asked); return; }
-    const place = focused && this.contains(focused) ? focused.getAttribute("href") ?? focused.id : null;
+    const typing = focused instanceof HTMLInputElement || focused instanceof HTMLTextAreaElement || focused instanceof HTMLSelectElement;
+    // What was pressed is no longer being typed; a phone leaves the cursor in its field all the same.
+    if ((typing && this.contains(focused) && !focused.form?.dataset.pressed) || this.querySelector("[data-typing]")) { this.offer(html, asked); return; }
+    const kept = this.kept(), place = focused && this.contains(focused) ? focused.getAttribute("href") ?? focused.id : null;
     this.last = html;
     this.innerHTML = html;
+    for (const [box, name] of this.boxes()) if (kept.open.has(name)) box.open = true;
+    for (const field of this.fields()) field.value = kept.typed.get(field.id) ?? field.value;
     if (place) /** @type {HTMLElement | null} */ (this.querySelector(`[href="${CSS.escape(place)}"], [id="${CSS.escape(place)}"]`))?.focus({ preventScroll: true });
     this.dispatchEvent(new CustomEvent("fetched", { bubbles: true, detail: { asked } }));
     this.title();
     this.pulse();
+  }
+
+  /** @returns {[HTMLDetailsElement, string][]} boxes that can be opened, and the form and words each is known by */
+  boxes() {
+    return [...this.querySelectorAll("details")].map((box) => [box, `${box.closest("form")?.action} ${box.querySelector("summary")?.textContent}`]);
+  }
+
+  /** @returns {HTMLInputElement[]} */
+  fields() { return [...this.querySelectorAll("input[id]")].map((field) => /** @type {HTMLInputElement} */ (field)); }
+
+  /** What somebody opened, and typed without having sent it: news takes neither away. */
+  kept() {
+    const unsent = this.fields().filter((field) => field.value !== field.defaultValue && !field.form?.dataset.pressed);
+    return {
+      open: new Set(this.boxes().filter(([box]) => box.open).map(([, name]) => name)),
+      typed: new Map(unsent.map((field) => [field.id, field.value])),
+    };
   }
 
   /** Somebody is typing here: say that there is news, and wait. @param {string} html @param {number} asked */
