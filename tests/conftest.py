@@ -1,22 +1,22 @@
 """What tests share: one embedded server, one migrated template, and a fresh copy of it for each test that asks."""
 
-import asyncio
 import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
 import structlog
 from hypothesis import Phase, settings
 
-from backend.database.migrate import upgrade
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
 from backend.processes.warming import use_kernels
-from tests.support.city import City, build
+from tests.support.city import City
 from tests.support.platform import Running, running
-from tests.support.scratch import scratch_folder, scratch_server
+from tests.support.prepared import scratch_server, shared
+from tests.support.scratch import EMPTY, GUARDED, scratch_folder
 
 _numbers = itertools.count()
 use_kernels()
@@ -39,6 +39,14 @@ settings.register_profile("any", settings.get_profile("same"), phases=[Phase.exp
 settings.load_profile("same")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Who starts the workers keeps what their servers begin with."""
+    if not hasattr(config, "workerinput"):
+        kept = ExitStack()
+        kept.enter_context(shared())
+        config.add_cleanup(kept.close)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`make check` runs what is quick: unit and property tests, but those marked slow, which wait for `make test`."""
@@ -53,17 +61,10 @@ def server() -> Iterator[Embedded]:
         yield started
 
 
-@pytest.fixture(scope="session")
-async def template(server: Embedded) -> str:
-    urls = await server.bootstrap("template_yinling")
-    await asyncio.to_thread(upgrade, urls.owner)
-    return "template_yinling"
-
-
 @pytest.fixture
-async def database_urls(server: Embedded, template: str) -> AsyncIterator[Urls]:
+async def database_urls(server: Embedded) -> AsyncIterator[Urls]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    yield await server.copy_database(template, name)
+    yield await server.copy_database(EMPTY, name)
     await server.drop_database(name)
 
 
@@ -74,19 +75,12 @@ async def database(database_urls: Urls) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@pytest.fixture(scope="session")
-async def city_template(server: Embedded, template: str) -> str:
-    urls = await server.copy_database(template, "template_city")
-    await build(urls.owner)
-    return "template_city"
-
-
 @pytest.fixture
-async def city(server: Embedded, city_template: str, request: pytest.FixtureRequest) -> AsyncIterator[City]:
+async def city(server: Embedded, request: pytest.FixtureRequest) -> AsyncIterator[City]:
     """An invented city of the test's own; in the end it must be as the rules have it, but for what the test says it spoils."""
     name = f"city_{os.getpid()}_{next(_numbers)}"
     spoilt = [rule for mark in request.node.iter_markers("spoils") for rule in mark.args]
-    async with City.open(await server.copy_database(city_template, name), spoilt=spoilt) as opened:
+    async with City.open(await server.copy_database(GUARDED, name), spoilt=spoilt) as opened:
         yield opened
     await server.drop_database(name)
 

@@ -88,7 +88,9 @@ class Embedded:
         """A fresh copy of a migrated template, for one test."""
         connection = await asyncpg.connect(self.url())
         try:
-            await connection.execute(f"CREATE DATABASE {_safe(database)} TEMPLATE {_safe(template)} OWNER {OWNER}")
+            await connection.execute(
+                f"CREATE DATABASE {_safe(database)} TEMPLATE {_safe(template)} OWNER {OWNER} STRATEGY file_copy"
+            )  # block by block through the log, as is usual, takes half as long again
         finally:
             await connection.close()
         return self.urls(database)

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from playwright.async_api import Browser, Page
 
-from backend.database.migrate import upgrade
 from tests.support import seen
 from tests.support.at_the_door import checked
-from tests.support.city import City, at, build
-from tests.support.scratch import scratch_server
+from tests.support.city import City, at
+from tests.support.prepared import scratch_server
+from tests.support.scratch import STORY
 from tests.support.seen import opened, token_of
 
 SIZES: Final = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
@@ -118,10 +118,7 @@ class Story:
 @asynccontextmanager
 async def _city() -> AsyncIterator[City]:
     with scratch_server("yinling-screens-") as server:
-        urls = await server.bootstrap("screens")
-        await asyncio.to_thread(upgrade, urls.owner)
-        await build(urls.owner)
-        async with City.open(urls, board_public=True) as city:
+        async with City.open(server.urls(STORY), board_public=True) as city:
             yield city
 
 

@@ -20,8 +20,8 @@ SMALLEST_PX, TARGET_PX = 18, 60  # of a resident's page; WCAG 2.2 (2.5.5) asks f
 
 
 @pytest.fixture(scope="module")
-async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
-    async with one_database(server, template) as database:
+async def database(server: Embedded) -> AsyncIterator[Database]:
+    async with one_database(server) as database:
         yield database
 
 

@@ -121,10 +121,9 @@ def test_a_demo_whose_terminal_is_closed_leaves_nobody(demo: Demo) -> None:
 
 def test_a_second_ctrl_c_ends_a_demo_that_is_stopping_at_once_and_leaves_nobody(demo: Demo) -> None:
     """One of its processes does not answer: whoever presses again does not want to wait for it."""
-    web = next(one for one in demo.started if "web" in one.cmdline())
+    web, jobs = (next(one for one in demo.started if name in one.cmdline()) for name in ("web", "jobs"))
     web.suspend()
     demo.process.send_signal(signal.SIGINT)
-    jobs = next(one for one in demo.started if "jobs" in one.cmdline())
     while jobs.is_running() and jobs.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.02)
     assert demo.process.poll() is None, "it waits for its processes"

@@ -23,15 +23,16 @@ from tests.support.feeds import reading
 from tests.support.people import person
 from tests.support.processes import Line, Started, environment, gone, said, script, started, until
 from tests.support.replaying import children
+from tests.support.scratch import GUARDED
 
 PROCESSES = ("web", "gateway", "relay", "dispatcher", "jobs")
 ASKS = {"web": "/health/live", "gateway": "/health/live"}
 
 
 @pytest.fixture
-async def urls(server: Embedded, city_template: str) -> AsyncIterator[Urls]:
+async def urls(server: Embedded) -> AsyncIterator[Urls]:
     name = f"stopping_{uuid4().hex}"
-    yield await server.copy_database(city_template, name)
+    yield await server.copy_database(GUARDED, name)
     await server.drop_database(name)
 
 

@@ -24,6 +24,7 @@ from backend.simulation.demo.city import desks
 from tests.support.day_judge import must_be_sound
 from tests.support.effort import FULL
 from tests.support.processes import started
+from tests.support.scratch import GUARDED
 
 SNAPSHOT = Path(__file__).parents[1] / "unit" / "openapi.json"
 EXAMPLES = int(os.environ.get("YINLING_FUZZ_EXAMPLES", "12"))
@@ -31,13 +32,13 @@ schema = schemathesis.openapi.from_dict(json.loads(SNAPSHOT.read_text()))
 
 
 @pytest.fixture(scope="module")
-async def web(server: Embedded, city_template: str) -> AsyncIterator[tuple[str, list[str]]]:
+async def web(server: Embedded) -> AsyncIterator[tuple[str, list[str]]]:
     """A web process of an invented city, and who asks it: an operator, a provider, a resident, a worker; the empty one is nobody.
 
     Nobody else is at work there: each worker that has a part of these tests starts one.
     """
     name = f"fuzz_{os.getpid()}"
-    urls = await server.copy_database(city_template, name)
+    urls = await server.copy_database(GUARDED, name)
     owner = await open_as_owner(urls.owner, size=1)
     async with started("web", urls.app, requests_per_address_s=10000) as process:
         await process.answers("/health/ready")

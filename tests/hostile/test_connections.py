@@ -23,6 +23,7 @@ from tests.support.feeds import own_database, reading, tell
 from tests.support.hostile import ELSEWHERE, HELLO, Raw, bounded, honest, many, raw
 from tests.support.people import person, settings
 from tests.support.processes import Started, started, until
+from tests.support.scratch import GUARDED
 
 POST = b"POST /long HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\nContent-Type: application/octet-stream\r\n\r\n"
 STANDS_STILL_S = 30.0  # what a frozen process keeps people waiting for and a busy machine does not
@@ -48,9 +49,9 @@ def _app() -> Litestar:
 
 
 @pytest.fixture(scope="module")
-async def urls(server: Embedded, city_template: str):
+async def urls(server: Embedded):
     name = f"hostile_{uuid4().hex}"
-    yield await server.copy_database(city_template, name)
+    yield await server.copy_database(GUARDED, name)
     await server.drop_database(name)
 
 

@@ -12,6 +12,7 @@ from backend.processes.embedded import Embedded
 from tests.support.effort import effort
 from tests.support.hostile import HELLO, raw
 from tests.support.processes import started
+from tests.support.scratch import GUARDED
 
 _JSON = b"Host: a\r\nContent-Type: application/json\r\n"
 _BODY = json.dumps({"phone": "13912345678"}).encode()
@@ -43,9 +44,9 @@ HANG_UPS = {
 
 
 @pytest.fixture(scope="module")
-async def url(server: Embedded, city_template: str) -> AsyncIterator[str]:
+async def url(server: Embedded) -> AsyncIterator[str]:
     name = f"hang_ups_{uuid4().hex}"
-    yield (await server.copy_database(city_template, name)).app
+    yield (await server.copy_database(GUARDED, name)).app
     await server.drop_database(name)
 
 

@@ -15,6 +15,7 @@ from backend.processes.embedded import Embedded
 from tests.support.city import Caller, City, at
 from tests.support.effort import SEED, announce, effort
 from tests.support.fit import found_fit
+from tests.support.scratch import GUARDED
 
 _numbers = itertools.count()
 _STEPS = ("en-route", "check-in", "check-out", "pick-up", "hand-over")
@@ -35,9 +36,9 @@ class Tap(Struct, frozen=True, order=True):
 
 
 @asynccontextmanager
-async def _fresh(server: Embedded, template: str) -> AsyncIterator[City]:
+async def _fresh(server: Embedded) -> AsyncIterator[City]:
     name = f"made_up_{os.getpid()}_{next(_numbers)}"
-    async with City.open(await server.copy_database(template, name)) as city:
+    async with City.open(await server.copy_database(GUARDED, name)) as city:
         yield city
     await server.drop_database(name)
 
@@ -105,14 +106,14 @@ def _said(door: dict[str, float], now: datetime, chance: random.Random, honesty:
     ))  # fmt: skip
 
 
-async def test_every_report_is_kept_and_silence_completes_nothing_doubted(server: Embedded, city_template: str):
+async def test_every_report_is_kept_and_silence_completes_nothing_doubted(server: Embedded):
     """Nobody says a word: whatever is completed in the end was whole, alone, in time, long enough and at the door."""
     announce("made-up evidence")
     completed = doubted = 0
     for number in range(effort(5, 120)):
         chance = random.Random(f"{SEED} {number}")
         honesty = (1.0, 0.85, 0.6, 0.95, 0.2)[number % 5]
-        async with _fresh(server, city_template) as city:
+        async with _fresh(server) as city:
             await _live(city, chance, honesty)
             counts = await _judge(city, honesty)
             completed, doubted = completed + counts[0], doubted + counts[1]

@@ -24,6 +24,7 @@ from tests.support.effort import SEED, announce, effort, tell
 from tests.support.life import Seen, expected
 from tests.support.orphans import orphans, overdue
 from tests.support.people import SECRET, consent, person
+from tests.support.scratch import GUARDED
 
 _WALKS, _STEPS = effort(14, 200), 50
 _ITEMS = {"bath": "bath-home", "rehab": "rehab-home", "meal": "meal-lunch"}
@@ -418,7 +419,7 @@ def _reached(status: str, moves: Iterable[tuple[str, str]]) -> set[str]:
 
 @pytest.mark.parametrize("number", range(_WALKS))
 async def test_whatever_anybody_does_an_order_is_where_its_rules_let_it_be(
-    server: Embedded, city_template: str, tmp_path_factory: pytest.TempPathFactory, number: int
+    server: Embedded, tmp_path_factory: pytest.TempPathFactory, number: int
 ):
     """And nothing is left behind: no stop, seat, offer, timer, hold or link of an order that has gone on without it.
 
@@ -427,7 +428,7 @@ async def test_whatever_anybody_does_an_order_is_where_its_rules_let_it_be(
     if number == 0:
         announce("order model")
     name = f"model_{next(_numbers)}"
-    async with City.open(await server.copy_database(city_template, name)) as city:
+    async with City.open(await server.copy_database(GUARDED, name)) as city:
         walk = Walk(city, number)
         with structlog.testing.capture_logs() as logs:
             try:

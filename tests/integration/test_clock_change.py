@@ -10,15 +10,16 @@ import pytest
 
 from backend.processes.embedded import Embedded
 from tests.support.city import City
+from tests.support.scratch import GUARDED
 
 BERLIN = ZoneInfo("Europe/Berlin")
 REHAB, LASTS = "rehab-home", timedelta(minutes=45)
 
 
 @pytest.fixture
-async def abroad(server: Embedded, city_template: str) -> AsyncIterator[City]:
+async def abroad(server: Embedded) -> AsyncIterator[City]:
     name = f"berlin_{uuid4().hex[:12]}"
-    async with City.open(await server.copy_database(city_template, name), time_zone="Europe/Berlin") as opened:
+    async with City.open(await server.copy_database(GUARDED, name), time_zone="Europe/Berlin") as opened:
         yield opened
     await server.drop_database(name)
 

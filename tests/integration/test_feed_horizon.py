@@ -12,14 +12,14 @@ import pytest
 from msgspec import Struct
 
 from backend.core.principal import SYSTEM
-from backend.database.migrate import migrate
 from backend.database.pool import Database
 from backend.events.feed import Cursor, FeedRow, head, newest, read_feed
 from backend.events.outbox import emit
 from backend.processes.embedded import Embedded, Urls
 from tests.support.feeds import changed, tell
+from tests.support.prepared import prepare
 from tests.support.processes import until
-from tests.support.scratch import scratch_folder
+from tests.support.scratch import EMPTY, scratch_folder
 
 
 class Shared(Struct, frozen=True):
@@ -42,13 +42,13 @@ class Shared(Struct, frozen=True):
 @pytest.fixture(scope="module")
 async def shared() -> AsyncIterator[Shared]:
     with scratch_folder("yinling-horizon-") as folder:
+        await asyncio.to_thread(prepare, folder / "data")
         with Embedded(folder / "data", durable=False) as server:
             superuser = await asyncpg.connect(server.url())
             await superuser.execute("ALTER SYSTEM SET max_prepared_transactions = 8")
             await superuser.close()
         with Embedded(folder / "data", durable=False) as server:
-            ours, theirs = await server.bootstrap("city"), await server.bootstrap("somebody_elses")
-            await migrate(ours.owner)
+            ours, theirs = await server.copy_database(EMPTY, "city"), await server.bootstrap("somebody_elses")
             feed = await Database.open(ours.app, size=24)
             try:
                 both = Shared(server, feed, ours, theirs)

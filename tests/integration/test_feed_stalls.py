@@ -1,5 +1,6 @@
 """A feed that stands still is noticed: how long, behind whose transaction, and a task at the desk while it lasts."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,6 @@ from msgspec import Struct
 from structlog.testing import capture_logs
 
 from backend.core.principal import SYSTEM
-from backend.database.migrate import migrate
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.events.lag_queries import lag
@@ -24,8 +24,9 @@ from backend.tasks import queries as tasks
 from tests.support.city import City
 from tests.support.feeds import tell
 from tests.support.people import settings
+from tests.support.prepared import prepare
 from tests.support.processes import started, until
-from tests.support.scratch import scratch_folder
+from tests.support.scratch import EMPTY, scratch_folder
 
 SECRET_TEXT = "李秀英"  # in the statement of whoever is in the way: somebody's name
 NAME = "a maintenance script"
@@ -62,13 +63,13 @@ class Feed(Struct, frozen=True):
 @pytest.fixture(scope="module")
 async def feed() -> AsyncIterator[Feed]:
     with scratch_folder("yinling-stalls-") as folder:
+        await asyncio.to_thread(prepare, folder / "data")
         with Embedded(folder / "data", durable=False) as server:
             superuser = await asyncpg.connect(server.url())
             await superuser.execute("ALTER SYSTEM SET max_prepared_transactions = 4")
             await superuser.close()
         with Embedded(folder / "data", durable=False) as server:
-            urls, theirs = await server.bootstrap("city"), await server.bootstrap("somebody_elses")
-            await migrate(urls.owner)
+            urls, theirs = await server.copy_database(EMPTY, "city"), await server.bootstrap("somebody_elses")
             owner = await open_as_owner(urls.owner)
             async with owner.unit_of_work(SYSTEM) as connection:
                 for code, seconds in (("feed_slow_s", 0.2), ("feed_stalled_s", 0.4)):

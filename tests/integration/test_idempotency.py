@@ -50,8 +50,8 @@ async def mark(request: Request[Principal, Any, State], mark_id: FromPath[UUID])
 
 
 @pytest.fixture(scope="module")
-async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
-    async with one_database(server, template) as database:
+async def database(server: Embedded) -> AsyncIterator[Database]:
+    async with one_database(server) as database:
         yield database
 
 

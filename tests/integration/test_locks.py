@@ -37,6 +37,7 @@ from backend.tasks.model import TaskKind
 from tests.support.access import request
 from tests.support.city import DAY, City, at
 from tests.support.households import LATE_MORNING, REHAB, House, two_houses
+from tests.support.scratch import GUARDED
 from tests.support.statements import BACKEND
 
 Attempt = Callable[[Connection], Awaitable[Any]]
@@ -45,10 +46,10 @@ NO_PLACE: Final = b"\0" * 16
 
 
 @pytest.fixture(scope="module")
-async def house(server: Embedded, city_template: str) -> AsyncIterator[House]:
+async def house(server: Embedded) -> AsyncIterator[House]:
     """A household with an order whose crew is on the way, in a city in which nobody waits long for a lock."""
     name = f"locks_{uuid4().hex[:12]}"
-    async with City.open(await server.copy_database(city_template, name), limits=_IMPATIENT) as city:
+    async with City.open(await server.copy_database(GUARDED, name), limits=_IMPATIENT) as city:
         here, _ = await two_houses(city)
         await here.book(await city.staff("operator"), REHAB, *LATE_MORNING)
         await city.dispatch()

@@ -18,6 +18,7 @@ from backend.providers.queries import Provider
 from backend.scheduling import queries as scheduling
 from backend.workers.queries import shifts_of
 from tests.support.city import DAY, TIME_ZONE, City, at
+from tests.support.scratch import GUARDED
 
 REHAB, BATH, MEAL = "rehab-home", "bath-home", "meal-lunch"
 SECOND: Final = timedelta(seconds=1)
@@ -25,9 +26,9 @@ Due = tuple[UUID, datetime]  # an order, and when something is to happen to it
 
 
 @pytest.fixture(scope="module")
-async def shared(server: Embedded, city_template: str) -> AsyncIterator[City]:
+async def shared(server: Embedded) -> AsyncIterator[City]:
     name = f"edges_{uuid4().hex[:12]}"
-    async with City.open(await server.copy_database(city_template, name)) as city:
+    async with City.open(await server.copy_database(GUARDED, name)) as city:
         await city.sql("UPDATE providers SET opens_at = '07:00', closes_at = '23:00', offer_expiry_s = 900")
         yield city
     await server.drop_database(name)

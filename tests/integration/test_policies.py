@@ -20,6 +20,7 @@ from backend.processes.embedded import Embedded
 from tests.support.city import City
 from tests.support.households import LATE_MORNING, REHAB, House, two_houses
 from tests.support.people import person
+from tests.support.scratch import GUARDED
 
 TO_ALL: Final = {
     "zones", "providers", "provider_zones", "facilities", "catalogue_items", "catalogue_versions", "catalogue_seats",
@@ -156,9 +157,9 @@ class Rich(Struct, frozen=True):
 
 
 @pytest.fixture(scope="module")
-async def rich(server: Embedded, city_template: str) -> AsyncIterator[Rich]:
+async def rich(server: Embedded) -> AsyncIterator[Rich]:
     name = f"rich_{uuid4().hex[:12]}"
-    async with City.open(await server.copy_database(city_template, name)) as city:
+    async with City.open(await server.copy_database(GUARDED, name)) as city:
         yield await _fill(city)
     await server.drop_database(name)
 

@@ -351,9 +351,9 @@ async def test_one_press_lets_somebody_into_the_demo_and_nobody_anywhere_else(ci
     assert "演示：" not in inside.text
 
 
-async def test_outside_the_demo_nobody_is_listed_and_nobody_let_in(server: Embedded, template: str):
+async def test_outside_the_demo_nobody_is_listed_and_nobody_let_in(server: Embedded):
     """The one press exists in the demo alone; a proof that is right and an account that exists change nothing."""
-    async with one_database(server, template) as database:
+    async with one_database(server) as database:
         await person(database, "operator")
         real = settings(database, demo=False, secret_key=SECRET)
         async with asking(create_app(real, database)) as client:

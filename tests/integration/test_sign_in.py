@@ -20,8 +20,8 @@ from tests.support.people import asking, consent, one_database, person, prepared
 
 
 @pytest.fixture(scope="module")
-async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
-    async with one_database(server, template) as database:
+async def database(server: Embedded) -> AsyncIterator[Database]:
+    async with one_database(server) as database:
         yield database
 
 

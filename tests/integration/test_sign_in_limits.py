@@ -28,8 +28,8 @@ _hosts = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
-    async with one_database(server, template) as database:
+async def database(server: Embedded) -> AsyncIterator[Database]:
+    async with one_database(server) as database:
         yield database
 
 

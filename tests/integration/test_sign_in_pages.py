@@ -21,8 +21,8 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest.fixture(scope="module")
-async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
-    async with one_database(server, template) as database:
+async def database(server: Embedded) -> AsyncIterator[Database]:
+    async with one_database(server) as database:
         yield database
 
 

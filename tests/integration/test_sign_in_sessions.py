@@ -24,8 +24,8 @@ _HASH = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("corre
 
 
 @pytest.fixture(scope="module")
-async def database(server: Embedded, template: str) -> AsyncIterator[Database]:
-    async with one_database(server, template) as database:
+async def database(server: Embedded) -> AsyncIterator[Database]:
+    async with one_database(server) as database:
         yield database
 
 

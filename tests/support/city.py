@@ -26,7 +26,6 @@ from dispatch import Plan, Problem, improve, warm_quotes
 from tests.support.barred import add_barred
 from tests.support.day_judge import must_be_sound
 from tests.support.people import asking, settings
-from tests.support.plan_versions import guard_versions
 
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
 DAY = date(2030, 3, 12)
@@ -38,13 +37,12 @@ def at(hour: int, minute: int = 0, *, days: int = 0) -> datetime:
 
 
 async def build(owner_url: str) -> None:
-    """Seed the city once, into the database every test gets a copy of."""
+    """Seed the city, into a database every test gets a copy of."""
     owner = await open_as_owner(owner_url)
     async with owner.unit_of_work(SYSTEM) as connection:
         await queries.set_clock(connection, at(8), 0.0)
         await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
         await add_barred(connection, DAY, TIME_ZONE)
-        await guard_versions(connection)
     await owner.close()
 
 

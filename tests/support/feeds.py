@@ -11,12 +11,12 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from backend.accounts.actions import issue_ticket, who_is
 from backend.core.principal import SYSTEM
-from backend.database.migrate import migrate
 from backend.database.pool import Database
 from backend.events.catalogue import AssignmentChanged
 from backend.events.outbox import emit
 from tests.support.people import settings
-from tests.support.scratch import scratch_server
+from tests.support.prepared import scratch_server
+from tests.support.scratch import EMPTY
 
 ZONE = uuid4()
 
@@ -24,8 +24,7 @@ ZONE = uuid4()
 @asynccontextmanager
 async def own_database(size: int = 24) -> AsyncIterator[Database]:
     with scratch_server("yinling-feed-") as server:
-        urls = await server.bootstrap("feed")
-        await migrate(urls.owner)
+        urls = await server.copy_database(EMPTY, "feed")
         database = await Database.open(urls.app, size=size)
         try:
             yield database

@@ -21,6 +21,7 @@ from backend.database.pool import Connection, Database
 from backend.processes.embedded import APP, OWNER, Embedded
 from backend.processes.serving import Server, listening, server
 from backend.processes.turns import Pace
+from tests.support.scratch import EMPTY
 
 SECRET = "an invented secret for tests, long enough"
 _ANY_PACE = Pace(at_once=1000, per_s=1e6, burst=1_000_000)  # tests ask as fast as they can, from one address
@@ -46,10 +47,10 @@ def settings(database: Database, **other: object) -> Settings:
 
 
 @asynccontextmanager
-async def one_database(server: Embedded, template: str) -> AsyncIterator[Database]:
+async def one_database(server: Embedded) -> AsyncIterator[Database]:
     """A database for a whole file of tests that do not disturb each other."""
     name = f"shared_{os.getpid()}_{next(_numbers)}"
-    database = await Database.open((await server.copy_database(template, name)).app, size=12)
+    database = await Database.open((await server.copy_database(EMPTY, name)).app, size=12)
     try:
         yield database
     finally:

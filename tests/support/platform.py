@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import random
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -18,7 +17,6 @@ import httpx
 from pyotp.totp import TOTP
 
 from backend.core.principal import SYSTEM
-from backend.database.migrate import migrate
 from backend.database.owner import open_as_owner
 from backend.database.pool import Database
 from backend.processes.embedded import Embedded, Urls
@@ -26,9 +24,10 @@ from backend.simulation import launch
 from backend.simulation.clients import Api, Traffic
 from backend.simulation.demo import city, queries
 from backend.simulation.launch import Platform
-from tests.support.barred import add_barred
-from tests.support.city import DAY, TIME_ZONE, at
+from tests.support.city import at
 from tests.support.day_judge import must_be_sound
+from tests.support.prepared import prepare
+from tests.support.scratch import STORY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,8 +108,9 @@ class Watching:
 @asynccontextmanager
 async def running(folder: Path, *, rate: float = 1.0, connections: int = -1) -> AsyncIterator[Running]:
     """Start everything at eight in the morning of the test's day; the server gives the processes so many `connections`."""
+    await asyncio.to_thread(prepare, folder / "data")
     with Embedded(folder / "data", durable=False) as server:
-        urls = await server.bootstrap("story")
+        urls = server.urls(STORY)
         superuser = await asyncpg.connect(server.url())
         await superuser.execute(f"ALTER ROLE yinling_app CONNECTION LIMIT {connections}")
         await superuser.close()
@@ -120,7 +120,7 @@ async def running(folder: Path, *, rate: float = 1.0, connections: int = -1) -> 
             "YINLING_REQUESTS_PER_ADDRESS_S": "10000",
         }
         async with (
-            launch.supervised(urls, folder, launch.free_ports(2), extra, partial(_fill, urls, rate)) as platform,
+            launch.supervised(urls, folder, launch.free_ports(2), extra, partial(_begin, urls, rate)) as platform,
             httpx.AsyncClient(base_url=platform.web_url, timeout=10) as http,
         ):
             owner = await open_as_owner(urls.owner, size=2)
@@ -131,11 +131,8 @@ async def running(folder: Path, *, rate: float = 1.0, connections: int = -1) -> 
             await owner.close()
 
 
-async def _fill(urls: Urls, rate: float) -> None:
-    await migrate(urls.owner)
+async def _begin(urls: Urls, rate: float) -> None:
     owner = await open_as_owner(urls.owner, size=2)
     async with owner.unit_of_work(SYSTEM) as connection:
         await queries.set_clock(connection, at(8), rate)
-        await city.seed(connection, DAY, TIME_ZONE, random.Random(7))
-        await add_barred(connection, DAY, TIME_ZONE)
     await owner.close()

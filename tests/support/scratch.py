@@ -1,4 +1,7 @@
-"""Where the servers of tests keep their data: in memory where there is room for it, for no test asks what a crash of the machine leaves."""
+"""What the databases of tests are copied from, and where their servers keep their data.
+
+That is in memory where there is room for it, for no test asks what a crash of the machine leaves.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -6,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from backend.processes.embedded import Embedded, temporary_folder
+from backend.processes.embedded import temporary_folder
 
+EMPTY: Final = "template_yinling"  # the schema alone
+STORY: Final = "template_story"  # with the invented city
+GUARDED: Final = "template_city"  # the same, and whoever writes without what they must is told
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108  a folder of its own is made below it, as below the common temporary folder
 _ROOM_BYTES: Final = 3 << 30  # a container is often given 64 MB
 
@@ -18,13 +24,6 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
     roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES and _available() >= _ROOM_BYTES
     with temporary_folder(prefix, parent=_MEMORY if roomy else None) as folder:
         yield folder
-
-
-@contextmanager
-def scratch_server(prefix: str) -> Iterator[Embedded]:
-    """A server of its own, which waits for no disk."""
-    with scratch_folder(prefix) as folder, Embedded(folder / "data", durable=False) as running:
-        yield running
 
 
 def _available() -> int:
