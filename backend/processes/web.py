@@ -25,6 +25,7 @@ from backend.database.pool import Database, Lane
 from backend.emergencies import routes as emergencies
 from backend.orders import crew_routes as crews
 from backend.orders import door_routes as doors
+from backend.orders import people_routes as people
 from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
@@ -73,6 +74,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     progress.route_handlers,
     provider_board.route_handlers,
     crews.route_handlers,
+    people.route_handlers,
     reviews.route_handlers,
     doors.route_handlers,
     bookings.route_handlers,

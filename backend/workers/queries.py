@@ -1,14 +1,15 @@
-"""All SQL of workers and their shifts."""
+"""All SQL of workers, their shifts and their absences."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
 
 from backend.core.bounds import Instant
 from backend.database.pool import Connection
-from backend.database.rows import Readable, many, readable
+from backend.database.rows import Readable, many, maybe_one, one, readable, value
+from backend.workers.model import AbsenceReason, AbsenceView
 
 
 class ShiftRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,4 +74,70 @@ async def names(connection: Connection, worker_ids: Iterable[UUID]) -> list[Work
     """What these workers are called."""
     return await many(
         connection, WorkerName, "SELECT id, name, gender FROM workers WHERE id = ANY ($1)", list(worker_ids)
+    )
+
+
+class OwnWorker(Struct, frozen=True, forbid_unknown_fields=True):
+    """A worker, and whose they are."""
+
+    id: UUID
+    name: str
+    provider_id: UUID
+
+
+async def worker(connection: Connection, worker_id: UUID) -> OwnWorker | None:
+    """One worker who has not left, as far as whoever asks may see them."""
+    return await maybe_one(
+        connection, OwnWorker, "SELECT id, name, provider_id FROM workers WHERE id = $1 AND active", worker_id
+    )
+
+
+async def absences(connection: Connection, worker_id: UUID) -> list[AbsenceView]:
+    """The absences of a worker that are not over, by their beginning."""
+    return await many(
+        connection,
+        AbsenceView,
+        """SELECT id, worker_id, reason, lower(during) AS from_at, upper(during) AS to_at FROM leaves
+           WHERE worker_id = $1 AND upper(during) > yinling_now() ORDER BY lower(during)""",
+        worker_id,
+    )
+
+
+async def absence(connection: Connection, absence_id: UUID) -> UUID | None:
+    """Whose an absence is; None where there is no such one."""
+    return await value(connection, "SELECT worker_id FROM leaves WHERE id = $1", absence_id)
+
+
+async def is_absent(connection: Connection, worker_id: UUID, from_at: datetime, to_at: datetime) -> bool:
+    """Whether an absence of a worker is recorded in some of a time; to be asked with the worker locked."""
+    return await value(
+        connection,
+        "SELECT EXISTS (SELECT FROM leaves WHERE worker_id = $1 AND during && tstzrange($2, $3))",
+        worker_id, from_at, to_at,
+    )  # fmt: skip
+
+
+async def insert_absence(
+    connection: Connection, worker_id: UUID, from_at: datetime, to_at: datetime, reason: AbsenceReason
+) -> AbsenceView:
+    """Record an absence; every roster in memory is out of date by it."""
+    return await one(
+        connection,
+        AbsenceView,
+        """INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), $4)
+           RETURNING id, worker_id, reason, lower(during) AS from_at, upper(during) AS to_at""",
+        worker_id, from_at, to_at, reason.value,
+    )  # fmt: skip
+
+
+async def end_absence(connection: Connection, absence_id: UUID) -> AbsenceView | None:
+    """Have an absence end now, or never begin; None where it is over already."""
+    return await maybe_one(
+        connection,
+        AbsenceView,
+        """UPDATE leaves l SET during = tstzrange(lower(l.during), greatest(lower(l.during), yinling_now()))
+           FROM leaves b WHERE l.id = $1 AND b.id = l.id AND upper(l.during) > yinling_now()
+           RETURNING l.id, l.worker_id, l.reason, lower(b.during) AS from_at,
+                     greatest(lower(b.during), yinling_now()) AS to_at""",
+        absence_id,
     )

@@ -64,6 +64,7 @@ class Day:
             "task_id": str(uuid4()),
             "emergency_id": str(uuid4()),
             "session_id": str(uuid4()),
+            "absence_id": str(uuid4()),
         }
         order = await day.book(day.ids["resident_id"])
         day.ids["order_id"] = order["id"]
@@ -71,6 +72,7 @@ class Day:
         worker = (await city.sql("SELECT a.worker_id FROM assignments a WHERE a.order_id = $1", UUID(order["id"])))[0][
             "worker_id"
         ]
+        day.ids["worker_id"] = str(worker)
         day.accounts["worker"] = (await city.sql("SELECT account_id FROM workers WHERE id = $1", worker))[0][
             "account_id"
         ]
@@ -101,6 +103,8 @@ class Day:
                 "pickup": None, "instead_of": None,
             },
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
+            "Away": {"from_at": at(8, days=20).isoformat(), "to_at": at(18, days=20).isoformat()},
+            "NewAbsence": {"from_at": at(8, days=21).isoformat(), "to_at": at(18, days=21).isoformat(), "reason": "holiday"},
             "Swap": {"worker_ids": [worker], "reason": "请假", "version": None},
             "Rescheduling": {"slot": self.slot, "reason": "那天不在家"},
             "CodeSearch": {"code": order["code"]},
