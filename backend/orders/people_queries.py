@@ -9,6 +9,7 @@ from msgspec import Struct
 from backend.core.bounds import Instant
 from backend.database.pool import Connection
 from backend.database.rows import many
+from backend.workers.model import AbsenceReason
 
 
 class PlanKey(Struct, frozen=True, forbid_unknown_fields=True, order=True):
@@ -53,3 +54,74 @@ async def visit_facts(connection: Connection, order_ids: Sequence[UUID]) -> list
            WHERE o.id = ANY ($1) ORDER BY o.window_from, o.id""",
         list(order_ids),
     )
+
+
+class ShiftTime(Struct, frozen=True, forbid_unknown_fields=True):
+    """From when to when somebody works."""
+
+    from_at: Instant
+    to_at: Instant
+
+
+class AbsentTime(Struct, frozen=True, forbid_unknown_fields=True):
+    """From when to when somebody does not come, and for which of a few reasons."""
+
+    id: UUID
+    reason: AbsenceReason
+    from_at: Instant
+    to_at: Instant
+
+
+class PersonView(Struct, frozen=True, forbid_unknown_fields=True):
+    """A worker as their provider sees them today: shifts, absences that are not over, and visits still before them."""
+
+    worker_id: UUID
+    name: str
+    gender: str
+    shifts: list[ShiftTime]
+    absences: list[AbsentTime]
+    visits: int
+
+
+async def people(connection: Connection, provider_id: UUID, on: date) -> list[PersonView]:
+    """Read a provider's workers with their plan day."""
+    return await many(
+        connection,
+        PersonView,
+        """SELECT w.id AS worker_id, w.name, w.gender,
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('from_at', lower(s.during), 'to_at', upper(s.during))
+                                             ORDER BY lower(s.during)), '[]')
+                   FROM shifts s WHERE s.worker_id = w.id AND s.plan_on = $2) AS shifts,
+                  (SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'reason', l.reason, 'from_at', lower(l.during),
+                                             'to_at', upper(l.during)) ORDER BY lower(l.during)), '[]')
+                   FROM leaves l WHERE l.worker_id = w.id AND upper(l.during) > yinling_now()) AS absences,
+                  (SELECT count(DISTINCT s.order_id) FROM stops s JOIN plans p ON p.id = s.plan_id
+                   WHERE s.worker_id = w.id AND s.active AND p.plan_on = $2) AS visits
+           FROM workers w WHERE w.provider_id = $1 AND w.active ORDER BY w.code LIMIT 500""",
+        provider_id, on,
+    )  # fmt: skip
+
+
+class Ending(Struct, frozen=True, forbid_unknown_fields=True):
+    """A credential from whose end on its worker may not do what it is for, and their visits planned beyond it."""
+
+    worker_id: UUID
+    name: str
+    skill: str
+    expires_on: date
+    visits: int
+
+
+async def credentials_ending(connection: Connection, provider_id: UUID, until: date) -> list[Ending]:
+    """Read the credentials of a provider's workers that have expired, or do by a day; the first to expire first."""
+    return await many(
+        connection,
+        Ending,
+        """SELECT w.id AS worker_id, w.name, k.skill, k.expires_on,
+                  (SELECT count(DISTINCT s.order_id) FROM stops s JOIN plans p ON p.id = s.plan_id
+                   JOIN order_seats q ON q.order_id = s.order_id AND q.number = s.seat
+                   WHERE s.worker_id = w.id AND s.active AND p.plan_on >= k.expires_on AND k.skill = ANY (q.skills)) AS visits
+           FROM workers w JOIN worker_skills k ON k.worker_id = w.id
+           WHERE w.provider_id = $1 AND w.active AND k.expires_on <= $2 ORDER BY k.expires_on, w.code, k.skill LIMIT 500""",
+        provider_id, until,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A provider's people over HTTP: who cannot come, what that means for each visit, and who is back."""
+"""A provider's people over HTTP: who there is, who cannot come and what that means for each visit, whose credentials end."""
 
 from typing import Any
 from uuid import UUID
@@ -10,13 +10,30 @@ from litestar.params import FromPath, JSONBody
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
 from backend.core.principal import Principal, Role
-from backend.orders import absences, relieving
+from backend.orders import absences, people, relieving
 from backend.orders.absences import AbsencePlan, Recorded
+from backend.orders.people import CredentialView
+from backend.orders.people_queries import PersonView
 from backend.orders.relieving import Away, NewAbsence
 from backend.workers.model import AbsenceView
 
 Asked = Request[Principal, Any, State]
 _CREWS = requires(Role.OPERATOR, Role.PROVIDER)
+_PROVIDERS = requires(Role.PROVIDER)
+
+
+@get("/v1/providers/me/workers", guards=[_PROVIDERS])
+async def list_people(request: Asked) -> list[PersonView]:
+    """The provider's workers: today's shifts, absences that are not over, and how many visits are still before them today."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await people.people(connection, request.user, request.app.state.planner.zone_info)
+
+
+@get("/v1/providers/me/credentials", guards=[_PROVIDERS])
+async def list_credentials(request: Asked) -> list[CredentialView]:
+    """Credentials of the provider's workers that have expired or soon do, each with the visits planned beyond its end."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await people.credentials(connection, request.user, request.app.state.planner.zone_info)
 
 
 @get("/v1/workers/{worker_id:uuid}/absences", guards=[_CREWS])
@@ -50,4 +67,4 @@ async def end(request: Asked, absence_id: FromPath[UUID]) -> Response[AbsenceVie
     return await write_once(request, 200, lambda c: absences.end(c, request.user, absence_id))
 
 
-route_handlers = [list_absences, preview, record, end]
+route_handlers = [list_people, list_credentials, list_absences, preview, record, end]

@@ -48,6 +48,7 @@ from backend.pages import (
     sign_in,
     worker,
 )
+from backend.pages import people as people_pages
 from backend.processes import description as openapi
 from backend.processes.headers import add_headers, headers_for
 from backend.processes.problems import HANDLERS, UNAVAILABLE
@@ -87,6 +88,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     sharing.route_handlers,
     family.route_handlers,
     provider.route_handlers,
+    people_pages.route_handlers,
     call.route_handlers,
     crew.route_handlers,
     desk.route_handlers,

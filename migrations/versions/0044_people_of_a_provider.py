@@ -30,7 +30,13 @@ INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, ver
     ('absence_most_days', '2020-01-01', 366, 'd', 'An absence of a worker is recorded for so long at most; a longer one is recorded again.',
         'judgement of the project: longer than any leave the law names, unverified', false),
     ('absence_back_s', '2020-01-01', 86400, 's', 'An absence may begin so long before it is recorded.',
-        'judgement of the project: somebody calls in the day after, unverified', false)
+        'judgement of the project: somebody calls in the day after, unverified', false),
+    ('credential_notice_first_days', '2020-01-01', 60, 'd', 'So long before a credential expires its provider is told for the first time.',
+        'judgement of the project: a course has to be found and attended, unverified', false),
+    ('credential_notice_second_days', '2020-01-01', 30, 'd', 'So long before, it is told more urgently.',
+        'judgement of the project, unverified', false),
+    ('credential_notice_last_days', '2020-01-01', 7, 'd', 'So long before, visits beyond it have to be given to others.',
+        'judgement of the project: residents are told a week ahead who comes, unverified', false)
 ON CONFLICT DO NOTHING;
 """
 

@@ -371,3 +371,38 @@ async def test_whose_worker_it_is_not_does_not_learn_that_there_is_one(city: Cit
     await city.sql("UPDATE workers SET active = false WHERE id = $1", gone)
     assert refusal(await record(provider, gone, at(8, days=2), at(9, days=2))) == "unknown_worker"
     await city.sql("UPDATE workers SET active = true WHERE id = $1", gone)
+
+
+async def test_a_provider_sees_its_people_as_they_are_today(city: City):
+    """Shifts, absences, and how many visits are still before them; of its own workers alone."""
+    order, provider = await offered(city, "accepted")
+    gone, row = await worker_of(city, order), await city.order(order["id"])
+    listed = {one["worker_id"]: one for one in (await provider.get("/v1/providers/me/workers")).json()}
+    own = await city.sql("SELECT id FROM workers WHERE provider_id = $1 AND active", row["provider_id"])
+    assert set(listed) == {str(worker["id"]) for worker in own}
+    seen = listed[str(gone)]
+    assert (seen["visits"], seen["absences"]) == (1, [])
+    assert [datetime.fromisoformat(seen["shifts"][0][end]) for end in ("from_at", "to_at")] == [at(8), at(18)]
+    absence = (await _recorded(provider, gone, reason="training"))["absence"]
+    seen = next(one for one in (await provider.get("/v1/providers/me/workers")).json() if one["worker_id"] == str(gone))
+    assert (seen["visits"], [one["id"] for one in seen["absences"]]) == (0, [absence["id"]])
+    assert seen["absences"][0]["reason"] == "training"
+
+
+@pytest.mark.parametrize(
+    ("left", "within"), [(61, None), (60, 60), (31, 60), (30, 30), (8, 30), (7, 7), (1, 7), (0, 0), (-3, 0)]
+)
+async def test_a_credential_that_ends_is_told_at_sixty_thirty_and_seven_days(city: City, left: int, within: int | None):
+    order, provider = await offered(city, "accepted")
+    worker = await worker_of(city, order)
+    await city.sql("UPDATE worker_skills SET expires_on = '2040-01-01'")
+    await city.sql(
+        "UPDATE worker_skills SET expires_on = $2 WHERE worker_id = $1 AND skill = 'rehab'",
+        worker, DAY + timedelta(days=left),
+    )  # fmt: skip
+    found = (await provider.get("/v1/providers/me/credentials")).json()
+    assert [(one["worker_id"], one["skill"], one["days_left"], one["within_days"]) for one in found] == (
+        [] if within is None else [(str(worker), "rehab", left, within)]
+    )
+    assert [one["visits"] for one in found] == ([] if within is None else [1 if left <= 0 else 0]), "it is of today"
+    await city.sql("UPDATE worker_skills SET expires_on = '2040-01-01'")

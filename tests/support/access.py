@@ -87,6 +87,8 @@ _ROWS = {
     "GET /v1/providers/me/day": "? xxxxx xx LL xx",
     "POST /v1/offers/{offer_id}/accept": _ANSWERS_OFFER,
     "POST /v1/offers/{offer_id}/decline": _ANSWERS_OFFER,
+    "GET /v1/providers/me/workers": "? xxxxx xx LL xx",
+    "GET /v1/providers/me/credentials": "? xxxxx xx LL xx",
     "GET /v1/workers/{worker_id}/absences": _PEOPLE,
     "POST /v1/workers/{worker_id}/absences/preview": _PEOPLE,
     "POST /v1/workers/{worker_id}/absences": _PEOPLE,
