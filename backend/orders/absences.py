@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from backend.core.errors import DomainError
-from backend.core.principal import Principal, Role
+from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
 from backend.events.auditing import note
 from backend.orders import people_queries, queries, seat_queries
@@ -21,6 +21,7 @@ from backend.orders.actions import follow_plan, tell
 from backend.orders.lifecycle import ACTORS_OF
 from backend.orders.model import Order, OrderStatus
 from backend.orders.offering import await_crew, lose_crew
+from backend.orders.people import own_worker, theirs
 from backend.orders.people_queries import PlanKey, VisitFacts
 from backend.rules.queries import EVERYWHERE, limit
 from backend.scheduling import queries as scheduling
@@ -33,7 +34,6 @@ from backend.workers import queries as workers
 from backend.workers.model import AbsenceReason, AbsenceView
 from backend.workers.queries import OwnWorker
 
-_MAY: Final = frozenset({Role.OPERATOR, Role.PROVIDER})
 _PROMISED: Final = frozenset({OrderStatus.OFFERED, OrderStatus.ACCEPTED})
 
 
@@ -101,16 +101,6 @@ class Thought(Struct, frozen=True):
     def fallen(self) -> list[Fallen]:
         """Every visit that was theirs in that time, by when it was to begin."""
         return sorted((one for day in self.days for one in day.fallen), key=lambda one: one.was_at)
-
-
-async def own_worker(connection: Connection, principal: Principal, worker_id: UUID) -> OwnWorker:
-    """Read a worker for the desk, or for their provider. Raises not_allowed, unknown_worker (404)."""
-    if principal.role not in _MAY:
-        raise DomainError("not_allowed")
-    found = await workers.worker(connection, worker_id)
-    if found is None or (principal.role is Role.PROVIDER and found.provider_id != principal.provider_id):
-        raise DomainError("unknown_worker")
-    return found
 
 
 async def consider(
@@ -240,12 +230,10 @@ async def end(connection: Connection, principal: Principal, absence_id: UUID) ->
 
     Raises not_allowed, unknown_absence (404), already_closed (409) where it is over.
     """
-    if principal.role not in _MAY:
-        raise DomainError("not_allowed")
     async with as_the_platform(connection):
         worker_id = await workers.absence(connection, absence_id)
-    found = worker_id and await workers.worker(connection, worker_id)
-    if not found or (principal.role is Role.PROVIDER and found.provider_id != principal.provider_id):
+    found = await theirs(connection, principal, worker_id)
+    if found is None:
         raise DomainError("unknown_absence")
     async with as_the_platform(connection):
         ended = await workers.end_absence(connection, absence_id)

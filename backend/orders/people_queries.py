@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from backend.core.bounds import Instant
 from backend.database.pool import Connection
-from backend.database.rows import many
+from backend.database.rows import many, value, values
 from backend.workers.model import AbsenceReason
+from backend.workers.queries import OwnWorker
 
 
 class PlanKey(Struct, frozen=True, forbid_unknown_fields=True, order=True):
@@ -124,4 +125,75 @@ async def credentials_ending(connection: Connection, provider_id: UUID, until: d
            FROM workers w JOIN worker_skills k ON k.worker_id = w.id
            WHERE w.provider_id = $1 AND w.active AND k.expires_on <= $2 ORDER BY k.expires_on, w.code, k.skill LIMIT 500""",
         provider_id, until,
+    )  # fmt: skip
+
+
+class DayCount(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many visits a worker has on a plan day."""
+
+    worker_id: UUID
+    plan_on: date
+    visits: int
+
+
+async def visits_by_day(
+    connection: Connection, worker_ids: Sequence[UUID], from_on: date, to_on: date
+) -> list[DayCount]:
+    """Count the visits still before some workers, by plan day."""
+    return await many(
+        connection,
+        DayCount,
+        """SELECT s.worker_id, p.plan_on, count(DISTINCT s.order_id) AS visits FROM stops s JOIN plans p ON p.id = s.plan_id
+           WHERE s.worker_id = ANY ($1) AND s.active AND p.plan_on BETWEEN $2 AND $3 GROUP BY s.worker_id, p.plan_on""",
+        list(worker_ids), from_on, to_on,
+    )  # fmt: skip
+
+
+class AwayTime(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a worker does not come."""
+
+    worker_id: UUID
+    from_at: Instant
+    to_at: Instant
+
+
+async def away_between(
+    connection: Connection, worker_ids: Sequence[UUID], from_at: datetime, to_at: datetime
+) -> list[AwayTime]:
+    """Read the absences of some workers that touch a time."""
+    return await many(
+        connection,
+        AwayTime,
+        """SELECT worker_id, lower(during) AS from_at, upper(during) AS to_at FROM leaves
+           WHERE worker_id = ANY ($1) AND during && tstzrange($2, $3)""",
+        list(worker_ids), from_at, to_at,
+    )  # fmt: skip
+
+
+async def own_workers(connection: Connection, provider_id: UUID) -> list[OwnWorker]:
+    """Read the workers of a provider, in the order of its roster."""
+    return await many(
+        connection,
+        OwnWorker,
+        "SELECT id, name, provider_id FROM workers WHERE provider_id = $1 AND active ORDER BY code LIMIT 500",
+        provider_id,
+    )
+
+
+async def plan_ids(connection: Connection, zone_ids: Sequence[UUID], days: Sequence[date]) -> list[UUID]:
+    """Find the plans of some zones and days."""
+    return await values(
+        connection, "SELECT id FROM plans WHERE zone_id = ANY ($1) AND plan_on = ANY ($2)", list(zone_ids), list(days)
+    )
+
+
+async def visits_in(connection: Connection, worker_id: UUID, spans: Sequence[tuple[datetime, datetime]]) -> int:
+    """Count the visits that somebody was promised and that a worker is to do in some of these times."""
+    return await value(
+        connection,
+        """SELECT count(DISTINCT s.order_id) FROM stops s
+           JOIN unnest($2::timestamptz[], $3::timestamptz[]) AS gone (from_at, to_at)
+                ON s.during && tstzrange(gone.from_at, gone.to_at)
+           WHERE s.worker_id = $1 AND s.active AND s.order_id IS NOT NULL""",
+        worker_id, [a for a, _ in spans], [b for _, b in spans],
     )  # fmt: skip

@@ -125,7 +125,7 @@ async def _away(
                 raise
             form.refuse(error)
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        worker = await absences.own_worker(connection, request.user, worker_id)
+        worker = await people.own_worker(connection, request.user, worker_id)
         who = await provider_day.provider(connection, request.user)
     times = away or _rest_of_today(when)
     return page(

@@ -1,9 +1,12 @@
 """What a provider reads of its people: their state today, why somebody does not come, and where each of their visits goes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
+import msgspec
+
 from backend.pages.times import Calendar
+from backend.pages.words import WEEKDAYS
 from backend.residents.names import name_in
 
 REASONS: Final = {
@@ -79,3 +82,22 @@ def summary(visits: list[Any], language: str) -> str:
     return (
         f"{len(visits)} 单：{'，'.join(parts)}。" if language == "zh" else f"{len(visits)} visits: {', '.join(parts)}."
     )
+
+
+def date_of(on: date, language: str) -> str:
+    """A day of a roster."""
+    return f"{on.month}月{on.day}日" if language == "zh" else f"{on.day}/{on.month}"
+
+
+def weekday_of(on: date, language: str) -> str:
+    """Its day of the week."""
+    return (
+        WEEKDAYS[language][on.weekday()].replace("星期", "周")
+        if language == "zh"
+        else WEEKDAYS[language][on.weekday()][:3]
+    )
+
+
+def shown(rows: list[Any]) -> str:
+    """What stands in the cells of a roster as the page is made, so that what is changed can be told from it."""
+    return msgspec.json.encode({cell.name: cell.was for row in rows for cell in row.cells}).decode()

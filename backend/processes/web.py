@@ -29,6 +29,7 @@ from backend.orders import people_routes as people
 from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
+from backend.orders import roster_routes as roster
 from backend.orders import routes as orders
 from backend.pages import (
     alarm,
@@ -49,6 +50,7 @@ from backend.pages import (
     worker,
 )
 from backend.pages import people as people_pages
+from backend.pages import roster as roster_pages
 from backend.processes import description as openapi
 from backend.processes.headers import add_headers, headers_for
 from backend.processes.problems import HANDLERS, UNAVAILABLE
@@ -76,6 +78,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     provider_board.route_handlers,
     crews.route_handlers,
     people.route_handlers,
+    roster.route_handlers,
     reviews.route_handlers,
     doors.route_handlers,
     bookings.route_handlers,
@@ -89,6 +92,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     family.route_handlers,
     provider.route_handlers,
     people_pages.route_handlers,
+    roster_pages.route_handlers,
     call.route_handlers,
     crew.route_handlers,
     desk.route_handlers,

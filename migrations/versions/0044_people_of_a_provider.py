@@ -1,4 +1,4 @@
-"""A worker's absence is recorded for a reason of a short list and can end early; credentials are watched before they expire."""
+"""A provider sets its own roster and says who does not come, for a reason of a short list; credentials are told before they end."""
 
 from migrations.support import run_sql
 
@@ -12,6 +12,8 @@ UPDATE leaves SET reason = CASE WHEN reason IN ('sick', 'holiday', 'training') T
 ALTER TABLE leaves
     ADD CONSTRAINT leaves_reason CHECK (reason IN ('sick', 'holiday', 'training', 'other'));   -- nobody writes down what somebody has
 GRANT INSERT, UPDATE (during) ON leaves TO yinling_app;
+
+GRANT INSERT, DELETE ON shifts TO yinling_app;
 
 -- what one worker still has before them: a plain column, so that it serves behind row-level security
 CREATE INDEX stops_by_worker ON stops (worker_id) WHERE active;
@@ -31,6 +33,9 @@ INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, ver
         'judgement of the project: longer than any leave the law names, unverified', false),
     ('absence_back_s', '2020-01-01', 86400, 's', 'An absence may begin so long before it is recorded.',
         'judgement of the project: somebody calls in the day after, unverified', false),
+    ('shift_most_s', '2020-01-01', 39600, 's', 'Somebody works so long on one day at most.',
+        'Labour Law of the PRC, articles 36 and 41: eight hours, and up to three more; not checked against local rules', false),
+    ('roster_ahead_days', '2020-01-01', 92, 'd', 'Shifts are set so far ahead at most.', 'judgement of the project, unverified', false),
     ('credential_notice_first_days', '2020-01-01', 60, 'd', 'So long before a credential expires its provider is told for the first time.',
         'judgement of the project: a course has to be found and attended, unverified', false),
     ('credential_notice_second_days', '2020-01-01', 30, 'd', 'So long before, it is told more urgently.',

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from tests.support import seen
 from tests.support.away import record, worker_of
@@ -32,7 +32,7 @@ async def test_a_providers_people_keep_nobody_out(chromium: Browser, city: City,
     url = str(city.http.base_url).rstrip("/")
     page = await opened(chromium, url, width=1440, language=language, token=await token_of(city, account))
     wrong = f"/provider/people/{gone}/away?first=x&last=2030-03-20T08:00"
-    for path in ("/provider/people", f"/provider/people/{gone}/away", wrong):
+    for path in ("/provider/people", f"/provider/people/{gone}/away", wrong, "/provider/roster"):
         await page.goto(url + path)
         await page.wait_for_load_state()
         await seen.sound(page, path)
@@ -41,6 +41,7 @@ async def test_a_providers_people_keep_nobody_out(chromium: Browser, city: City,
         for width in (1440, 720, 320):
             await page.set_viewport_size({"width": width, "height": 900})
             await seen.large(page, f"{path} {width}", text_px=11, target_px=44)
+    await _typed(page, url, str(gone))
     await page.goto(url + "/provider/people")
     for button in (f"a[href='/provider/people/{gone}/away']", "button[name=reason] >> nth=0"):
         await page.click(button)
@@ -48,3 +49,23 @@ async def test_a_providers_people_keep_nobody_out(chromium: Browser, city: City,
     assert await city.one("SELECT count(*) FROM leaves WHERE worker_id = $1", gone) == 1, "two presses"
     await page.context.close()
     await city.sql("UPDATE worker_skills SET expires_on = '2040-01-01' WHERE worker_id = $1", gone)
+
+
+async def _typed(page: Page, url: str, worker: str) -> None:
+    """Arrow keys lead through the week; what is wrong stands in its cell, for everybody to read."""
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    await page.goto(f"{url}/provider/roster?week={DAY + timedelta(days=7)}")
+    await page.wait_for_load_state()
+    first = page.locator(".grid tbody tr >> nth=0").locator("input >> nth=0")
+    await first.fill("9-1")
+    await first.press("End")
+    await first.press("ArrowRight")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.type("x")
+    second = page.locator(".grid tbody tr >> nth=1").locator("input >> nth=1")
+    assert await second.input_value() == "x"
+    await page.click(".rosterform .btn--main")
+    await page.wait_for_load_state()
+    await seen.sound(page, "a wrong cell")
+    assert await page.locator(".grid .wrong").count() == 1
+    assert await page.locator(".grid tbody tr >> nth=0").locator("input >> nth=0").input_value() == "9-1"

@@ -3,6 +3,7 @@
 Written by hand from what the platform promises, not from its guards: the two are held against each other.
 """
 
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -87,6 +88,9 @@ _ROWS = {
     "GET /v1/providers/me/day": "? xxxxx xx LL xx",
     "POST /v1/offers/{offer_id}/accept": _ANSWERS_OFFER,
     "POST /v1/offers/{offer_id}/decline": _ANSWERS_OFFER,
+    "GET /v1/providers/me/roster": "? xxxxx xx LL xx",
+    "POST /v1/providers/me/roster": "? xxxxx xx A- xx",
+    "POST /v1/providers/me/roster/copy": "? xxxxx xx LL xx",
     "GET /v1/providers/me/workers": "? xxxxx xx LL xx",
     "GET /v1/providers/me/credentials": "? xxxxx xx LL xx",
     "GET /v1/workers/{worker_id}/absences": _PEOPLE,
@@ -126,7 +130,7 @@ EXPECTED: Final = {
 UNKNOWN: Final = {
     "offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order", "emergencies": "unknown_emergency",
     "workers": "unknown_worker", "absences": "unknown_absence",
-    "POST /v1/emergencies": "unknown_resident",
+    "POST /v1/emergencies": "unknown_resident", "POST /v1/providers/me/roster": "unknown_worker",
 }  # fmt: skip
 """What a thing that is hidden is called, by the route or the second word of the path; anywhere else it is the resident."""
 
@@ -184,7 +188,8 @@ def request(route: str, thing: Thing, *, by_operator: bool) -> Request:
     path = template
     for name in _NAMES:
         path = path.replace(f"{{{name}}}", getattr(thing, name))
-    query = {"on": DAY.isoformat()} if template in {"/v1/workers/me/route", "/v1/providers/me/day"} else {}
+    of_a_day = {"/v1/workers/me/route", "/v1/providers/me/day", "/v1/providers/me/roster"}
+    query = {"on": DAY.isoformat()} if method == "GET" and template in of_a_day else {}
     body = None if method != "POST" else _body(template, thing, by_operator)
     return Request(method, path, query, body)
 
@@ -244,6 +249,16 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
         "assign": {"worker_ids": [thing.worker_id], "start_at": at(11).isoformat(), "reason": "电话约定"},
         "preview": away,
+        "roster": {
+            "days": [
+                {
+                    "worker_id": thing.worker_id,
+                    "on": (DAY + timedelta(days=30)).isoformat(),
+                    "spans": [{"from_at": at(9, days=30).isoformat(), "to_at": at(18, days=30).isoformat()}],
+                }
+            ]
+        },
+        "copy": {"from_on": DAY.isoformat(), "to_on": (DAY + timedelta(days=42)).isoformat()},
         "absences": {**away, "reason": "sick"},
         "swap": {"worker_ids": [thing.worker_id], "reason": "请假"},
         "sheet": {"crew": [{"worker_id": thing.worker_id, **times}], "reason": "手机没电"},
