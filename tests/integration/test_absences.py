@@ -1,5 +1,6 @@
 """A worker who cannot come: shown first where each visit goes, then recorded with all of it at once; nobody is left waiting."""
 
+import asyncio
 import threading
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from backend.orders import absences, relieving
 from tests.support.away import outcomes, preview, record, worker_of
 from tests.support.city import DAY, Caller, City, at
+from tests.support.households import MEAL, NOON, two_houses
 from tests.support.orphans import orphans
 from tests.support.other_times import refusal, rows_of, stops_of
 from tests.support.swaps import BATH, REHAB, offered, others_of, team
@@ -406,3 +408,65 @@ async def test_a_credential_that_ends_is_told_at_sixty_thirty_and_seven_days(cit
     )
     assert [one["visits"] for one in found] == ([] if within is None else [1 if left <= 0 else 0]), "it is of today"
     await city.sql("UPDATE worker_skills SET expires_on = '2040-01-01'")
+
+
+async def test_a_couriers_meals_are_fetched_and_brought_by_one_colleague(city: City):
+    house, _ = await two_houses(city)
+    meal = await house.book(await city.staff("operator"), MEAL, *NOON)
+    await city.dispatch()
+    await house.accept(meal)
+    order = {"id": meal}
+    gone, provider = await worker_of(city, order), await city.signed_in(house.accounts["provider"])
+    assert outcomes(await preview(provider, gone)) == {meal: "colleague"}
+    await _recorded(provider, gone)
+    stops = await city.sql("SELECT kind, worker_id FROM stops WHERE order_id = $1 AND active", UUID(meal))
+    assert sorted(stop["kind"] for stop in stops) == ["drop", "pickup"]
+    assert {stop["worker_id"] for stop in stops} == {await worker_of(city, order)} != {gone}
+    assert not await orphans(city)
+
+
+async def test_an_absence_of_some_days_takes_the_visits_of_all_of_them_at_once(city: City):
+    """Each day has a plan of its own; what follows on all of them is one answer and one transaction."""
+    order, provider = await offered(city, "accepted")
+    gone, other = await worker_of(city, order), (await others_of(city, order))[0]
+    zone_id = (await city.order(order["id"]))["zone_id"]
+    await city.sql("DELETE FROM shifts WHERE plan_on > $1", DAY)
+    await city.sql(
+        "INSERT INTO shifts (worker_id, zone_id, plan_on, during) VALUES ($1, $2, $3, tstzrange($4, $5))",
+        gone, zone_id, DAY + timedelta(days=1), at(8, days=1), at(18, days=1),
+    )  # fmt: skip
+    someone, operator = await city.resident(number=1), await city.staff("operator")
+    await city.sql("UPDATE residents SET gender = (SELECT gender FROM workers WHERE id = $1)", gone)
+    await city.sql("UPDATE providers SET auto_accept = true")
+    later = await city.booked(operator, someone["id"], REHAB, at(10, days=1), at(11, days=1), channel="phone")
+    await city.dispatch()
+    assert await worker_of(city, later) == gone
+    await city.sql(
+        "INSERT INTO shifts (worker_id, zone_id, plan_on, during) VALUES ($1, $2, $3, tstzrange($4, $5))",
+        other, zone_id, DAY + timedelta(days=1), at(8, days=1), at(18, days=1),
+    )  # fmt: skip
+    done = await _recorded(provider, gone, at(7), at(20, days=6))
+    assert outcomes(done) == {order["id"]: "colleague", later["id"]: "colleague"}
+    assert gone not in {await worker_of(city, order), await worker_of(city, later)}
+    assert (await city.order(later["id"]))["status"] == "accepted"
+    assert not await orphans(city)
+
+
+async def test_an_absence_and_a_press_of_the_worker_at_once_leave_one_truth(city: City):
+    """Either they have set out and finish it, or a colleague has it and they are told that it is theirs no more."""
+    order, provider = await offered(city, "accepted")
+    gone, ((stop),) = await worker_of(city, order), await stops_of(city, order)
+    await city.clock(stop["from_at"] - timedelta(minutes=10))
+    worker = await city.worker(gone)
+    recorded, pressed = await asyncio.gather(
+        record(provider, gone, stop["from_at"] - timedelta(minutes=5), at(20)),
+        worker.post(f"/v1/orders/{order['id']}/en-route"),
+    )
+    assert (recorded.status_code, pressed.status_code) == (201, 200)
+    now = await city.order(order["id"])
+    if outcomes(recorded.json())[order["id"]] == "stays":
+        assert (now["status"], await worker_of(city, order)) == ("en_route", gone)
+    else:
+        assert now["status"] == "accepted"
+        assert await worker_of(city, order) != gone
+    assert not await orphans(city)
