@@ -17,7 +17,7 @@ SKILLS: Final = {
 }  # fmt: skip
 _GOES: Final = {
     "stays": ("已经出发，做完这一单", "on the way already, and finishes it"),
-    "offered": ("你们没有别人能去，转给别家", "nobody else of yours can; other providers are asked"),
+    "offered": ("没有别人能去，转给别家", "nobody else of yours can; other providers are asked"),
     "desk": ("没有人能去，转给坐席", "nobody can; the desk sees to it"),
     "not_looked": ("没来得及找人，转给坐席", "no time to look for anybody; the desk sees to it"),
 }
