@@ -66,10 +66,11 @@ async def decide_once(
     about: Hashable = None,
     *,
     key: str | None = None,
+    on_a_thread: bool = False,
 ) -> Response[T]:
     """The same for a command that has to think, which it does between two transactions: the second one is the write.
 
-    Commands of one zone that are `about` the same day take turns. Raises besides busy, when others change what it thinks
+    Commands of one zone that are `about` the same day take turns. What may take long thinks `on_a_thread`. Raises besides busy, when others change what it thinks
     about again and again.
     """
     once = await _Once.of(request, status, zone_id, key)
@@ -79,7 +80,7 @@ async def decide_once(
 
     try:
         async with request.app.state.one_at_a_time.turn((once.line, about)):
-            return await decide(once.transaction, read, think, written, _TRIES)
+            return await decide(once.transaction, read, think, written, _TRIES, on_a_thread=on_a_thread)
     except _AnsweredError as before:
         return before.answer
     except MovedOnError as error:

@@ -30,15 +30,18 @@ async def decide(
     think: Callable[[S], F],
     write: Callable[[Connection, F], Awaitable[T]],
     tries: int = _TRIES,
+    *,
+    on_a_thread: bool = False,
 ) -> T:
     """What `write` answers to what was thought; it raises MovedOnError where that is out of date, and then all is done again.
 
-    Each step has a transaction of its own, and `think` has none. Raises MovedOnError when things keep moving.
+    Each step has a transaction of its own, and `think` has none; what takes long is thought on a thread, and everybody else
+    is answered meanwhile. Raises MovedOnError when things keep moving.
     """
     for _ in range(tries):
         async with transaction() as connection:
             seen = await read(connection)
-        found = think(seen)
+        found = await asyncio.to_thread(think, seen) if on_a_thread else think(seen)
         with suppress(MovedOnError):
             async with transaction() as connection:
                 return await write(connection, found)

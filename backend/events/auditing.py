@@ -1,4 +1,4 @@
-"""Indelible notes of what somebody decided over others: overrides of orders, how a resident is reached."""
+"""Indelible notes of what somebody decided over others: overrides of orders, how a resident is reached, who does not come."""
 
 from typing import Literal
 from uuid import UUID
@@ -12,11 +12,11 @@ async def note(
     connection: Connection,
     principal: Principal,
     action: str,
-    subject: Literal["order", "resident"],
+    subject: Literal["order", "resident", "worker"],
     subject_id: UUID,
     reason: str = "",
 ) -> None:
-    """Note who did what to which order or resident; nothing is ever changed or deleted there."""
+    """Note who did what to which order, resident or worker; nothing is ever changed or deleted there."""
     await execute(
         connection,
         "INSERT INTO audit (actor_id, role, action, subject, subject_id, reason) VALUES ($1, $2, $3, $4, $5, $6)",

@@ -187,6 +187,10 @@ COMMANDS: Final[Mapping[Command, Rule]] = {
     C.DECLINE_OFFER: Rule(frozenset({A.PROVIDER}), _ASKED, frozenset({(S.OFFERED, S.PLACED)})),
     C.EXPIRE_OFFER: Rule(_SYSTEM, _ASKED, frozenset({(S.OFFERED, S.PLACED)})),
     C.STEP_BACK: Rule(frozenset({A.PROVIDER}), frozenset({S.ACCEPTED}), frozenset({(S.ACCEPTED, S.PLACED)})),
+    C.LOSE_CREW: Rule(
+        frozenset({A.PROVIDER, A.OPERATOR}), frozenset({S.OFFERED, S.ACCEPTED}),
+        _from(frozenset({S.OFFERED, S.ACCEPTED}), S.PLACED),
+    ),
     C.TO_THE_DESK: Rule(
         frozenset({A.SYSTEM, A.DISPATCHER}), frozenset({S.PLACED, S.OFFERED}),
         _from(frozenset({S.PLACED, S.OFFERED}), S.MANUAL),

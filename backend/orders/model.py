@@ -67,6 +67,7 @@ class Command(StrEnum):
     DECLINE_OFFER = "decline_offer"
     EXPIRE_OFFER = "expire_offer"
     STEP_BACK = "step_back"  # 改派: a provider gives back what it had accepted
+    LOSE_CREW = "lose_crew"  # 请假: who was to come cannot, and nobody else of the provider's
     TO_THE_DESK = "to_the_desk"
     GIVE_UP = "give_up"
     CANCEL = "cancel"

@@ -31,6 +31,7 @@ from backend.scheduling import queries as scheduling
 
 S = OrderStatus
 C = Command
+ABSENT = "worker_absent"
 _PROPOSED = frozenset({AssignmentStatus.PROPOSED})
 
 
@@ -165,6 +166,23 @@ async def step_back(
         await free_stops(connection, returned)
         await watch_the_search(connection, returned, zone_info)
         return returned
+
+
+async def lose_crew(connection: Connection, order: Order, actor: Actor, zone_info: ZoneInfo) -> Order:
+    """Ask others in a provider's place, whose crew cannot come any more and who has nobody else: the promised window stays.
+
+    The provider has not declined: at another time, or with somebody back at work, it may be asked again.
+    """
+    begin(C.LOSE_CREW, actor, order.status, order.kind)
+    await withdraw_offers(connection, order)
+    crew = await withdraw_crew(connection, order)
+    returned = await move(
+        connection, order, C.LOSE_CREW, S.PLACED, actor, workers=[a.worker_id for a in crew], reason=ABSENT
+    )
+    await free_stops(connection, returned)
+    if order.status is S.ACCEPTED:
+        await watch_the_search(connection, returned, zone_info)
+    return returned
 
 
 _OUTCOMES = {

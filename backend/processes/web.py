@@ -25,9 +25,11 @@ from backend.database.pool import Database, Lane
 from backend.emergencies import routes as emergencies
 from backend.orders import crew_routes as crews
 from backend.orders import door_routes as doors
+from backend.orders import people_routes as people
 from backend.orders import progress_routes as progress
 from backend.orders import provider_routes as provider_board
 from backend.orders import review_routes as reviews
+from backend.orders import roster_routes as roster
 from backend.orders import routes as orders
 from backend.pages import (
     alarm,
@@ -47,6 +49,8 @@ from backend.pages import (
     sign_in,
     worker,
 )
+from backend.pages import people as people_pages
+from backend.pages import roster as roster_pages
 from backend.processes import description as openapi
 from backend.processes.headers import add_headers, headers_for
 from backend.processes.problems import HANDLERS, UNAVAILABLE
@@ -73,6 +77,8 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     progress.route_handlers,
     provider_board.route_handlers,
     crews.route_handlers,
+    people.route_handlers,
+    roster.route_handlers,
     reviews.route_handlers,
     doors.route_handlers,
     bookings.route_handlers,
@@ -85,6 +91,8 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     sharing.route_handlers,
     family.route_handlers,
     provider.route_handlers,
+    people_pages.route_handlers,
+    roster_pages.route_handlers,
     call.route_handlers,
     crew.route_handlers,
     desk.route_handlers,

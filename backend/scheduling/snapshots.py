@@ -242,7 +242,7 @@ def _rostered(shifts: Sequence[ShiftRow], origin: datetime, version: int, weight
     places = list(dict.fromkeys(place for s in shifts for place in (s.start_place_id, s.end_place_id) if place))
     index = {place_id: i for i, place_id in enumerate(places)}
     return Roster(
-        version, shifts, places, _workers(shifts, index, origin),
+        version, shifts, places, workers_of(shifts, index, origin),
         frozenset(str(shift.provider_id) for shift in shifts), frozenset(shift.travel_mode for shift in shifts),
         weights,
     )  # fmt: skip
@@ -320,7 +320,9 @@ def _links(rows: DayRows) -> Iterator[Link]:
                 yield Link(before, after, link.min_gap_s, link.max_gap_s, link.gap_from == "end")
 
 
-def _workers(shifts: Sequence[ShiftRow], index: dict[UUID, int], origin: datetime) -> tuple[Worker, ...]:
+def workers_of(shifts: Sequence[ShiftRow], index: dict[UUID, int], origin: datetime) -> tuple[Worker, ...]:
+    """The workers of some shifts as the planner sees them; `index` says which position a place has."""
+
     def at(instant: datetime) -> int:
         return int((instant - origin).total_seconds())
 

@@ -22,7 +22,7 @@ class Candidate(Struct, frozen=True):
 
 def swap(day: Day, order_id: UUID, worker_ids: Sequence[UUID]) -> ByHand | str:
     """Give an order the crew named, from its own provider; whoever stays keeps their seat. Returns the rule that refuses them."""
-    question = _Question.of(day, order_id)
+    question = Question.of(day, order_id)
     if question is None:
         return "unreadable"
     named = {str(worker_id) for worker_id in worker_ids}
@@ -42,7 +42,7 @@ def swap(day: Day, order_id: UUID, worker_ids: Sequence[UUID]) -> ByHand | str:
 
 def candidates(day: Day, order_id: UUID, provider_id: UUID, go_on: Callable[[], bool]) -> Iterator[Candidate]:
     """Tell for each seat who of a provider could take it over while the others of the crew stay, until `go_on` says no."""
-    question = _Question.of(day, order_id)
+    question = Question.of(day, order_id)
     if question is None:
         return
     own = [worker for worker in day.problem.workers if worker.provider == str(provider_id)]
@@ -60,7 +60,7 @@ def candidates(day: Day, order_id: UUID, provider_id: UUID, go_on: Callable[[], 
             yield Candidate(seat + 1, UUID(worker.id), rule)
 
 
-class _Question:
+class Question:
     """One order taken out of a day, to be put back with others."""
 
     def __init__(self, problem: Problem, plan: Plan, visit: Visit, crew: Mapping[int, str], start: int | None) -> None:
@@ -74,7 +74,8 @@ class _Question:
         self._ready: dict[tuple[tuple[int, str], ...], tuple[Problem, Visit, Prepared]] = {}
 
     @classmethod
-    def of(cls, day: Day, order_id: UUID) -> "_Question | None":
+    def of(cls, day: Day, order_id: UUID) -> "Question | None":
+        """The question about an order of a day; None where nothing can be planned for it."""
         visit = next((visit for visit in day.problem.visits if visit.id == str(order_id)), None)
         if visit is None:
             return None
@@ -88,10 +89,10 @@ class _Question:
         rules = [refusal(worker, self.visit, self.visit.seats[seat]) for seat in seats]
         return rules[0] if None not in rules else None if worker.shifts else "no_shift"
 
-    def asked(self, stay: Mapping[int, str], come: set[str]) -> Insertion | Refusal:
-        """The day with these people, at the minute that was told, else at another one of the window."""
+    def asked(self, stay: Mapping[int, str], come: set[str] | None = None) -> Insertion | Refusal:
+        """The day with these people, or whoever suits, at the minute that was told, else at another one of the window."""
         problem, pinned, ready = self._pinned(stay)
-        others = {worker.id for worker in problem.workers} - come - set(stay.values())
+        others = set() if come is None else {worker.id for worker in problem.workers} - come - set(stay.values())
         visit = structs.replace(pinned, refused_workers=pinned.refused_workers | others)
         outcome: Insertion | Refusal | None = None
         if self._start is not None and visit.earliest_s <= self._start <= visit.latest_s:

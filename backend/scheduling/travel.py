@@ -3,6 +3,7 @@
 Seconds are rounded up, so that a plan never promises what the road cannot keep.
 """
 
+import threading
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -27,6 +28,7 @@ class ZoneTravel:
         self._x: list[float] = []
         self._y: list[float] = []
         self._ways: dict[str, tuple[int, np.ndarray]] = {}
+        self._alone = threading.Lock()
         if matrix is not None:
             size = len(matrix.place_ids)
             self._index = {place_id: i for i, place_id in enumerate(matrix.place_ids)}
@@ -53,11 +55,13 @@ class ZoneTravel:
         missing = {place_id for place_id in place_ids if place_id not in self._index}
         if self._stated is not None or not missing:
             return missing
-        for place in await queries.places(connection, sorted(missing)):
-            if self._lies_on_the_map(place):
-                self._index[place.id] = len(self._x)
-                self._x.append(place.x)
-                self._y.append(place.y)
+        found = await queries.places(connection, sorted(missing))
+        with self._alone:
+            for place in found:
+                if place.id not in self._index and self._lies_on_the_map(place):
+                    self._x.append(place.x)
+                    self._y.append(place.y)
+                    self._index[place.id] = len(self._x) - 1
         return missing - self._index.keys()
 
     def _lies_on_the_map(self, place: PlaceRow) -> bool:
@@ -77,7 +81,11 @@ class ZoneTravel:
         return ways[rows[:, None], rows[None, :]]
 
     def _known(self, mode: str) -> np.ndarray:
-        """All ways between known places; only those of new places are worked out."""
+        """All ways between known places; only those of new places are worked out. Days are built on threads as well."""
+        with self._alone:
+            return self._worked_out(mode)
+
+    def _worked_out(self, mode: str) -> np.ndarray:
         count = len(self._x)
         known, ways = self._ways.get(mode, (0, np.empty((0, 0), np.int32)))
         if known < count:

@@ -18,10 +18,11 @@ class TaskKind(StrEnum):
     EMERGENCY = "emergency"  # 紧急: somebody has raised an alarm
     NO_ACCESS = "no_access"  # 无人应答: a crew stands at a door that nobody opens
     NO_ACCESS_LATE = "no_access_late"  # the same, told by a phone after the order had gone on without it
+    CREW_SHORT = "crew_short"  # 缺人: somebody of a crew cannot come, and nobody was found in their place
     SUSPENDED = "suspended"  # 暂停服务: what is still booked for somebody who is in hospital or has died
 
 
-BY_HAND: Final = frozenset({TaskKind.NO_ACCESS_LATE, TaskKind.SUSPENDED})
+BY_HAND: Final = frozenset({TaskKind.NO_ACCESS_LATE, TaskKind.SUSPENDED, TaskKind.CREW_SHORT})
 """What an operator closes; everything else ends with what it is about."""
 
 

@@ -125,7 +125,8 @@ class Askers:
         return await self.city.sql(
             """SELECT (SELECT jsonb_agg(o ORDER BY id) FROM orders o WHERE resident_id = ANY ($2) OR id = $1) AS orders,
                       (SELECT count(*) FROM visit_records) AS reports, (SELECT count(*) FROM visit_statements) AS words,
-                      (SELECT count(*) FROM residents) AS residents,
+                      (SELECT count(*) FROM residents) AS residents, (SELECT jsonb_agg(l ORDER BY id) FROM leaves l) AS leaves,
+                      (SELECT count(*) FROM shifts) AS shifts,
                       (SELECT jsonb_agg(c ORDER BY id) FROM consents c WHERE resident_id = ANY ($2)) AS consents,
                       (SELECT jsonb_agg(c ORDER BY id) FROM resident_contacts c WHERE resident_id = ANY ($2)) AS contacts,
                       (SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL) AS ended""",

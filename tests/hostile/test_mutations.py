@@ -6,6 +6,7 @@ Every route of the committed interface has a valid request here, made from a rea
 import asyncio
 import json
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +65,7 @@ class Day:
             "task_id": str(uuid4()),
             "emergency_id": str(uuid4()),
             "session_id": str(uuid4()),
+            "absence_id": str(uuid4()),
         }
         order = await day.book(day.ids["resident_id"])
         day.ids["order_id"] = order["id"]
@@ -71,6 +73,7 @@ class Day:
         worker = (await city.sql("SELECT a.worker_id FROM assignments a WHERE a.order_id = $1", UUID(order["id"])))[0][
             "worker_id"
         ]
+        day.ids["worker_id"] = str(worker)
         day.accounts["worker"] = (await city.sql("SELECT account_id FROM workers WHERE id = $1", worker))[0][
             "account_id"
         ]
@@ -101,6 +104,11 @@ class Day:
                 "pickup": None, "instead_of": None,
             },
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
+            "Away": {"from_at": at(8, days=20).isoformat(), "to_at": at(18, days=20).isoformat()},
+            "NewAbsence": {"from_at": at(8, days=21).isoformat(), "to_at": at(18, days=21).isoformat(), "reason": "holiday"},
+            "NewRoster": {"days": [{"worker_id": worker, "on": (DAY + timedelta(days=30)).isoformat(), "was": [], "spans": [
+                {"from_at": at(9, days=30).isoformat(), "to_at": at(18, days=30).isoformat()}]}]},
+            "CopyWeek": {"from_on": DAY.isoformat(), "to_on": (DAY + timedelta(days=42)).isoformat()},
             "Swap": {"worker_ids": [worker], "reason": "请假", "version": None},
             "Rescheduling": {"slot": self.slot, "reason": "那天不在家"},
             "CodeSearch": {"code": order["code"]},
@@ -186,7 +194,8 @@ class Day:
                 name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
                 assert not name or name in self.bodies, f"{template} takes a {name}: give it a valid request here"
                 request = self.request(role, method.upper(), path, self.bodies.get(name))
-                if path in {"/v1/workers/me/route", "/v1/providers/me/day"}:
+                of_a_day = {"/v1/workers/me/route", "/v1/providers/me/day", "/v1/providers/me/roster"}
+                if method == "get" and path in of_a_day:
                     request.query = f"on={DAY.isoformat()}"
                 found.append(request)
         found += [

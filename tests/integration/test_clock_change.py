@@ -42,7 +42,7 @@ async def _one_carer(
     await city.sql("INSERT INTO shifts (worker_id, zone_id, plan_on, during) VALUES ($1, $2, $3, tstzrange($4, $5))",
                    worker, someone["zone_id"], begins.date(), begins, ends)  # fmt: skip
     for leave in leaves:
-        await city.sql("INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'appointment')",
+        await city.sql("INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'other')",
                        worker, *leave)  # fmt: skip
     return someone
 

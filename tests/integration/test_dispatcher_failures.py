@@ -241,7 +241,7 @@ async def test_one_of_two_who_falls_ill_before_the_offer_leaves_an_order_to_be_d
     order = await _placed(city, item=BATH)
     crew = await city.sql("SELECT worker_id FROM stops WHERE order_id = $1 ORDER BY seat", UUID(order["id"]))
     assert len(crew) >= 1
-    await city.sql("INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'ill')",
+    await city.sql("INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'sick')",
                    crew[0]["worker_id"], at(0), at(23))  # fmt: skip
     with capture_logs() as logs:
         await city.dispatch()

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from backend.core.clock import day_origin
 from backend.core.principal import SYSTEM
 from backend.processes.dispatcher import Dispatcher
-from backend.scheduling.snapshots import _workers
+from backend.scheduling.snapshots import workers_of
 from backend.workers.queries import shifts_of
 from tests.support.city import DAY, TIME_ZONE, City, Solver, at
 
@@ -46,7 +46,7 @@ async def _carers(city: City, count: int, *hours: Span, skill: str = "rehab") ->
 
 
 async def _leave(city: City, worker: UUID, begins: datetime, ends: datetime) -> None:
-    await city.sql("INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'appointment')",
+    await city.sql("INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'other')",
                    worker, begins, ends)  # fmt: skip
 
 
@@ -247,7 +247,7 @@ async def test_shifts_less_leave_are_what_is_left_of_each_minute(city: City, beg
         assert set(covered) == expected
         origin = day_origin(on, zone)
         places = {place: 0 for row in rows for place in (row.start_place_id, row.end_place_id) if place}
-        planned = [(UUID(one.id), shift) for one in _workers(rows, places, origin) for shift in one.shifts]
+        planned = [(UUID(one.id), shift) for one in workers_of(rows, places, origin) for shift in one.shifts]
         assert {
             (worker, round((origin + timedelta(seconds=s) - first).total_seconds()) // 60)
             for worker, shift in planned for s in range(shift.start_s, shift.end_s, 60)

@@ -384,7 +384,7 @@ async def test_a_timer_waits_for_its_plan_before_it_is_taken(house: House):
 NEED_NONE: Final = {
     "insert_order": "a code somebody has is drawn anew: test_order_codes",
     "see_session": "once an hour: test_sign_in_sessions",
-    "end_oldest_sessions": "ends what is ended", "end_other_sessions": "ends what is ended",
+    "end_absence": "ends what is ended", "end_oldest_sessions": "ends what is ended", "end_other_sessions": "ends what is ended",
     "lease_epoch": "test_a_commit_that_has_looked_at_its_epoch_keeps_other_leaders_away",
     "clear_timers": "leaves what is being fired", "open_consent": "under the consents' lock", "leave_home": "under the resident's lock",
     "tie_plans": "under both plans' locks", "finish_stops": "under the plan's lock", "finish_stops_as_told": "under the plan's lock",

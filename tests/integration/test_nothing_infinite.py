@@ -74,7 +74,7 @@ async def test_what_was_infinite_before_is_mended_or_set_aside(city: City):
         await connection.execute("UPDATE places SET x = 'NaN' WHERE id = (SELECT min(place_id::text)::uuid FROM homes)")
         await connection.execute("UPDATE residents SET born_on = 'infinity'")
         await connection.execute(
-            "INSERT INTO leaves (worker_id, during, reason) SELECT min(id::text)::uuid, '[2030-04-01,]', 'ill' FROM workers"
+            "INSERT INTO leaves (worker_id, during, reason) SELECT min(id::text)::uuid, '[2030-04-01,]', 'sick' FROM workers"
         )
     async with city.owner.unit_of_work(SYSTEM) as connection:
         await connection.execute(MIGRATION.MEND)

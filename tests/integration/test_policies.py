@@ -235,7 +235,7 @@ FILL: Final = (
        SELECT o.id, o.resident_id, w.id, false, '{}', '{}', '{}', true FROM orders o, LATERAL (SELECT id FROM workers LIMIT 1) w""",
     "INSERT INTO desk_tasks (kind) VALUES ('feed_stalled')",
     "INSERT INTO emergencies (raised_by, role) SELECT id, 'family' FROM accounts",
-    "INSERT INTO leaves (worker_id, during, reason) SELECT id, '[2031-01-01,2031-01-02)', 'ill' FROM workers",
+    "INSERT INTO leaves (worker_id, during, reason) SELECT id, '[2031-01-01,2031-01-02)', 'sick' FROM workers",
     "INSERT INTO resident_contacts (resident_id, name, phone, relation) SELECT id, '某人', '+8613800000000', '邻居' FROM residents",
     "INSERT INTO limits (key, full_until) VALUES (decode(repeat('00', 16), 'hex'), now())",
     "INSERT INTO live_tickets (token_hash, expires_at) VALUES ('t', now())",

@@ -113,7 +113,7 @@ async def test_a_crew_that_is_chosen_stays_chosen_when_the_day_is_improved(city:
         await city.dispatch()
     assert [seat["worker_id"] for seat in await city.crew(order["id"])] == [new]
     await city.sql(
-        "INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'ill')", new, at(9), at(12)
+        "INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'sick')", new, at(9), at(12)
     )
     await city.dispatch()
     await city.dispatch()

@@ -3,6 +3,7 @@
 Written by hand from what the platform promises, not from its guards: the two are held against each other.
 """
 
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -32,6 +33,7 @@ _ANSWERS_OFFER = "? xxxxx xx A- xx"
 _REPORTS = "? xxxxx xx xx A-"
 _GIVERS = "? Axx-x Ax xx xx"
 _ABOUT_ME = "? LLLLL LL LL LL"
+_PEOPLE = "? xxxxx Ax A- xx"
 _PUBLIC = "o ooooo oo oo oo"
 
 _ROWS = {
@@ -86,6 +88,15 @@ _ROWS = {
     "GET /v1/providers/me/day": "? xxxxx xx LL xx",
     "POST /v1/offers/{offer_id}/accept": _ANSWERS_OFFER,
     "POST /v1/offers/{offer_id}/decline": _ANSWERS_OFFER,
+    "GET /v1/providers/me/roster": "? xxxxx xx LL xx",
+    "POST /v1/providers/me/roster": "? xxxxx xx A- xx",
+    "POST /v1/providers/me/roster/copy": "? xxxxx xx LL xx",
+    "GET /v1/providers/me/workers": "? xxxxx xx LL xx",
+    "GET /v1/providers/me/credentials": "? xxxxx xx LL xx",
+    "GET /v1/workers/{worker_id}/absences": _PEOPLE,
+    "POST /v1/workers/{worker_id}/absences/preview": _PEOPLE,
+    "POST /v1/workers/{worker_id}/absences": _PEOPLE,
+    "POST /v1/absences/{absence_id}/end": _PEOPLE,
     "GET /v1/workers/me/route": "? xxxxx xx xx LL",
     "POST /v1/orders/{order_id}/en-route": _REPORTS,
     "POST /v1/orders/{order_id}/check-in": _REPORTS,
@@ -118,13 +129,24 @@ EXPECTED: Final = {
 }  # fmt: skip
 UNKNOWN: Final = {
     "offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order", "emergencies": "unknown_emergency",
-    "POST /v1/emergencies": "unknown_resident",
+    "workers": "unknown_worker", "absences": "unknown_absence",
+    "POST /v1/emergencies": "unknown_resident", "POST /v1/providers/me/roster": "unknown_worker",
 }  # fmt: skip
 """What a thing that is hidden is called, by the route or the second word of the path; anywhere else it is the resident."""
 
 
 _KINDS: Final = ("en-route", "check-in", "check-out", "pick-up", "hand-over", "no-access")
-_NAMES: Final = ("order_id", "offer_id", "resident_id", "consent_id", "session_id", "task_id", "emergency_id")
+_NAMES: Final = (
+    "order_id",
+    "offer_id",
+    "resident_id",
+    "consent_id",
+    "session_id",
+    "task_id",
+    "emergency_id",
+    "worker_id",
+    "absence_id",
+)
 
 
 class Thing(Struct, frozen=True, kw_only=True):
@@ -143,6 +165,7 @@ class Thing(Struct, frozen=True, kw_only=True):
     worker_id: str = ""
     task_id: str = ""
     emergency_id: str = ""
+    absence_id: str = ""
 
     def unknown(self) -> "Thing":
         """The same request about things nobody has."""
@@ -165,7 +188,8 @@ def request(route: str, thing: Thing, *, by_operator: bool) -> Request:
     path = template
     for name in _NAMES:
         path = path.replace(f"{{{name}}}", getattr(thing, name))
-    query = {"on": DAY.isoformat()} if template in {"/v1/workers/me/route", "/v1/providers/me/day"} else {}
+    of_a_day = {"/v1/workers/me/route", "/v1/providers/me/day", "/v1/providers/me/roster"}
+    query = {"on": DAY.isoformat()} if method == "GET" and template in of_a_day else {}
     body = None if method != "POST" else _body(template, thing, by_operator)
     return Request(method, path, query, body)
 
@@ -190,6 +214,7 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
     heard = [{"side": side, "words": "问过了"} for side in ("resident", "worker")]
     times = {"came_at": at(13, 30).isoformat(), "left_at": at(14, 20).isoformat()}
     wish = {"from_at": at(16).isoformat(), "to_at": at(18).isoformat()}
+    away = {"from_at": at(8, days=20).isoformat(), "to_at": at(18, days=20).isoformat()}
     if what == "emergencies":
         return {
             "resident_id": thing.resident_id,
@@ -223,6 +248,18 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         "abort": {"reason": "resident_refuses", "remark": "下次再来"},
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
         "assign": {"worker_ids": [thing.worker_id], "start_at": at(11).isoformat(), "reason": "电话约定"},
+        "preview": away,
+        "roster": {
+            "days": [
+                {
+                    "worker_id": thing.worker_id,
+                    "on": (DAY + timedelta(days=30)).isoformat(),
+                    "spans": [{"from_at": at(9, days=30).isoformat(), "to_at": at(18, days=30).isoformat()}],
+                }
+            ]
+        },
+        "copy": {"from_on": DAY.isoformat(), "to_on": (DAY + timedelta(days=42)).isoformat()},
+        "absences": {**away, "reason": "sick"},
         "swap": {"worker_ids": [thing.worker_id], "reason": "请假"},
         "sheet": {"crew": [{"worker_id": thing.worker_id, **times}], "reason": "手机没电"},
         "statements": {"words": "来过了", **({"side": "family"} if by_operator else {})},

@@ -111,7 +111,7 @@ async def _shifts(
     if kind in {"on leave", "in the morning only"}:
         begins = time(11) if kind == "in the morning only" else _DAY[0]
         await connection.execute(
-            "INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'appointment')",
+            "INSERT INTO leaves (worker_id, during, reason) VALUES ($1, tstzrange($2, $3), 'other')",
             worker_id, datetime.combine(on, begins, zone_info), datetime.combine(on, _DAY[1], zone_info),
         )  # fmt: skip
 

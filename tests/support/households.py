@@ -70,10 +70,11 @@ class House:
                      JOIN account_numbers n ON n.account_id = w.account_id WHERE o.resident_id = $1
                UNION SELECT unnest(ARRAY[c.id::text, c.account_id::text, n.phone]) FROM consents c
                      LEFT JOIN account_numbers n ON n.account_id = c.account_id WHERE c.resident_id = $1
+               UNION SELECT l.id::text FROM leaves l JOIN workers w ON w.id = l.worker_id WHERE w.provider_id = $3
                UNION SELECT e.id::text FROM emergencies e WHERE e.raised_by = ANY ($2)
                UNION SELECT s.id::text FROM sessions s WHERE s.account_id = ANY ($2)
                UNION SELECT v.id::text FROM visit_statements v JOIN orders o ON o.id = v.order_id WHERE o.resident_id = $1""",
-            self.resident_id, list(self.accounts.values()),
+            self.resident_id, list(self.accounts.values()), self.provider_id,
         )  # fmt: skip
         return {row["mark"] for row in rows if row["mark"]}
 
@@ -105,8 +106,13 @@ class House:
             "SELECT id FROM emergencies WHERE raised_by = $1 ORDER BY closed_at IS NULL DESC, id DESC LIMIT 1",
             self.accounts["resident"],
         )
+        absence_id = await self.city.one(
+            """SELECT coalesce((SELECT l.id FROM leaves l JOIN workers w ON w.id = l.worker_id WHERE w.provider_id = $1
+                                ORDER BY l.id DESC LIMIT 1), $1)""",
+            self.provider_id,
+        )
         return Thing(
-            emergency_id=str(alarms[0]["id"]) if alarms else str(self.resident_id),
+            absence_id=str(absence_id), emergency_id=str(alarms[0]["id"]) if alarms else str(self.resident_id),
             order_id=order_id, offer_id=str(offer[0]["id"]) if offer else "", resident_id=str(self.resident_id),
             consent_id=str(own[0]["id"]), consent_phone=own[0]["consent_phone"] or "", session_id=str(own[0]["session"]), slot=self.slot, code=row["code"],
             phone=own[0]["phone"], task_id=str(tasks[0]["id"]) if tasks else str(self.resident_id), zone_id=str(self.zone_id),

@@ -102,6 +102,7 @@ accept_offer | provider | offered | >accepted
 decline_offer | provider | offered | >placed
 expire_offer | system | offered | >placed
 step_back | provider | accepted | >placed
+lose_crew | provider operator | offered accepted | >placed
 to_the_desk | system dispatcher | placed offered | >manual
 give_up | system operator | placed offered manual | >unserved
 cancel | provider {_CLIENTS} | placed offered manual accepted en_route missed | >cancelled
