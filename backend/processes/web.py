@@ -54,6 +54,7 @@ from backend.processes.reading import StrictRequest, read_strictly
 from backend.processes.serving import MESSAGE_LIMIT, serve
 from backend.processes.warming import warm_kernels
 from backend.providers import routes as providers
+from backend.residents import consent_routes as consents
 from backend.residents import routes as residents
 from backend.scheduling.snapshots import Planner
 from backend.scheduling.zones import Zones
@@ -67,6 +68,7 @@ _READY_WITHIN_S: Final = 2.0
 _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     accounts.route_handlers,
     residents.route_handlers,
+    consents.route_handlers,
     providers.route_handlers,
     catalogue.route_handlers,
     orders.route_handlers,
