@@ -28,6 +28,7 @@ from backend.pages.forms import Form, Typed, read_form
 from backend.pages.refusals import door
 from backend.pages.rendering import DOORS, Asked, page
 from backend.pages.steps import steps
+from backend.residents import answering
 from backend.residents import queries as residents
 
 _OF_FAMILIES: Final = frozenset({"visit.html", "visit_live.html"})
@@ -72,8 +73,9 @@ async def home(request: Asked) -> Response[Any]:
         last = await progress.last_visit(connection, user, user.own_id)
         when = await facts.calendar(connection, request)
         items = await catalogue.current_items(connection, city_date(when.now, when.zone))
+        asked = await answering.questions(connection, user, user.own_id)
     return page(
-        request, "resident/home.html", facts=facts, name=card.name, visit=following, later=coming[1:], last=last,
+        request, "resident/home.html", facts=facts, asked=asked, name=card.name, visit=following, later=coming[1:], last=last,
         when=when, kinds={item.kind for item in items}, form=Form[Pressed](),
     )  # fmt: skip
 

@@ -8,7 +8,8 @@ from backend.database.pool import Connection, as_the_platform
 from backend.residents import asking, queries
 from backend.residents import request_queries as requests
 from backend.residents.actions import agree, may_give, own
-from backend.residents.model import ConsentAnswers, ConsentGiven, ConsentQuestion, RequestStatus
+from backend.residents.lifecycle import MOVES
+from backend.residents.model import ConsentAnswers, ConsentGiven, ConsentQuestion
 
 
 async def questions(connection: Connection, principal: Principal, resident_id: UUID) -> list[ConsentQuestion]:
@@ -39,7 +40,7 @@ async def answer(
             raise DomainError("invalid_request", "They have not asked for this.")
         if {*given, *refused} & {*standing.given, *standing.refused}:
             raise DomainError("already_answered")
-        if standing.status is not RequestStatus.ASKED:
+        if not MOVES[standing.status]:
             raise DomainError("already_closed")
         channel = "phone" if principal.role is Role.OPERATOR else "app"
         by = (principal.account_id, channel, said.evidence)
