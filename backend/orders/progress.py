@@ -92,6 +92,17 @@ async def visit(
         return structs.replace(await _followed(connection, order, view, shown_at), door_code=digits)
 
 
+async def taken_back(connection: Connection, principal: Principal, order_id: UUID) -> str | None:
+    """Tell whose visit it is that somebody could follow until the resident took their consent back.
+
+    None for everybody else, and for what was booked since: to them it is not there.
+    """
+    if principal.account_id is None:
+        return None
+    async with as_the_platform(connection):
+        return await progress.formerly_followed(connection, principal.account_id, order_id)
+
+
 async def last_visit(connection: Connection, principal: Principal, resident_id: UUID) -> VisitLine | None:
     """Find the last visit that was carried out, which is what "the same again" means. Raises unknown_resident (404)."""
     _must_read(principal, resident_id)

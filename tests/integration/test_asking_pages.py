@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.support.city import City
+from tests.support.city import City, at
 from tests.support.pages import Browsers, Forms, send
 from tests.support.people import person
 
@@ -146,3 +146,26 @@ async def test_the_page_of_others_is_not_there(city: City, browsers: Browsers):
         assert (await browser.get(path)).status_code == status, path
     mine = await neighbour.get("/asked")
     assert str(mine.url).endswith("/sharing")
+
+
+async def test_a_visit_that_one_may_follow_no_longer_says_so_and_nothing_of_it(city: City, browsers: Browsers):
+    """To whoever never could, and of what was booked since, it is as if there were none."""
+    someone = await city.resident()
+    name = await city.one("SELECT name FROM residents WHERE id = $1", someone["id"])
+    operator = await city.staff("operator")
+    orders = [await city.booked(operator, someone["id"], "rehab-home", at(10), at(12), channel="phone")]
+    daughter = await browsers.of(await city.daughter(someone["id"]))
+    stranger = await browsers.of((await person(city.database, "family")).account_id)
+    assert (await daughter.get(f"/visits/{orders[0]['id']}")).status_code == 200
+    await city.sql("UPDATE consents SET valid_to = now() WHERE resident_id = $1", someone["id"])
+    orders.append(await city.booked(operator, someone["id"], "rehab-home", at(13), at(15), channel="phone"))
+    gone = await daughter.get(f"/visits/{orders[0]['id']}")
+    assert gone.status_code == 404
+    assert f"{name}收回了，您不能再看" in gone.text
+    assert "康复" not in gone.text
+    for browser, order in ((stranger, orders[0]), (daughter, orders[1])):
+        answer = await browser.get(f"/visits/{order['id']}")
+        assert answer.status_code == 404
+        assert "没有找到这一单" in answer.text
+        assert name not in answer.text
+    assert (await daughter.get(f"/visits/{orders[0]['id']}/live")).status_code == 404
