@@ -15,6 +15,8 @@ from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries, seat_queries
 from backend.orders.late import read_again
 from backend.orders.model import AssignmentStatus
+from backend.residents import looks
+from backend.residents.model import Purpose
 from backend.visits import check_queries
 from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
@@ -53,9 +55,12 @@ async def read(connection: Connection, principal: Principal, order_id: UUID) -> 
         async with as_the_platform(connection):
             if not await visits.had_seat(connection, order_id, principal.worker_id):
                 raise DomainError("unknown_order")
+        done = await check_queries.done(connection, order_id)  # as the reader: each row says who may
     else:
-        await queries.own_order(connection, principal, order_id)
-    done = await check_queries.done(connection, order_id)  # as the reader: each row says who may
+        order = await queries.own_order(connection, principal, order_id)
+        done = await check_queries.done(connection, order_id)
+        if done:
+            await looks.seen(connection, principal, [order.resident_id], Purpose.REPORTS)
     async with as_the_platform(connection):
         return PreChecks(await check_queries.checks_of(connection, order_id), done)
 

@@ -1,17 +1,18 @@
-"""Asking for consents and answering, over HTTP."""
+"""Asking for consents and answering, and who has looked, over HTTP."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
 from backend.core.principal import Principal, Role
 from backend.residents import answering, asking
-from backend.residents.model import ConsentAnswers, ConsentAsked, ConsentQuestion, ConsentRequest, Held
+from backend.residents import looks as looking
+from backend.residents.model import ConsentAnswers, ConsentAsked, ConsentQuestion, ConsentRequest, Held, Look
 
 Call = Request[Principal, Any, State]
 _ASKERS = requires(Role.RESIDENT, Role.FAMILY)
@@ -60,4 +61,13 @@ async def answer(
     return await write_once(request, 200, lambda c: answering.answer(c, request.user, resident_id, request_id, data))
 
 
-route_handlers = [held, mine, ask, withdraw, questions, answer]
+@get("/v1/residents/{resident_id:uuid}/looks", guards=[_GIVERS])
+async def looks(
+    request: Call, resident_id: FromPath[UUID], limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50
+) -> list[Look]:
+    """Who of those the resident has let in was shown what, the latest first; once an hour for each person and purpose."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await looking.looks(connection, request.user, resident_id, limit)
+
+
+route_handlers = [held, mine, ask, withdraw, questions, answer, looks]

@@ -196,6 +196,15 @@ class ConsentAsked(Asked, frozen=True):
     by_desk: bool = False
 
 
+class Look(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody a resident has let in was shown something; `looked_at` is the first time within that hour."""
+
+    person: str
+    phone: str
+    purpose: Purpose
+    looked_at: datetime
+
+
 class RequestStatus(StrEnum):
     """What has become of what was asked for; given where anything was."""
 

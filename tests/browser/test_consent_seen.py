@@ -73,6 +73,9 @@ async def test_every_page_on_the_way_to_a_yes_or_no_keeps_nobody_out(chromium: B
     assert answers == [{"given": ["location"], "refused": ["reports"], "channel": "phone"}]
     await daughter.goto(f"{url}/family")
     await look(daughter, "refused")
+    await mother.goto(f"{url}/sharing")
+    await expect(mother.locator(".looks")).to_be_visible()
+    await look(mother, "sharing-looked")
 
 
 async def _person(city: Running, chromium: Browser, account_id: object) -> Page:

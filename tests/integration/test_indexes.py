@@ -36,7 +36,9 @@ _MANY_CONSENTS = """
     FROM generate_series(1, 2000) n;
     INSERT INTO consent_requests (account_id, person, phone, sought, named_id, resident_id, purposes, by_desk, expires_at)
     SELECT uuidv7(), '某人', '', '某人', uuidv7(), uuidv7(), '{book}', true, now() FROM generate_series(1, 2000) n;
-    ANALYZE consent_requests
+    INSERT INTO consent_looks (resident_id, account_id, purpose, hour, looked_at)
+    SELECT uuidv7(), uuidv7(), 'status', now(), now() FROM generate_series(1, 2000) n;
+    ANALYZE consent_requests; ANALYZE consent_looks
 """
 
 

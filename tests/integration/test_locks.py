@@ -29,6 +29,7 @@ from backend.orders import offer_queries, queries, seat_queries, timer_queries
 from backend.orders.model import AssignmentStatus, Timer
 from backend.processes.embedded import Embedded
 from backend.processes.jobs import fire_due
+from backend.residents import look_queries as looks
 from backend.residents import queries as residents
 from backend.residents import request_queries as requests
 from backend.residents.model import Purpose
@@ -340,6 +341,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("count_uses", counted, [0], [600]),
         ("count_uses", given_back, -70, -60),
         ("ensure_plan", lambda c: scheduling.ensure_plan(c, house.zone_id, DAY + timedelta(days=9)), None, None),
+        ("note_looks", lambda c: looks.note_looks(c, someone, [house.resident_id], Purpose.STATUS), None, None),
         ("set_timer", lambda c: timer_queries.set_timer(c, "y", order_id, at(20)), None, None),
         ("remember_place", lambda c: accounts.remember_place(c, b"p" * 16), None, None),
         ("add_numbers", lambda c: number_queries.add_numbers(c, someone, ["+8613800000009"]), None, None),

@@ -57,13 +57,14 @@ OWN: Final = {
 OF_A_DOOR: Final = {
     "door_digits": "resident_id = {resident}",
     "consent_requests": "resident_id IN (SELECT id FROM residents WHERE account_id = {account})",
+    "consent_looks": "resident_id IN (SELECT id FROM residents WHERE account_id = {account})",
     "pre_checks": """resident_id IN (SELECT id FROM residents WHERE account_id = {account})
         OR resident_id IN (SELECT resident_id FROM consents WHERE account_id = {account} AND purpose = 'reports')
         OR order_id IN (SELECT order_id FROM assignments WHERE worker_id = {worker} AND status = 'checked_in')""",
 }
 """What the desk reads of everybody, and of themselves those at a door: a household its digits, which the crew is to be told;
 of what was measured there the resident, whom they let read reports, and the crew while it is there; and of what is asked for
-of a resident they themselves, not who asks. A supervisor none of it."""
+of a resident, and of who looked, they themselves, not who asks or looks. A supervisor none of it."""
 OWN_ONLY: Final = {"sessions": "account_id = {account}", "idempotency_keys": "account_id = {account}"}
 TO_SUPERVISORS: Final = {"audit"}
 TO_NOBODY_TOO: Final = {"care_clock", "alembic_version"}
@@ -232,6 +233,9 @@ async def _people(city: City, here: House, there: House, ids: Mapping[str, UUID]
 
 
 FILL: Final = (
+    """INSERT INTO consent_looks (resident_id, account_id, purpose, hour, looked_at)
+       SELECT r.id, a.id, 'status', '2030-03-12 08:00+08', '2030-03-12 08:01+08' FROM residents r, accounts a WHERE a.role = 'family'
+       ON CONFLICT DO NOTHING""",
     """INSERT INTO consent_requests (account_id, person, phone, sought, named_id, resident_id, purposes, by_desk, expires_at)
        SELECT a.id, 'x', 'x', 'x', r.id, r.id, '{book}', true, '2050-01-01' FROM residents r, LATERAL (SELECT id FROM accounts LIMIT 1) a""",
     """INSERT INTO pre_checks (order_id, resident_id, worker_id, offline, answers, outside, missing, counts)

@@ -66,6 +66,7 @@ _ROWS = {
     "POST /v1/consent-requests": "? -AA-- xx xx xx",
     "GET /v1/residents/{resident_id}/consent-requests": _GIVERS,
     "POST /v1/residents/{resident_id}/consent-requests/{request_id}/answer": _GIVERS,
+    "GET /v1/residents/{resident_id}/looks": _GIVERS,
     "POST /v1/consent-requests/{request_id}/withdraw": "? -A--- xx xx xx",
     "POST /v1/quotes": _CLIENTS,
     "POST /v1/quotes/best": _CLIENTS,
