@@ -49,19 +49,19 @@ async def read(connection: Connection, principal: Principal, order_id: UUID) -> 
 
     Raises unknown_order (404) for whoever is no party of the visit, not_allowed for whoever is no worker any more.
     """
+    family_of: UUID | None = None
     if principal.role is Role.WORKER:
         if principal.worker_id is None:
             raise DomainError("not_allowed")
         async with as_the_platform(connection):
             if not await visits.had_seat(connection, order_id, principal.worker_id):
                 raise DomainError("unknown_order")
-        done = await check_queries.done(connection, order_id)  # as the reader: each row says who may
     else:
-        order = await queries.own_order(connection, principal, order_id)
-        done = await check_queries.done(connection, order_id)
-        if done:
-            await looks.seen(connection, principal, [order.resident_id], Purpose.REPORTS)
+        family_of = (await queries.own_order(connection, principal, order_id)).resident_id
+    done = await check_queries.done(connection, order_id)  # as the reader: each row says who may
     async with as_the_platform(connection):
+        if done and family_of is not None:
+            await looks.seen(connection, principal, [family_of], Purpose.REPORTS)
         return PreChecks(await check_queries.checks_of(connection, order_id), done)
 
 

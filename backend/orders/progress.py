@@ -87,8 +87,8 @@ async def visit(
     Raises unknown_order (404) for whoever is no party of it.
     """
     order = await queries.own_order(connection, principal, order_id)
-    await looks.seen(connection, principal, [order.resident_id], Purpose.STATUS)
     view = shown(order, principal)
+    await looks.seen(connection, principal, [order.resident_id], Purpose.STATUS)
     coming = order.status in _AT_THE_DOOR or (order.status is S.IN_SERVICE and Flag.WRONG_CODE in order.flags)
     digits = await digits_queries.shown(connection, order_id) if coming else None  # as the reader: their own row
     async with as_the_platform(connection):

@@ -111,7 +111,7 @@ HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {
     ladder.TIMER: _no_access_due,
     doubting.TIMER: doubting.doubt,
     doubting.TWICE: doubting.served_twice,
-    "consent_request_expiry": asking.expire,
+    asking.EXPIRY: asking.expire,
 }
 
 __all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "lock_for"]

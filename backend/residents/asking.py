@@ -12,6 +12,7 @@ from backend.core.errors import DomainError
 from backend.core.phone import e164
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
+from backend.database.timing import set_timer_once
 from backend.events.catalogue import ConsentRequestChanged
 from backend.events.outbox import emit
 from backend.residents import request_queries as requests
@@ -22,6 +23,7 @@ from backend.rules.queries import EVERYWHERE, limit
 from backend.tasks import actions as tasks
 from backend.tasks.model import Subject, TaskKind
 
+EXPIRY: Final = "consent_request_expiry"
 _AGAIN_S: Final = 3600
 _MOST: Final = 50
 
@@ -117,7 +119,7 @@ async def _keep(
         connection, account_id, reached, resident_id=known and known.resident_id, named_id=wanted.resident_id, sought=sought,
         purposes=purposes, by_desk=by_desk, valid_days=await limit(connection, "consent_request_valid_days", EVERYWHERE),
     )  # fmt: skip
-    await requests.set_expiry(connection, request_id, expires_at)
+    await set_timer_once(connection, EXPIRY, request_id, expires_at)
     await tell(connection, await requests.concerned(connection, request_id))
     if known is not None and by_desk:
         await tasks.open_task(connection, TaskKind.CONSENT_ASKED, about=Subject(resident_id=known.resident_id))

@@ -197,15 +197,6 @@ async def insert_request(
     return row["id"], row["expires_at"]
 
 
-async def set_expiry(connection: Connection, request_id: UUID, due_at: datetime) -> None:
-    """Let a request end by itself at a care time."""
-    await execute(
-        connection,
-        "INSERT INTO timers (kind, subject_id, due_at) VALUES ('consent_request_expiry', $1, $2)",
-        request_id, due_at,
-    )  # fmt: skip
-
-
 async def concerned(connection: Connection, request_id: UUID) -> Concerned:
     """Whom a request concerns."""
     return await one(
