@@ -115,15 +115,15 @@ async def _keep(
 ) -> ConsentRequest:
     reached = known or await requests.as_themselves(connection, account_id)
     by_desk = wanted.by_desk or known is None or not await requests.is_signed_in(connection, known.resident_id)
-    request_id, expires_at = await requests.insert_request(
+    kept = await requests.insert_request(
         connection, account_id, reached, resident_id=known and known.resident_id, named_id=wanted.resident_id, sought=sought,
         purposes=purposes, by_desk=by_desk, valid_days=await limit(connection, "consent_request_valid_days", EVERYWHERE),
     )  # fmt: skip
-    await set_timer_once(connection, EXPIRY, request_id, expires_at)
-    await tell(connection, await requests.concerned(connection, request_id))
+    await set_timer_once(connection, EXPIRY, kept.id, kept.expires_at)
+    await tell(connection, await requests.concerned(connection, kept.id))
     if known is not None and by_desk:
         await tasks.open_task(connection, TaskKind.CONSENT_ASKED, about=Subject(resident_id=known.resident_id))
-    return await requests.request(connection, request_id)
+    return await requests.request(connection, kept.id)
 
 
 async def mine(connection: Connection, principal: Principal) -> list[ConsentRequest]:

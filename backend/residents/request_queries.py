@@ -29,6 +29,13 @@ class Counted(Struct, frozen=True, forbid_unknown_fields=True):
     a_day: int
 
 
+class Kept(Struct, frozen=True, forbid_unknown_fields=True):
+    """A request that has just been kept, and until when it waits."""
+
+    id: UUID
+    expires_at: datetime
+
+
 class Before(Struct, frozen=True, forbid_unknown_fields=True):
     """What somebody asked of the same person before: whether it waits, and what was refused not long ago."""
 
@@ -184,17 +191,18 @@ async def insert_request(
     purposes: Sequence[Purpose],
     by_desk: bool,
     valid_days: float,
-) -> tuple[UUID, datetime]:
-    """Keep what somebody asks for; returns its id and until when it waits."""
-    row = await connection.fetchrow(
+) -> Kept:
+    """Keep what somebody asks for."""
+    return await one(
+        connection,
+        Kept,
         """INSERT INTO consent_requests (account_id, person, phone, resident_id, named_id, sought, sought_phone, purposes,
                                          by_desk, expires_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, yinling_now() + make_interval(secs => 86400 * $10::float8))
            RETURNING id, expires_at""",
-        account_id, reached.person, reached.phone, resident_id, named_id, *sought, [one.value for one in purposes], by_desk,
-        valid_days,
+        account_id, reached.person, reached.phone, resident_id, named_id, *sought, [purpose.value for purpose in purposes],
+        by_desk, valid_days,
     )  # fmt: skip
-    return row["id"], row["expires_at"]
 
 
 async def concerned(connection: Connection, request_id: UUID) -> Concerned:
