@@ -128,6 +128,27 @@ class ConsentChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
         yield f"resident:{self.resident_id}" if self.account_id is None else f"account:{self.account_id}"
 
 
+class ConsentRequestChanged(Struct, frozen=True, kw_only=True):
+    """Family asked for a consent, or what they asked came nearer its end; the wire type is `consent_request.<status>`.
+
+    It tells one account: the asker's, or that of whom they ask. Nobody is told here who the other one is.
+    """
+
+    PREFIX: ClassVar[str] = "consent_request"
+    request_id: UUID
+    status: str
+    account_id: UUID
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        return f"{self.PREFIX}.{self.status}"
+
+    def audience(self) -> Iterable[str]:
+        """The account concerned."""
+        yield f"account:{self.account_id}"
+
+
 class DeskTaskChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A task of the desk was opened, has become more urgent, was taken or is over; the wire type is `task.<status>`.
 
@@ -181,5 +202,12 @@ class EmergencyChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Event: TypeAlias = (
-    OrderChanged | OfferChanged | AssignmentChanged | RouteChanged | ConsentChanged | DeskTaskChanged | EmergencyChanged
+    OrderChanged
+    | OfferChanged
+    | AssignmentChanged
+    | RouteChanged
+    | ConsentChanged
+    | ConsentRequestChanged
+    | DeskTaskChanged
+    | EmergencyChanged
 )

@@ -15,6 +15,8 @@ from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries, seat_queries
 from backend.orders.late import read_again
 from backend.orders.model import AssignmentStatus
+from backend.residents import looks
+from backend.residents.model import Purpose
 from backend.visits import check_queries
 from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
@@ -47,6 +49,7 @@ async def read(connection: Connection, principal: Principal, order_id: UUID) -> 
 
     Raises unknown_order (404) for whoever is no party of the visit, not_allowed for whoever is no worker any more.
     """
+    family_of: UUID | None = None
     if principal.role is Role.WORKER:
         if principal.worker_id is None:
             raise DomainError("not_allowed")
@@ -54,9 +57,11 @@ async def read(connection: Connection, principal: Principal, order_id: UUID) -> 
             if not await visits.had_seat(connection, order_id, principal.worker_id):
                 raise DomainError("unknown_order")
     else:
-        await queries.own_order(connection, principal, order_id)
+        family_of = (await queries.own_order(connection, principal, order_id)).resident_id
     done = await check_queries.done(connection, order_id)  # as the reader: each row says who may
     async with as_the_platform(connection):
+        if done and family_of is not None:
+            await looks.seen(connection, principal, [family_of], Purpose.REPORTS)
         return PreChecks(await check_queries.checks_of(connection, order_id), done)
 
 

@@ -19,6 +19,8 @@ from backend.orders.model import Order, OrderStatus
 from backend.orders.progress_queries import Coming, Happened
 from backend.orders.queries import care_now
 from backend.orders.views import OrderView, shown
+from backend.residents import looks
+from backend.residents.model import Purpose
 from backend.rules.queries import figures
 from backend.visits import digits_queries
 from backend.visits.model import Flag
@@ -86,22 +88,34 @@ async def visit(
     """
     order = await queries.own_order(connection, principal, order_id)
     view = shown(order, principal)
+    await looks.seen(connection, principal, [order.resident_id], Purpose.STATUS)
     coming = order.status in _AT_THE_DOOR or (order.status is S.IN_SERVICE and Flag.WRONG_CODE in order.flags)
     digits = await digits_queries.shown(connection, order_id) if coming else None  # as the reader: their own row
     async with as_the_platform(connection):
         return structs.replace(await _followed(connection, order, view, shown_at), door_code=digits)
 
 
+async def taken_back(connection: Connection, principal: Principal, order_id: UUID) -> str | None:
+    """Tell whose visit it is that somebody could follow until the resident took their consent back.
+
+    None for everybody else, and for what was booked since: to them it is not there.
+    """
+    if principal.account_id is None:
+        return None
+    async with as_the_platform(connection):
+        return await progress.formerly_followed(connection, principal.account_id, order_id)
+
+
 async def last_visit(connection: Connection, principal: Principal, resident_id: UUID) -> VisitLine | None:
     """Find the last visit that was carried out, which is what "the same again" means. Raises unknown_resident (404)."""
-    _must_read(principal, resident_id)
+    await _must_read(connection, principal, resident_id)
     order = await progress.last_carried_out(connection, resident_id)
     return (await _lines(connection, principal, [order]))[0] if order else None
 
 
 async def next_visits(connection: Connection, principal: Principal, resident_id: UUID) -> list[VisitLine]:
     """List what is still to come or to be confirmed, the next one first. Raises unknown_resident (404)."""
-    _must_read(principal, resident_id)
+    await _must_read(connection, principal, resident_id)
     return await _lines(connection, principal, (await progress.open_orders(connection, resident_id)).rows)
 
 
@@ -109,15 +123,16 @@ async def past_visits(
     connection: Connection, principal: Principal, resident_id: UUID, before: UUID | None, most: int
 ) -> list[VisitLine]:
     """List what is over, the last one first, after the order `before`. Raises unknown_resident, unknown_order (404)."""
-    _must_read(principal, resident_id)
+    await _must_read(connection, principal, resident_id)
     last = await queries.own_order(connection, principal, before) if before else None
     after = (last.window_from, last.id) if last else None
     return await _lines(connection, principal, (await progress.past_orders(connection, resident_id, after, most)).rows)
 
 
-def _must_read(principal: Principal, resident_id: UUID) -> None:
+async def _must_read(connection: Connection, principal: Principal, resident_id: UUID) -> None:
     if not principal.sees_all and resident_id not in principal.resident_ids:
         raise DomainError("unknown_resident")
+    await looks.seen(connection, principal, [resident_id], Purpose.STATUS)
 
 
 async def _lines(connection: Connection, principal: Principal, orders: list[Order]) -> list[VisitLine]:

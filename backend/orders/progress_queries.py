@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from backend.core.bounds import Instant
 from backend.database.pool import Connection
-from backend.database.rows import Readable, many, maybe_one, one, readable
+from backend.database.rows import Readable, many, maybe_one, one, readable, value
 from backend.orders.model import Order
 from backend.orders.queries import ORDER_COLUMNS
 
@@ -203,3 +203,18 @@ async def service_names(connection: Connection, codes: Sequence[str]) -> list[Se
     return await many(
         connection, ServiceName, "SELECT code, name, name_en FROM catalogue_items WHERE code = ANY ($1)", list(codes)
     )
+
+
+async def formerly_followed(connection: Connection, account_id: UUID, order_id: UUID) -> str | None:
+    """The name of the resident of an order that somebody could follow before their consent ended; None where they could not.
+
+    A consent ends on machine time, and so does the time in an order's id: its care time may run apart from it.
+    """
+    return await value(
+        connection,
+        """SELECT r.name FROM orders o JOIN residents r ON r.id = o.resident_id
+           WHERE o.id = $1 AND EXISTS (
+               SELECT FROM consents c WHERE c.resident_id = o.resident_id AND c.account_id = $2
+                 AND c.purpose IN ('status', 'book') AND c.valid_to <= now() AND c.valid_to > uuid_extract_timestamp(o.id))""",
+        order_id, account_id,
+    )  # fmt: skip

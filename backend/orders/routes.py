@@ -19,7 +19,8 @@ from backend.database.pool import Connection
 from backend.orders import actions, crewing, moving, offer_queries, offering, queries, reviewing, visiting, worker_day
 from backend.orders.model import Offer, Order, OrderStatus, RouteView, Side
 from backend.orders.views import GivenBack, OrderView, ReportedOrder, given_back, left, reported, shown
-from backend.residents.model import NewHome, ResidentCard
+from backend.residents import looks
+from backend.residents.model import NewHome, Purpose, ResidentCard
 from backend.visits.model import Kind, Report
 
 Asked = Request[Principal, Any, State]
@@ -102,6 +103,7 @@ async def list_orders(
     """The orders the reader may see."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         page = await queries.orders_page(connection, request.user, status, cursor, limit)
+        await looks.seen(connection, request.user, [order.resident_id for order in page.rows], Purpose.STATUS)
     ids = [order.id for order in page.rows] + [error.key for error in page.spoilt if error.key]
     return OrderPage([shown(order, request.user) for order in page.rows], min(ids) if len(ids) == limit else None)
 
@@ -118,7 +120,9 @@ async def search(request: Asked, data: JSONBody[CodeSearch]) -> OrderView:
 async def read_order(request: Asked, order_id: FromPath[UUID]) -> OrderView:
     """One order."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
-        return shown(await queries.own_order(connection, request.user, order_id), request.user)
+        order = await queries.own_order(connection, request.user, order_id)
+        await looks.seen(connection, request.user, [order.resident_id], Purpose.STATUS)
+        return shown(order, request.user)
 
 
 @post("/v1/orders/{order_id:uuid}/confirm", guards=[_CLIENTS], status_code=200)

@@ -16,6 +16,7 @@ from backend.orders.offering import close_and_return, to_the_desk
 from backend.orders.reviewing import end_without_word
 from backend.orders.timer_queries import claim, due, failed, lock_for
 from backend.orders.visiting import end_unreported
+from backend.residents import asking
 
 S = OrderStatus
 C = Command
@@ -110,6 +111,7 @@ HANDLERS: Final[dict[str, Callable[[Connection, UUID], Awaitable[None]]]] = {
     ladder.TIMER: _no_access_due,
     doubting.TIMER: doubting.doubt,
     doubting.TWICE: doubting.served_twice,
+    asking.EXPIRY: asking.expire,
 }
 
 __all__ = ["HANDLERS", "Timer", "claim", "due", "failed", "lock_for"]

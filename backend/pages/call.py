@@ -33,6 +33,7 @@ from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
 from backend.pages.resident import Pressed
 from backend.pages.times import Calendar
+from backend.residents import answering
 from backend.residents import queries as residents
 
 DESK: Final = requires(Role.OPERATOR)
@@ -55,10 +56,12 @@ class AgainForm(Sent, frozen=True):
 @get("/desk/residents/{resident_id:uuid}", guards=[DESK])
 async def person_page(request: Asked, resident_id: FromPath[UUID], done: FromQuery[str] = "") -> Response[Any]:
     """What is the call about? Whom it is about stands beside it, with two facts to ask for."""
-    return await _call(request, "service.html", resident_id, Form[Pressed](), kinds=KINDS, done=done)
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        asked = await answering.questions(connection, request.user, resident_id)
+    return await in_a_call(request, "service.html", resident_id, Form[Pressed](), kinds=KINDS, done=done, asked=asked)
 
 
-async def _call(
+async def in_a_call(
     request: Asked, template: str, resident_id: UUID, form: Form[Any], status: int = 200, **more: Any
 ) -> Response[str]:
     """A step of the call, beside the card of whom it is about."""
@@ -99,7 +102,7 @@ async def times_page(
     if not items:
         raise DomainError("unknown_item")
     if len(items) > 1:
-        return await _call(request, "which.html", resident_id, Form[Pressed](), kind=kind, items=items)
+        return await in_a_call(request, "which.html", resident_id, Form[Pressed](), kind=kind, items=items)
     return await _times(request, resident_id, items[0], from_on, Form[SlotForm]())
 
 
@@ -112,7 +115,7 @@ async def _times(
     today = city_date(when.now, when.zone)
     first = from_on or today
     before = max(first - timedelta(days=windows.DAYS), today) if first > today else None
-    return await _call(
+    return await in_a_call(
         request, "times.html", resident_id, form, status, item=item, choices=choices.choices, reasons=choices.reasons,
         later=first + timedelta(days=windows.DAYS), earlier=before,
     )  # fmt: skip
@@ -154,7 +157,7 @@ async def _read(request: Asked, order_id: UUID, form: Form[Any], status: int = 2
     order = said.visit.order
     if order.status not in {"held", "lapsed"}:
         return Redirect(f"/desk/orders/{order.id}", status_code=303)
-    return await _call(
+    return await in_a_call(
         request, "read.html", order.resident_id, form, status, said=said, visit=said.visit, script=script, truth=truth
     )
 

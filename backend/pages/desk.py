@@ -29,8 +29,9 @@ from backend.tasks.model import BY_HAND, DeskTask
 
 TASKS: Final = {
     "emergency": ("紧急", "Emergency"), "no_access": ("无人应答", "Nobody opens"), "no_access_late": ("无人应答（补传）", "Nobody opened (told later)"),
+    "crew_short": ("缺人", "Somebody of the crew cannot come"), "consent_asked": ("等同意", "Consent asked for"),
     "suspended": ("暂停服务，还有预订", "Suspended, still booked"), "feed_stalled": ("消息发不出去", "Events are stuck"),
-    "crew_short": ("缺人", "Somebody of the crew cannot come"), "codes_not_sent": ("登录数字发不出去", "Sign-in codes do not leave"),
+    "codes_not_sent": ("登录数字发不出去", "Sign-in codes do not leave"),
 }  # fmt: skip
 
 _MOST: Final = 200  # tasks on one page; the most urgent come first

@@ -15,6 +15,7 @@ from backend.core import bounds
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Wording, wording
 from backend.core.clock import city_date
+from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
 from backend.orders import actions, pre_checks, progress, reviewing
@@ -28,6 +29,7 @@ from backend.pages.forms import Form, Typed, read_form
 from backend.pages.refusals import door
 from backend.pages.rendering import DOORS, Asked, page
 from backend.pages.steps import steps
+from backend.residents import answering
 from backend.residents import queries as residents
 
 _OF_FAMILIES: Final = frozenset({"visit.html", "visit_live.html"})
@@ -72,16 +74,26 @@ async def home(request: Asked) -> Response[Any]:
         last = await progress.last_visit(connection, user, user.own_id)
         when = await facts.calendar(connection, request)
         items = await catalogue.current_items(connection, city_date(when.now, when.zone))
+        asked = await answering.questions(connection, user, user.own_id)
     return page(
-        request, "resident/home.html", facts=facts, name=card.name, visit=following, later=coming[1:], last=last,
+        request, "resident/home.html", facts=facts, asked=asked, name=card.name, visit=following, later=coming[1:], last=last,
         when=when, kinds={item.kind for item in items}, form=Form[Pressed](),
     )  # fmt: skip
 
 
 @get("/visits/{order_id:uuid}", guards=[CLIENTS])
 async def visit_page(request: Asked, order_id: FromPath[UUID], done: FromQuery[str] = "") -> Response[Any]:
-    """One visit, from the booking to the resident's word on it."""
-    return await _visit(request, order_id, "visit.html", done=done, form=Form[Pressed]())
+    """One visit, from the booking to the resident's word on it; to family who could follow it, that they no longer can."""
+    try:
+        return await _visit(request, order_id, "visit.html", done=done, form=Form[Pressed]())
+    except DomainError as error:
+        if error.code != "unknown_order":
+            raise
+        async with request.app.state.database.unit_of_work(request.user) as connection:
+            name = await progress.taken_back(connection, request.user, order_id)
+        if name is None:
+            raise
+    return page(request, "family/taken_back.html", status=404, name=name)
 
 
 @get("/visits/{order_id:uuid}/live", guards=[CLIENTS])

@@ -23,6 +23,8 @@ from backend.orders import offer_queries, timer_queries
 from backend.processes.logging import where
 from backend.processes.metrics import Metric, Metrics
 from backend.processes.stopping import pause
+from backend.residents import look_queries as looks
+from backend.residents import request_queries as requests
 from backend.rules import queries as rules
 from backend.tasks import queries as tasks
 
@@ -133,6 +135,8 @@ FORGET: Final[Mapping[str, tuple[str | None, Forget]]] = {
     "timers": ("keep_timers_days", timer_queries.forget_fired),
     "offers": ("keep_offers_days", offer_queries.forget_closed),
     "quote_counts": ("keep_quote_counts_days", bookings.forget_quote_counts),
+    "consent_requests": ("keep_consent_requests_days", requests.forget_ended),
+    "consent_looks": ("keep_looks_days", looks.forget_looks),
     "desk_tasks": ("keep_desk_tasks_days", tasks.forget_closed),
 }
 CHORES: Final[Mapping[str, Chore]] = {

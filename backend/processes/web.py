@@ -33,6 +33,7 @@ from backend.orders import roster_routes as roster
 from backend.orders import routes as orders
 from backend.pages import (
     alarm,
+    asked,
     board,
     booking,
     call,
@@ -40,8 +41,10 @@ from backend.pages import (
     demo,
     desk,
     desk_alarm,
+    desk_asked,
     desk_order,
     family,
+    family_asking,
     provider,
     reading,
     resident,
@@ -58,6 +61,7 @@ from backend.processes.reading import StrictRequest, read_strictly
 from backend.processes.serving import MESSAGE_LIMIT, serve
 from backend.processes.warming import warm_kernels
 from backend.providers import routes as providers
+from backend.residents import consent_routes as consents
 from backend.residents import routes as residents
 from backend.scheduling.snapshots import Planner
 from backend.scheduling.zones import Zones
@@ -71,6 +75,7 @@ _READY_WITHIN_S: Final = 2.0
 _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     accounts.route_handlers,
     residents.route_handlers,
+    consents.route_handlers,
     providers.route_handlers,
     catalogue.route_handlers,
     orders.route_handlers,
@@ -89,7 +94,9 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     resident.route_handlers,
     booking.route_handlers,
     sharing.route_handlers,
+    asked.route_handlers,
     family.route_handlers,
+    family_asking.route_handlers,
     provider.route_handlers,
     people_pages.route_handlers,
     roster_pages.route_handlers,
@@ -97,6 +104,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     crew.route_handlers,
     desk.route_handlers,
     desk_alarm.route_handlers,
+    desk_asked.route_handlers,
     desk_order.route_handlers,
     worker.route_handlers,
     demo.route_handlers,

@@ -19,7 +19,7 @@ from backend.database.pool import Connection, as_the_platform
 from backend.events.auditing import note
 from backend.events.catalogue import ConsentChanged
 from backend.events.outbox import emit
-from backend.residents import queries, search_queries
+from backend.residents import asking, queries, search_queries
 from backend.residents.model import (
     Consent,
     ConsentGiven,
@@ -227,8 +227,8 @@ async def give_consent(
     async with as_the_platform(connection):
         await queries.resident_card(connection, resident_id)
         await queries.lock_consents(connection, resident_id)
-        await _may_give(connection, resident_id, 1)
-        return await _open(connection, principal, resident_id, phone, given)
+        await may_give(connection, resident_id, 1)
+        return await agree(connection, principal, resident_id, phone, given)
 
 
 async def move_consents(
@@ -249,26 +249,31 @@ async def move_consents(
             raise DomainError("unknown_consent")
         if standing[0].phone == phone:
             return standing
-        await _may_give(connection, resident_id, len(standing))
+        await may_give(connection, resident_id, len(standing))
         for consent in standing:
             await _close(connection, resident_id, consent.id)
         again = [ConsentGiven(new.phone, consent.person, consent.purpose, new.evidence) for consent in standing]
-        return [await _open(connection, principal, resident_id, phone, given) for given in again]
+        return [await agree(connection, principal, resident_id, phone, given) for given in again]
 
 
-async def _may_give(connection: Connection, resident_id: UUID, number: int) -> None:
+async def may_give(connection: Connection, resident_id: UUID, number: int) -> None:
+    """Judge whether a resident may give so many consents more today. Raises too_many_requests."""
     most = await limit(connection, "consents_a_day", await queries.area_of(connection, resident_id))
     if await queries.consents_of_a_day(connection, resident_id) + number > most:
         detail = "No more consents can be given today."
         raise DomainError("too_many_requests", detail, retry_after_s=_CONSENTS_AGAIN_S)
 
 
-async def _open(
+async def agree(
     connection: Connection, principal: Principal, resident_id: UUID, phone: str, given: ConsentGiven
 ) -> Consent:
+    """Give one consent, under the consents' lock; whoever has asked for it waits no longer."""
     channel = "phone" if principal.role is Role.OPERATOR else "app"
     opened = await queries.open_consent(connection, resident_id, phone, given, channel)
     await _tell(connection, resident_id, opened, given.purpose.value, given=True)
+    if opened.account_id is not None:
+        by = (principal.account_id, channel, given.evidence)
+        await asking.settle(connection, resident_id, opened.account_id, given.purpose, by)
     return await queries.consent(connection, opened.id)
 
 

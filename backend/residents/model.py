@@ -169,3 +169,97 @@ class Consent(Struct, frozen=True, forbid_unknown_fields=True):
     valid_to: datetime | None
     given_by: str
     channel: str
+
+
+Purposes = Annotated[list[Purpose], Meta(min_length=1, max_length=4)]
+
+
+class Held(Struct, frozen=True, forbid_unknown_fields=True):
+    """A resident who has let somebody in, and for what."""
+
+    resident_id: UUID
+    name: str
+    purposes: list[Purpose]
+
+
+class ConsentAsked(Asked, frozen=True):
+    """A consent somebody would like to be given: of whom, and what for.
+
+    Of a resident who has let them in before, by `resident_id`; of anybody else by the name and a number of theirs, and the
+    answer is the same whoever has these or nobody. With `by_desk` an operator rings and asks.
+    """
+
+    purposes: Purposes
+    resident_id: UUID | None = None
+    phone: PhoneText | None = None
+    name: Text | None = None
+    by_desk: bool = False
+
+
+class Look(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody a resident has let in was shown something; `looked_at` is the first time within that hour."""
+
+    person: str
+    phone: str
+    purpose: Purpose
+    looked_at: datetime
+
+
+class RequestStatus(StrEnum):
+    """What has become of what was asked for; given where anything was."""
+
+    ASKED = "asked"
+    GIVEN = "given"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class ConsentRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody has asked for, as they are told of it: nothing of whom it has reached, or whether anybody."""
+
+    id: UUID
+    name: str
+    phone: str | None
+    resident_id: UUID | None
+    purposes: list[Purpose]
+    given: list[Purpose]
+    refused: list[Purpose]
+    status: RequestStatus
+    asked_at: datetime
+    expires_at: datetime
+
+
+class ConsentQuestion(Struct, frozen=True, forbid_unknown_fields=True):
+    """The same as it is put to the resident: who asks, and what for."""
+
+    id: UUID
+    resident_id: UUID
+    person: str
+    phone: str
+    purposes: list[Purpose]
+    given: list[Purpose]
+    refused: list[Purpose]
+    status: RequestStatus
+    by_desk: bool
+    asked_at: datetime
+    expires_at: datetime
+
+    @property
+    def unanswered(self) -> list[Purpose]:
+        """What is still to be answered, in the order it was asked."""
+        return [one for one in self.purposes if one not in self.given and one not in self.refused]
+
+
+class ConsentAnswer(Asked, frozen=True):
+    """Yes or no to one thing."""
+
+    purpose: Purpose
+    agreed: bool
+
+
+class ConsentAnswers(Asked, frozen=True):
+    """What the resident says to each thing that was asked for, and how they said so: a recording, or in the app."""
+
+    answers: Annotated[list[ConsentAnswer], Meta(min_length=1, max_length=4)]
+    evidence: Text

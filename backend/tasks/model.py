@@ -19,6 +19,7 @@ class TaskKind(StrEnum):
     NO_ACCESS = "no_access"  # 无人应答: a crew stands at a door that nobody opens
     NO_ACCESS_LATE = "no_access_late"  # the same, told by a phone after the order had gone on without it
     CREW_SHORT = "crew_short"  # 缺人: somebody of a crew cannot come, and nobody was found in their place
+    CONSENT_ASKED = "consent_asked"  # 等同意: family asks for a consent, and the resident is to be rung for an answer
     SUSPENDED = "suspended"  # 暂停服务: what is still booked for somebody who is in hospital or has died
 
 

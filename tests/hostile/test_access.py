@@ -156,7 +156,7 @@ class Askers:
 
     async def _let_in(self, route: str, asker: str, sign: str, thing: Thing) -> int:
         """Open, and nothing of the other house in the answer but to the city's own staff."""
-        if route.endswith(("/end", "/number")):
+        if route.endswith(("/end", "/number", "/answer", "/withdraw")):
             thing = await self.own.thing(thing.order_id)  # one that has not ended yet
         answer = await self._answer(route, asker, thing, thing.order_id)
         what = f"{asker}: {route}: {answer.status_code} {answer.text[:400]}"

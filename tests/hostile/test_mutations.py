@@ -66,6 +66,7 @@ class Day:
             "emergency_id": str(uuid4()),
             "session_id": str(uuid4()),
             "absence_id": str(uuid4()),
+            "request_id": str(uuid4()),
         }
         order = await day.book(day.ids["resident_id"])
         day.ids["order_id"] = order["id"]
@@ -142,6 +143,8 @@ class Day:
             "Contacts": {"contacts": [{"name": "王敏", "phone": "13912345673", "relation": "女儿", "emergency": True}]},
             "NewNumber": {"phone": "13912345672", "evidence": "电话"},
             "ConsentGiven": {"phone": "13912345670", "name": "王敏", "purpose": "status", "evidence": "电话", "text_version": "1"},
+            "ConsentAsked": {"phone": "13912345670", "name": "王奶奶", "purposes": ["status", "book"], "by_desk": True, "resident_id": None},
+            "ConsentAnswers": {"answers": [{"purpose": "status", "agreed": True}], "evidence": "电话"},
             "CodeWanted": {"phone": "13912345671"},
             "CodeProof": {"challenge_id": str(uuid4()), "code": "123456", "who": str(uuid4())},
             "PasswordProof": {"login": "nobody", "password": "an invented word", "totp": "123456"},

@@ -29,6 +29,12 @@ FILL: Final = {
     "answers": f"""INSERT INTO idempotency_keys (account_id, route, key, request_hash, status, body, created_at)
                    VALUES ({_ACCOUNT}, 'x', {{name}}, 'h', 200, '', {{then}})""",
     "desk_tasks": "INSERT INTO desk_tasks (kind, opened_at, closed_at) VALUES ('feed_stalled', {then}, {then})",
+    "consent_requests": f"""INSERT INTO consent_requests (account_id, person, phone, sought, sought_phone, purposes, by_desk,
+                                                          expires_at, status, ended_at)
+                            VALUES ({_ACCOUNT}, 'x', 'x', {{name}}, 'x', '{{{{book}}}}', false, {{then}}, 'expired', {{then}})""",
+    "consent_looks": """INSERT INTO consent_looks (resident_id, account_id, purpose, hour, looked_at)
+                        SELECT r.id, a.id, 'status', {then}, {then} FROM (SELECT id FROM residents LIMIT 1) r,
+                            (SELECT id FROM accounts ORDER BY id OFFSET {number} LIMIT 1) a""",
     "timers": "INSERT INTO timers (due_at, kind, subject_id, fired_at) VALUES (now(), 'hold_expiry', uuidv7(), {then})",
     "offers": """WITH made AS (
                      INSERT INTO offers (order_id, provider_id, status, expires_at, closed_at)
@@ -45,6 +51,8 @@ OPEN: Final = {
     "sessions": f"""INSERT INTO sessions (token_hash, account_id, created_at, last_seen_at, expires_at)
                     VALUES ('open', {_ACCOUNT}, now() - interval '9 years', now() - interval '9 years', now() + interval '1 day')""",
     "desk_tasks": "INSERT INTO desk_tasks (kind, opened_at) VALUES ('feed_stalled', now() - interval '9 years')",
+    "consent_requests": f"""INSERT INTO consent_requests (account_id, person, phone, sought, sought_phone, purposes, by_desk, expires_at)
+                            VALUES ({_ACCOUNT}, 'x', 'x', 'x', 'x', '{{book}}', false, now() - interval '9 years')""",
     "timers": "INSERT INTO timers (due_at, kind, subject_id) VALUES (now() - interval '9 years', 'y', uuidv7())",
     "offers": """INSERT INTO offers (order_id, provider_id, made_at, expires_at)
                  SELECT o.id, p.id, yinling_now() - interval '9 years', yinling_now() - interval '9 years'
@@ -54,7 +62,7 @@ OPEN: Final = {
 
 KEPT_DAYS: Final = {
     "live_tickets": 0, "sign_in_codes": 2, "sign_in_places": 180, "limits": 0, "sessions": 183, "answers": 2, "timers": 30,
-    "offers": 1200, "quote_counts": 1, "desk_tasks": 183,
+    "offers": 1200, "quote_counts": 1, "desk_tasks": 183, "consent_requests": 366, "consent_looks": 90,
 }  # fmt: skip
 """How long each is kept, by hand: an answer, say, for the 48 hours in which a phone without signal may send again."""
 
@@ -85,7 +93,7 @@ async def test_what_is_older_than_its_rule_leaves_and_what_is_younger_stays(
     operator, someone = await city.staff("operator"), await city.resident()
     await city.booked(operator, someone["id"], "rehab-home", at(10), at(11), channel="phone")
     days = KEPT_DAYS[name]
-    now = "yinling_now()" if name in {"offers", "quote_counts"} else "now()"
+    now = "yinling_now()" if name in {"offers", "quote_counts", "consent_requests", "consent_looks"} else "now()"
     young = YOUNG.get(name, f"{now} - interval '1 minute' * ({days} * 1440 - 1)")
     await city.sql(f"DELETE FROM {TABLES.get(name, name)}" if name not in {"sessions", "offers"} else "SELECT 1")
     await city.sql(FILL[name].format(name="'young'", then=young, number=0))

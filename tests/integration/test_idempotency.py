@@ -161,6 +161,7 @@ async def test_every_command_needs_a_key(city: City):
     resident, provider = await city.resident(), await city.one("SELECT id FROM providers WHERE active LIMIT 1")
     askers = {
         "resident": await city.signed_in(resident["account_id"]), "operator": await city.staff("operator"),
+        "booker": await city.signed_in(await city.daughter(resident["id"])),
         "own provider": await city.staff("provider", provider),
         "own worker": await city.worker(await city.one("SELECT id FROM workers WHERE active ORDER BY id LIMIT 1")),
     }  # fmt: skip

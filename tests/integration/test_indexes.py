@@ -33,7 +33,12 @@ _MANY_CONSENTS = """
     SET session_replication_role = replica;
     INSERT INTO consents (resident_id, account_id, purpose, given_by, channel, evidence, text_version, phone, person)
     SELECT uuidv7(), CASE n % 2 WHEN 0 THEN uuidv7() END, 'book', 'resident', 'phone', 'call ' || n, '1', '+86139' || (10000000 + n), '某人'
-    FROM generate_series(1, 2000) n
+    FROM generate_series(1, 2000) n;
+    INSERT INTO consent_requests (account_id, person, phone, sought, named_id, resident_id, purposes, by_desk, expires_at)
+    SELECT uuidv7(), '某人', '', '某人', uuidv7(), uuidv7(), '{book}', true, now() FROM generate_series(1, 2000) n;
+    INSERT INTO consent_looks (resident_id, account_id, purpose, hour, looked_at)
+    SELECT uuidv7(), uuidv7(), 'status', now(), now() FROM generate_series(1, 2000) n;
+    ANALYZE consent_requests; ANALYZE consent_looks
 """
 
 

@@ -29,7 +29,10 @@ from backend.orders import offer_queries, queries, seat_queries, timer_queries
 from backend.orders.model import AssignmentStatus, Timer
 from backend.processes.embedded import Embedded
 from backend.processes.jobs import fire_due
+from backend.residents import look_queries as looks
 from backend.residents import queries as residents
+from backend.residents import request_queries as requests
+from backend.residents.model import Purpose
 from backend.scheduling import queries as scheduling
 from backend.scheduling import tie_queries
 from backend.tasks import queries as tasks
@@ -81,7 +84,7 @@ WAITS: Final[dict[str, dict[str, str]]] = {
         "POST /v1/bookings": "operator", ORDER + "reschedule": "operator", **{RESIDENT + word: "operator" for word in ("numbers", "home", "contacts", "resume")},
     },
     "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 2)) WHERE $2::date IS NOT NULL": {
-        RESIDENT + "consents": "operator", RESIDENT + "consents/{consent_id}/number": "operator",
+        RESIDENT + "consent-requests/{request_id}/answer": "operator", RESIDENT + "consents": "operator", RESIDENT + "consents/{consent_id}/number": "operator",
     },
 }  # fmt: skip
 """By what somebody else holds at that moment: the commands that wait for it, and who gives them."""
@@ -140,7 +143,12 @@ async def _locks(house: House) -> dict[str, Attempt]:
         staff = await accounts.staff_by_login(connection, "locks", NO_PLACE)
         assert staff
         assert staff.id == staff_id
+    thing = await house.thing()
+    asker, request_id = house.accounts["booker"], UUID(thing.request_id)
     return {
+        "lock_asker": lambda c: requests.lock_asker(c, asker),
+        "request_for_update": lambda c: requests.request_for_update(c, house.resident_id, request_id),
+        "request_for_purpose": lambda c: requests.request_for_purpose(c, house.resident_id, asker, Purpose.LOCATION),
         "lock_number": lambda c: number_queries.lock_number(c, "+8613800000001"),
         "is_unchanged": lambda c: accounts.is_unchanged(c, staff),
         "try_lock_key": lambda c: accounts.try_lock_key(c, staff_id, "POST /", "some key"),
@@ -250,6 +258,9 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         "INSERT INTO desk_tasks (kind, order_id) VALUES ('no_access_late', $1) ON CONFLICT DO NOTHING RETURNING id",
         order_id,
     )
+    waits = [await city.one(
+        """INSERT INTO consent_requests (account_id, person, phone, sought, sought_phone, purposes, by_desk, expires_at)
+           VALUES ($1, 'x', 'x', 'x', 'x', '{book}', true, '2050-01-01') RETURNING id""", someone) for _ in range(2)]  # fmt: skip
     owners = iter(row["id"] for row in await city.sql("SELECT id FROM accounts ORDER BY id LIMIT 3"))
     steps = iter((7, 6, 7))  # the later of two codes comes first
     uses = iter((1, -1, 1))  # counted while one is given back
@@ -287,6 +298,12 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
     async def ended(connection: Connection) -> bool:
         return await residents.close_consent(connection, house.resident_id, consent) is not None
 
+    async def expired(connection: Connection) -> bool:
+        return await requests.expire_request(connection, waits[0]) is not None
+
+    async def not_asked_any_more(connection: Connection) -> bool:
+        return await requests.withdraw_request(connection, someone, waits[1]) is not None
+
     async def closed(connection: Connection) -> bool:
         return await offer_queries.close_offer(connection, offer, "accepted", None) is not None
 
@@ -312,6 +329,8 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("end_session", lambda c: accounts.end_session(c, someone, session), True, False),
         ("claim", lambda c: timer_queries.claim(c, timer), True, False),
         ("close_consent", ended, True, False),
+        ("expire_request", expired, True, False),
+        ("withdraw_request", not_asked_any_more, True, False),
         ("insert_task", opened, True, False),
         ("close_tasks", ended_by_itself, True, False),
         ("take", taken, True, False),
@@ -323,6 +342,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("count_uses", counted, [0], [600]),
         ("count_uses", given_back, -70, -60),
         ("ensure_plan", lambda c: scheduling.ensure_plan(c, house.zone_id, DAY + timedelta(days=9)), None, None),
+        ("note_looks", lambda c: looks.note_looks(c, someone, [house.resident_id], Purpose.STATUS), None, None),
         ("set_timer", lambda c: timer_queries.set_timer(c, "y", order_id, at(20)), None, None),
         ("remember_place", lambda c: accounts.remember_place(c, b"p" * 16), None, None),
         ("add_numbers", lambda c: number_queries.add_numbers(c, someone, ["+8613800000009"]), None, None),

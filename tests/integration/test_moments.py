@@ -179,10 +179,11 @@ TABLE: Final[dict[str, tuple[str, Callable[[Booked], Awaitable[Due]], str, str, 
 
 BY_REPORTS: Final = {"contradicted", "served_twice"}  # due at once: tests of contradictions and late records
 OF_THE_DESK: Final = {"no_access_due"}  # makes a task more urgent and leaves the order: test_no_access
+OF_A_REQUEST: Final = {"consent_request_expiry"}  # is about no order: test_asking_consent
 
 
 def test_every_timer_stands_in_the_table():
-    assert {kind for kind, *_ in TABLE.values()} | BY_REPORTS | OF_THE_DESK == set(timers.HANDLERS)
+    assert {kind for kind, *_ in TABLE.values()} | BY_REPORTS | OF_THE_DESK | OF_A_REQUEST == set(timers.HANDLERS)
 
 
 @pytest.mark.parametrize("name", TABLE)

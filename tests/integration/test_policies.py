@@ -57,12 +57,15 @@ OWN: Final = {
 
 OF_A_DOOR: Final = {
     "door_digits": "resident_id = {resident}",
+    "consent_requests": "resident_id IN (SELECT id FROM residents WHERE account_id = {account})",
+    "consent_looks": "resident_id IN (SELECT id FROM residents WHERE account_id = {account})",
     "pre_checks": """resident_id IN (SELECT id FROM residents WHERE account_id = {account})
         OR resident_id IN (SELECT resident_id FROM consents WHERE account_id = {account} AND purpose = 'reports')
         OR order_id IN (SELECT order_id FROM assignments WHERE worker_id = {worker} AND status = 'checked_in')""",
 }
 """What the desk reads of everybody, and of themselves those at a door: a household its digits, which the crew is to be told;
-of what was measured there the resident, whom they let read reports, and the crew while it is there. A supervisor none of it."""
+of what was measured there the resident, whom they let read reports, and the crew while it is there; and of what is asked for
+of a resident, and of who looked, they themselves, not who asks or looks. A supervisor none of it."""
 OWN_ONLY: Final = {"sessions": "account_id = {account}", "idempotency_keys": "account_id = {account}"}
 TO_SUPERVISORS: Final = {"audit"}
 TO_NOBODY_TOO: Final = {"care_clock", "alembic_version"}
@@ -231,6 +234,11 @@ async def _people(city: City, here: House, there: House, ids: Mapping[str, UUID]
 
 
 FILL: Final = (
+    """INSERT INTO consent_looks (resident_id, account_id, purpose, hour, looked_at)
+       SELECT r.id, a.id, 'status', '2030-03-12 08:00+08', '2030-03-12 08:01+08' FROM residents r, accounts a WHERE a.role = 'family'
+       ON CONFLICT DO NOTHING""",
+    """INSERT INTO consent_requests (account_id, person, phone, sought, named_id, resident_id, purposes, by_desk, expires_at)
+       SELECT a.id, 'x', 'x', 'x', r.id, r.id, '{book}', true, '2050-01-01' FROM residents r, LATERAL (SELECT id FROM accounts LIMIT 1) a""",
     """INSERT INTO pre_checks (order_id, resident_id, worker_id, offline, answers, outside, missing, counts)
        SELECT o.id, o.resident_id, w.id, false, '{}', '{}', '{}', true FROM orders o, LATERAL (SELECT id FROM workers LIMIT 1) w""",
     "INSERT INTO desk_tasks (kind) VALUES ('feed_stalled')",
@@ -411,6 +419,7 @@ TWICE: Final[dict[str, tuple[str, str, str]]] = {
     "catalogue_versions_once": ("catalogue_versions", "id = uuidv7()", "version = 99"),
     "consents_one_open": ("consents WHERE account_id IS NOT NULL AND valid_to IS NULL", "id = uuidv7(); phone = '+861'", "valid_to = now()"),
     "consents_one_open_by_number": ("consents WHERE phone = '+862'", "id = uuidv7(); account_id = NULL", "valid_to = now()"),
+    "consent_requests_one_open": ("consent_requests", "id = uuidv7()", "status = 'refused'; ended_at = now()"),
     "desk_tasks_one_open": ("desk_tasks", "id = uuidv7()", "closed_at = now()"),
     "homes_one_current": ("homes WHERE current", "id = uuidv7()", "current = false"),
     "offers_one_open": ("offers WHERE status = 'open'", "id = uuidv7()", "status = 'expired'"),

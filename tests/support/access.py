@@ -63,6 +63,13 @@ _ROWS = {
     "POST /v1/residents/{resident_id}/consents": _GIVERS,
     "POST /v1/residents/{resident_id}/consents/{consent_id}/end": _GIVERS,
     "POST /v1/residents/{resident_id}/consents/{consent_id}/number": _GIVERS,
+    "GET /v1/me/consents": "? LLLLL xx xx xx",
+    "GET /v1/me/consent-requests": "? LLLLL xx xx xx",
+    "POST /v1/consent-requests": "? -AA-- xx xx xx",
+    "GET /v1/residents/{resident_id}/consent-requests": _GIVERS,
+    "POST /v1/residents/{resident_id}/consent-requests/{request_id}/answer": _GIVERS,
+    "GET /v1/residents/{resident_id}/looks": _GIVERS,
+    "POST /v1/consent-requests/{request_id}/withdraw": "? -A--- xx xx xx",
     "POST /v1/quotes": _CLIENTS,
     "POST /v1/quotes/best": _CLIENTS,
     "GET /v1/residents/{resident_id}/meal-times": _CLIENTS,
@@ -131,6 +138,7 @@ UNKNOWN: Final = {
     "offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order", "emergencies": "unknown_emergency",
     "workers": "unknown_worker", "absences": "unknown_absence",
     "POST /v1/emergencies": "unknown_resident", "POST /v1/providers/me/roster": "unknown_worker",
+    "POST /v1/emergencies": "unknown_resident", "POST /v1/consent-requests/{request_id}/withdraw": "unknown_request",
 }  # fmt: skip
 """What a thing that is hidden is called, by the route or the second word of the path; anywhere else it is the resident."""
 
@@ -146,6 +154,7 @@ _NAMES: Final = (
     "emergency_id",
     "worker_id",
     "absence_id",
+    "request_id",
 )
 
 
@@ -166,6 +175,7 @@ class Thing(Struct, frozen=True, kw_only=True):
     task_id: str = ""
     emergency_id: str = ""
     absence_id: str = ""
+    request_id: str = ""
 
     def unknown(self) -> "Thing":
         """The same request about things nobody has."""
@@ -230,6 +240,8 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
         "phone": {"challenge_id": str(uuid4()), "code": "123456"},
         "password": {"login": "nobody", "password": "an invented word", "totp": "123456"},
         "residents": {"name": "某人", "phone": "13912340002", "gender": "female", "home": home},
+        "consent-requests": {"resident_id": thing.resident_id, "purposes": ["location", "book"]},
+        "answer": {"answers": [{"purpose": "location", "agreed": True}], "evidence": "电话"},
         "consents": {"phone": "13912340003", "name": "某人", "purpose": "status", "evidence": "电话"},
         "contacts": {"contacts": [{"name": "某人", "phone": "13912340004", "relation": "邻居"}]},
         "number": {

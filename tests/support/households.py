@@ -10,6 +10,15 @@ from tests.support.city import Caller, City, at
 from tests.support.people import consent, person
 
 MEAL, REHAB = "meal-lunch", "rehab-home"
+_WAITING = """
+    WITH made AS (INSERT INTO consent_requests (account_id, person, phone, sought, named_id, resident_id, purposes, by_desk, expires_at)
+                  SELECT $2, '某女儿', n.phone, '某人', $1, $1, '{location,reports}', true, yinling_now() + interval '7 days'
+                  FROM account_numbers n WHERE n.account_id = $2
+                      AND NOT EXISTS (SELECT FROM consent_requests WHERE resident_id = $1 AND account_id = $2 AND status = 'asked')
+                  LIMIT 1 RETURNING id)
+    SELECT id FROM made UNION ALL SELECT id FROM consent_requests WHERE resident_id = $1 AND account_id = $2 AND status = 'asked'
+"""
+"""What somebody who may book waits for of a resident; asked for anew where nothing is."""
 
 
 class House:
@@ -71,6 +80,7 @@ class House:
                UNION SELECT unnest(ARRAY[c.id::text, c.account_id::text, n.phone]) FROM consents c
                      LEFT JOIN account_numbers n ON n.account_id = c.account_id WHERE c.resident_id = $1
                UNION SELECT l.id::text FROM leaves l JOIN workers w ON w.id = l.worker_id WHERE w.provider_id = $3
+               UNION SELECT q.id::text FROM consent_requests q WHERE q.resident_id = $1
                UNION SELECT e.id::text FROM emergencies e WHERE e.raised_by = ANY ($2)
                UNION SELECT s.id::text FROM sessions s WHERE s.account_id = ANY ($2)
                UNION SELECT v.id::text FROM visit_statements v JOIN orders o ON o.id = v.order_id WHERE o.resident_id = $1""",
@@ -111,8 +121,11 @@ class House:
                                 ORDER BY l.id DESC LIMIT 1), $1)""",
             self.provider_id,
         )
+        request = await self.city.sql(_WAITING, self.resident_id, self.accounts["booker"])
         return Thing(
-            absence_id=str(absence_id), emergency_id=str(alarms[0]["id"]) if alarms else str(self.resident_id),
+            absence_id=str(absence_id),
+            request_id=str(request[0]["id"]),
+            emergency_id=str(alarms[0]["id"]) if alarms else str(self.resident_id),
             order_id=order_id, offer_id=str(offer[0]["id"]) if offer else "", resident_id=str(self.resident_id),
             consent_id=str(own[0]["id"]), consent_phone=own[0]["consent_phone"] or "", session_id=str(own[0]["session"]), slot=self.slot, code=row["code"],
             phone=own[0]["phone"], task_id=str(tasks[0]["id"]) if tasks else str(self.resident_id), zone_id=str(self.zone_id),

@@ -29,6 +29,7 @@ HEARS: Final = {
     "assignment": (*_HOUSEHOLD, *_CITY),  # and the worker it is about
     "offer": (*_CITY, "own provider"),
     "route": _CITY,  # and the worker it is about
+    "consent_request": (),  # who asks, and whom they ask, each by themselves
     "consent": (),  # the household, or the account concerned
     "task": _CITY,
     "emergency": (*_HOUSEHOLD, *_CITY),  # whoever raised it; of a worker's nothing in that household

@@ -55,7 +55,8 @@ class LiveRegion extends HTMLElement {
   hear(event) {
     if (event.cursor) this.cursor = event.cursor;
     this.attempt = 0;
-    const mine = !this.dataset.order || event.data?.order_id === this.dataset.order;
+    // a consent that has changed concerns whatever is shown by it
+    const mine = !this.dataset.order || event.data?.order_id === this.dataset.order || event.type === "consent.changed";
     if (event.type === "hello" || event.type === "reset" || event.type === "board.changed" || (event.data && mine)) this.refresh();
   }
 
