@@ -138,7 +138,7 @@ UNKNOWN: Final = {
     "offers": "unknown_offer", "me": "unknown_session", "orders": "unknown_order", "emergencies": "unknown_emergency",
     "workers": "unknown_worker", "absences": "unknown_absence",
     "POST /v1/emergencies": "unknown_resident", "POST /v1/providers/me/roster": "unknown_worker",
-    "POST /v1/emergencies": "unknown_resident", "POST /v1/consent-requests/{request_id}/withdraw": "unknown_request",
+    "POST /v1/consent-requests/{request_id}/withdraw": "unknown_request",
 }  # fmt: skip
 """What a thing that is hidden is called, by the route or the second word of the path; anywhere else it is the resident."""
 
