@@ -154,6 +154,15 @@ async def place(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     return await _times(request, item, of, None, form, 422)
 
 
+@post("/visits/{order_id:uuid}/longer", guards=[CLIENTS], status_code=200)
+async def longer(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Keep the time a little longer: they are still reading, or asking somebody."""
+    form = await read_form(request, Pressed)
+    if await windows.extend(request, form, order_id) is not None:
+        return Redirect(f"/visits/{order_id}/check", status_code=303)
+    return await _check(request, order_id, form, 409)
+
+
 @post("/visits/{order_id:uuid}/back", guards=[CLIENTS], status_code=200)
 async def back(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Give the time back and choose another."""
@@ -204,5 +213,5 @@ async def change(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
 
 
 route_handlers = [
-    door([services_page, times_page, hold, again, check_page, place, back, change_page, change])
+    door([services_page, times_page, hold, again, check_page, place, longer, back, change_page, change])
 ]  # fmt: skip

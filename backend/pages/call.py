@@ -12,20 +12,16 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from backend.accounts.guards import requires
-from backend.bookings import actions as bookings
 from backend.catalogue.model import CatalogueItem
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
 from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import Role
-from backend.database.pool import Connection
 from backend.orders import progress
 from backend.orders.progress import VisitLine
 from backend.orders.reading_back import read_back
-from backend.orders.views import OrderView, shown
 from backend.pages import facts, windows
-from backend.pages.commands import carried_out
 from backend.pages.forms import Form, Typed, read_form
 from backend.pages.queries import care_clock
 from backend.pages.reading_back import script, truth
@@ -175,11 +171,7 @@ async def place(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
 async def longer(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     """Keep the time a little longer: the caller is still thinking."""
     form = await read_form(request, Pressed)
-
-    async def action(connection: Connection) -> OrderView:
-        return shown(await bookings.extend(connection, request.user, order_id), request.user)
-
-    if form.filled and await carried_out(request, form, OrderView, action) is not None:
+    if await windows.extend(request, form, order_id) is not None:
         return Redirect(f"/desk/orders/{order_id}/read", status_code=303)
     return await _read(request, order_id, form, 409)
 

@@ -48,6 +48,8 @@ class Form(Generic[T]):
         """
         field = problems.FIELDS.get(error.code, WHOLE)
         sentence = (instead or {}).get(error.code) or problems.PROBLEMS[error.code]
+        if sentence is problems.PROBLEMS["invalid_phone"]:
+            sentence = problems.wrong_phone(self.value(field))
         self.wrong[field if field in self.typed else WHOLE] = sentence
 
     async def answered(self, asked: Awaitable[R], instead: Mapping[str, problems.Sentence] | None = None) -> R | None:

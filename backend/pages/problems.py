@@ -93,9 +93,28 @@ _EMPTY: Final = {
     "totp": Sentence("请写6位动态码。", "Please fill in the 6 digits of your device."),
 }
 _WRONG: Final = {"phone": PROBLEMS["invalid_phone"]}
+_MOBILE: Final = 11
+_SLIP: Final = 4  # so many digits away from a mobile number, it was meant to be one
 _LEFT_EMPTY: Final = Sentence("这里还没有填。", "This is still empty.")
 
 
 def wrong_field(name: str, *, empty: bool) -> Sentence:
     """Tell what is wrong with one field: that it is empty, or does not fit."""
     return _EMPTY.get(name, _LEFT_EMPTY) if empty else _WRONG.get(name, PROBLEMS["invalid_request"])
+
+
+def wrong_phone(text: str) -> Sentence:
+    """Tell how many digits a mobile number has too few or too many; of anything else, what a number looks like."""
+    digits = "".join(sign for sign in text.strip().removeprefix("+86") if sign.isdigit())
+    off = len(digits) - _MOBILE
+    if not digits.startswith("1") or not 0 < abs(off) <= _SLIP:
+        return PROBLEMS["invalid_phone"]
+    if off < 0:
+        return Sentence(
+            f"手机号少了{-off}位，请再看一看。",
+            f"{-off} of the 11 digits of a mobile number are missing; please look again.",
+        )
+    return Sentence(
+        f"手机号多了{off}位，请再看一看。",
+        f"A mobile number has 11 digits; this one has {off} more. Please look again.",
+    )

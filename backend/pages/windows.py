@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from backend.accounts.requests import write_once
+from backend.bookings import actions as bookings
 from backend.bookings import taking
 from backend.bookings.choosing import BestRequest, Choices
 from backend.bookings.model import BookingRequest, Channel, QuotedSlot, QuoteRequest, Wish
@@ -115,6 +116,15 @@ async def place(request: Asked, form: Form[Any], order_id: UUID) -> OrderView | 
     if placed is None:
         form.wrong.setdefault("", over["hold_expired"])
     return placed
+
+
+async def extend(request: Asked, form: Form[Any], order_id: UUID) -> OrderView | None:
+    """Keep a window a little longer; None where the platform refuses, which then stands in the form."""
+
+    async def action(connection: Connection) -> OrderView:
+        return shown(await bookings.extend(connection, request.user, order_id), request.user)
+
+    return await carried_out(request, form, OrderView, action)
 
 
 async def release(request: Asked, form: Form[Any], order_id: UUID) -> OrderView:

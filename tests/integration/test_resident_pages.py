@@ -117,6 +117,38 @@ async def test_a_time_somebody_else_took_is_answered_with_the_nearest_ones(city:
     assert "出错：" in answer.text
 
 
+async def test_whoever_still_thinks_keeps_the_time_a_little_longer_until_it_cannot_be_kept_any_longer(
+    city: City, browsers: Browsers
+):
+    """An old person reads slowly, and asks her daughter; but the time is somebody else's, too."""
+    _, browser = await _resident(city, browsers)
+    check = await _held(browser)
+    order_id = _order(check)
+    until = "SELECT hold_expires_at FROM orders WHERE id = $1"
+    before = await city.one(until, order_id)
+    check = await send(browser, check, f"/visits/{order_id}/longer")
+    assert check.status_code == 200
+    assert await city.one(until, order_id) > before
+    while check.status_code == 200:
+        before = await city.one(until, order_id)
+        check = await send(browser, check, f"/visits/{order_id}/longer")
+    assert "不能再留更久了" in check.text
+    assert await city.one(until, order_id) == before
+    placed = await send(browser, check, f"/visits/{order_id}/place")
+    assert "订好了" in placed.text
+
+
+async def test_who_comes_is_said_to_be_open_only_until_a_provider_has_accepted(city: City, browsers: Browsers):
+    """On the page that was opened when the visit was booked, too."""
+    _, browser = await _resident(city, browsers)
+    placed = await send(browser, check := await _held(browser), f"/visits/{_order(check)}/place")
+    assert "谁来，机构接单后告诉您" in placed.text
+    await city.dispatch()
+    assert await _status(city, _order(check)) == "accepted"
+    for page in (str(placed.url), f"/visits/{_order(check)}/live"):
+        assert "接单后" not in (await browser.get(page)).text
+
+
 async def test_going_back_gives_the_time_back(city: City, browsers: Browsers):
     _, browser = await _resident(city, browsers)
     check = await _held(browser)
