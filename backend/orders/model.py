@@ -316,12 +316,16 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteView(Struct, frozen=True):
-    """One worker's day; a position within `range_m` of a door, or `unsure_m` more by an unsure phone, is at it."""
+    """One worker's day; a position within `range_m` of a door, or `unsure_m` more by an unsure phone, is at it.
+
+    A stop that has moved by `told_s` since the worker took note of it is told to them.
+    """
 
     plan_on: date
     stops: list[RouteStop]
     range_m: float
     unsure_m: float
+    told_s: float
 
 
 class BookedAgain(Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,8 +24,10 @@ async def route(connection: Connection, principal: Principal, on: date, zone_inf
         stops = await seat_queries.route(connection, principal.worker_id, on, day_origin(on, zone_info))
         before = timedelta(seconds=await limit(connection, "door_told_before_s", EVERYWHERE))
         figures = await visits.limits(connection, EVERYWHERE)
+        told_s = await limit(connection, "route_told_s", EVERYWHERE)
         now = await care_now(connection)
-    return RouteView(on, [_told(stop, now, before) for stop in stops], figures.radius_m, figures.accuracy_m)
+    told = [_told(stop, now, before) for stop in stops]
+    return RouteView(on, told, figures.radius_m, figures.accuracy_m, told_s)
 
 
 def _told(stop: RouteStop, now: datetime, before: timedelta) -> RouteStop:
