@@ -90,7 +90,8 @@ async def steps(city: Running, chromium: Browser, visits: int) -> dict[str, floa
     )
     seconds: list[float] = []
     for number, person in enumerate(people):
-        wish = {"from_at": at(9, days=1 + number % 5).isoformat(), "to_at": at(16, days=1 + number % 5).isoformat()}
+        day, hour = 1 + number // 2, (9, 13)[number % 2]  # the clock goes from one to the next
+        wish = {"from_at": at(hour, days=day).isoformat(), "to_at": at(hour + 3, days=day).isoformat()}
         quote = await operator.quote({"resident_id": str(person["id"]), "item_code": "rehab-home", "wish": wish})
         order = await operator.post("/v1/bookings", {"slot": quote["slots"][0]["token"], "channel": "phone"})
         order_id = UUID(order["id"])
