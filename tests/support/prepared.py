@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -58,8 +59,11 @@ def _copy(one: Path, other: Path) -> None:
 
 
 def _make(data: Path) -> None:
-    with Embedded(data, durable=False) as server:
-        asyncio.run(_fill(server))
+    with (
+        Embedded(data, durable=False) as server,
+        ThreadPoolExecutor(1) as aside,
+    ):  # whoever asks may have a loop already
+        aside.submit(lambda: asyncio.run(_fill(server))).result()
 
 
 async def _fill(server: Embedded) -> None:
