@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page
 
 from tests.support import seen
 from tests.support.at_the_door import checked
-from tests.support.city import City, at
+from tests.support.city import Caller, City, at
 from tests.support.prepared import scratch_server
 from tests.support.scratch import STORY
 from tests.support.seen import opened, token_of
@@ -81,11 +81,35 @@ class Story:
         ):
             await self.shoot(name, path, desk)
         await (await city.staff("provider", offer["provider_id"])).post(f"/v1/offers/{offer['id']}/accept")
-        await self.shoot("provider-today", "/provider/today", desk)
+        gone = (await city.crew(order["id"]))[0]["worker_id"]
+        for name, path in (
+            ("provider-today", "/provider/today"),
+            ("provider-people", "/provider/people"),
+            ("provider-away", f"/provider/people/{gone}/away"),
+            ("provider-roster", "/provider/roster"),
+            ("provider-why", f"/provider/orders/{order['id']}/why"),
+        ):
+            await self.shoot(name, path, desk)
+        await self._at_the_desk(someone["id"], order["id"], mother, daughter)
         await self.shoot("resident-home-next", "/", mother)
         await self.shoot("family", "/family", daughter)
         await self._at_the_door(order["id"], mother, daughter)
         await self.shoot("resident-past", "/past", mother)
+
+    async def _at_the_desk(self, resident_id: UUID, order_id: str, mother: str, daughter: str) -> None:
+        """A call, what waits, and a consent that is asked for."""
+        city = self.city
+        operator = await token_of(city, await city.one(
+            "INSERT INTO accounts (role, name, login, password_hash) VALUES ('operator', '某人', 'desk', 'none') RETURNING id"))  # fmt: skip
+        asked = {"resident_id": str(resident_id), "purposes": ["reports"], "by_desk": True}
+        answer = await Caller(city.http, daughter).post("/v1/consent-requests", asked)
+        assert answer.status_code == 201, answer.text
+        caller = f"/desk/residents/{resident_id}"
+        for name, path in (("desk", "/desk"), ("desk-caller", caller), ("desk-times", f"{caller}/book/bath"),
+                           ("desk-order", f"/desk/orders/{order_id}"), ("desk-asked", f"{caller}/asked")):  # fmt: skip
+            await self.shoot(name, path, operator)
+        await self.shoot("resident-asked", "/asked", mother)
+        await self.shoot("family-ask", f"/family/ask?of={resident_id}", daughter)
 
     async def both(self, name: str, path: str, mother: str, daughter: str) -> None:
         """A visit as its resident and as their family see it."""
