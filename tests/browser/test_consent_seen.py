@@ -9,7 +9,7 @@ from backend.accounts import proofs
 from tests.support import seen
 from tests.support.city import City
 from tests.support.platform import Running
-from tests.support.seen import opened, token_of
+from tests.support.seen import opened, pressed, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 RESIDENT = {"text_px": 18, "target_px": 60}
@@ -60,13 +60,13 @@ async def test_every_page_on_the_way_to_a_yes_or_no_keeps_nobody_out(chromium: B
     await mother.goto(f"{url}/sharing")
     await look(mother, "sharing-asked")
     await desk.goto(f"{url}/desk/residents/{someone['id']}")
-    await desk.keyboard.press("8")
+    await pressed(desk, "8")
     await expect(desk).to_have_url(f"{url}/desk/residents/{someone['id']}/asked")
     await look(desk, "desk-asked")
     script = await desk.locator(".script").inner_text()
-    await desk.keyboard.press("1")
+    await pressed(desk, "1")
     await expect(desk.locator(".script")).not_to_have_text(script)
-    await desk.keyboard.press("2")
+    await pressed(desk, "2")
     await expect(desk).to_have_url(f"{url}/desk/residents/{someone['id']}?done=answered")
     await look(desk, "desk-answered")
     answers = await city.sql("SELECT given, refused, channel FROM consent_requests")

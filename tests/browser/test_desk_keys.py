@@ -1,13 +1,14 @@
 """The operator's call by keyboard alone: counted, in both languages, and what is typed is never taken for a command."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support import seen
 from tests.support.city import City, at
-from tests.support.seen import opened, token_of
+from tests.support.seen import opened, pressed, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 MOST = 12
@@ -33,15 +34,6 @@ async def _number(city: City, resident_id: object) -> str:
     )
 
 
-async def _press(page: Page, *keys: str) -> None:
-    """Press keys as an operator does, each on the page that the one before has opened."""
-    for key in keys:
-        before = page.url
-        await page.keyboard.press(key)
-        await expect(page).not_to_have_url(before)
-        await page.wait_for_load_state()
-
-
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_a_bath_for_a_daughter_who_rings_takes_few_keys_and_the_same_again_fewer(
     chromium: Browser, city: City, language: str
@@ -55,10 +47,10 @@ async def test_a_bath_for_a_daughter_who_rings_takes_few_keys_and_the_same_again
     keys = ["Enter", "1", "2", "1"]
     names = ["found", "service", "times", "read"]
     for key, name in zip(keys, names, strict=True):
-        await _press(page, key)
+        await pressed(page, key)
         if name == "times" and await page.locator("[name=slot]").count() == 0:
             keys.append("1")
-            await _press(page, "1")
+            await pressed(page, "1")
         await seen.sound(page, name)
         await page.set_viewport_size({"width": 720, "height": 900})
         await seen.large(page, name, text_px=11, target_px=44)
@@ -67,7 +59,7 @@ async def test_a_bath_for_a_daughter_who_rings_takes_few_keys_and_the_same_again
             await seen.in_one_language(page, name)
     await expect(page.locator(".truth")).to_contain_text("没接单" if language == "zh" else "has not accepted")
     keys.append("Enter")
-    await _press(page, "Enter")
+    await pressed(page, "Enter")
     assert len(keys) <= MOST
     row = (await city.sql("SELECT o.status, b.channel FROM orders o JOIN bookings b ON b.id = o.booking_id"))[0]
     assert (row["status"], row["channel"]) == ("placed", "phone")
@@ -83,14 +75,34 @@ async def test_zero_is_the_same_as_last_time_and_escape_gives_the_time_back(chro
     await city.sql("UPDATE orders SET status = 'completed' WHERE id = $1", order["id"])
     page = await _desk(chromium, city)
     await page.goto(f"{city.http.base_url}/desk/residents/{someone['id']}")
-    await _press(page, "0")
+    await pressed(page, "0")
     await expect(page.locator(".truth")).to_contain_text("自动接单")
     assert await city.one("SELECT count(*) FROM orders WHERE status = 'held'") == 1
-    async with page.expect_navigation():
-        await page.keyboard.press("+")
-    await _press(page, "Escape")
+    await pressed(page, "+", "Escape")
     assert await city.one("SELECT count(*) FROM orders WHERE status = 'held'") == 0
     await expect(page.locator("[name=slot]").first).to_be_focused()
+
+
+async def test_keys_pressed_before_the_next_page_is_there_choose_nothing_from_the_one_before(
+    chromium: Browser, city: City
+):
+    """Who is quick presses 2 for a time, not for the bath of the list before: one page is asked for, and it is the first."""
+    someone = await city.resident(ability=3)
+    page = await _desk(chromium, city)
+    await page.goto(f"{city.http.base_url}/desk/residents/{someone['id']}")
+    asked, slow = list[str](), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        asked.append(route.request.url)
+        await slow.wait()
+        await route.continue_()
+
+    await page.route("**/book/**", slowly)
+    for key in ("1", "2", "Enter", "2"):
+        await page.keyboard.press(key)
+    slow.set()
+    await expect(page).to_have_url(f"{city.http.base_url}/desk/residents/{someone['id']}/book/meal")
+    assert len(asked) == 1, asked
 
 
 async def test_what_is_typed_is_never_a_command(chromium: Browser, city: City):

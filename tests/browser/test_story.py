@@ -10,7 +10,7 @@ from backend.accounts import proofs
 from tests.support import seen
 from tests.support.at_the_door import MAIN, NUMBERS, measure
 from tests.support.platform import Running
-from tests.support.seen import opened
+from tests.support.seen import opened, pressed
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 SOON_MS = 15000
@@ -66,14 +66,10 @@ async def test_a_bath_is_promised_offered_carried_out_and_confirmed_on_six_pages
     daughter = await story.person(family["daughter"], "/family")  # pyright: ignore[reportArgumentType]
 
     await desk.keyboard.type(str(family["phone"]).removeprefix("+86"))
-    for key in ("Enter", "1", "2", "2"):
-        before = desk.url
-        await desk.keyboard.press(key)
-        await expect(desk).not_to_have_url(before)
-        await desk.wait_for_load_state()
+    await pressed(desk, "Enter", "1", "2", "2")
     order_id = UUID(desk.url.split("/")[-2])
     await expect(desk.locator(".truth")).to_contain_text("谁来，接单后告诉您")
-    await desk.keyboard.press("Enter")
+    await pressed(desk, "Enter")
     await expect(desk.locator(".strip--good")).to_contain_text("订好了")
 
     await daughter.goto(f"{story.url}/visits/{order_id}")

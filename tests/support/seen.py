@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from backend.accounts import proofs
 from tests.support.city import City
@@ -84,6 +84,16 @@ async def large(page: Page, name: str, *, text_px: float, target_px: float) -> N
     wide, small = await page.evaluate(_WIDE), await page.evaluate(_SMALL, text_px)
     narrow = await page.evaluate(_NARROW, target_px)
     assert (wide, small, narrow) == ([], [], []), (name, wide, small, narrow)
+
+
+async def pressed(page: Page, *keys: str) -> None:
+    """Press keys as an operator does: each on the page that the one before has opened, once it is there and hears keys."""
+    for key in keys:
+        await page.wait_for_load_state()
+        await page.evaluate("document.documentElement.dataset.before = 'it'")
+        await page.keyboard.press(key)
+        await expect(page.locator("html[data-before]")).to_have_count(0)
+        await page.wait_for_load_state()
 
 
 async def token_of(city: City, account_id: UUID) -> str:

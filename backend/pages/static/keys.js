@@ -4,8 +4,11 @@
  *
  * Digits, arrows and + act while nothing is typed into and a list (`data-area`) is on the page; in a field they type.
  * No letters, no Alt, no Ctrl: an input method eats letters, browsers own the rest. What an input method is composing is left alone.
+ * Once the next page is on its way, digits and Enter do nothing until it is there: they were meant for a list that nobody has read
+ * yet, and would choose from the one before. Emergency, search and the way back always work.
  */
-const ANYWHERE = new Set(["F2", "F8", "F9", "Escape"]);
+const ANYWHERE = new Set(["F2", "F8", "F9", "Escape"]), CHOOSING = new Set(["Enter", " "]), GIVEN_UP_MS = 10000;
+let leftAt = -GIVEN_UP_MS;
 
 /** @param {KeyboardEvent} event */
 function press(event) {
@@ -14,16 +17,27 @@ function press(event) {
   const anywhere = ANYWHERE.has(event.key);
   if (typing && !anywhere) return;
   const found = /** @type {HTMLElement | null} */ (document.querySelector(`[data-key="${CSS.escape(event.key)}"]`));
+  if (!anywhere && performance.now() - leftAt < GIVEN_UP_MS) {
+    if (found || CHOOSING.has(event.key)) event.preventDefault();
+    return;
+  }
   if (!found) {
     if (event.key === "Escape" && typing) event.preventDefault(); // a search field would be emptied
     return;
   }
   event.preventDefault();
   if (found instanceof HTMLInputElement) { found.focus(); found.select(); return; }
-  if (found.dataset.pressed) return; // the page is on its way
-  found.dataset.pressed = "1";
   found.click();
 }
 
+/** @param {Event} event what opens another page, unless something has kept it from doing so */
+function leave(event) {
+  const link = /** @type {HTMLElement} */ (event.target).closest("a");
+  const leaves = event.type === "submit" || (link && link.protocol === location.protocol && !link.target && !link.getAttribute("href")?.startsWith("#"));
+  if (leaves && !event.defaultPrevented) leftAt = performance.now();
+}
+
 document.addEventListener("keydown", press);
-addEventListener("pageshow", () => document.querySelectorAll("[data-pressed]").forEach((one) => one.removeAttribute("data-pressed")));
+document.addEventListener("click", leave);
+document.addEventListener("submit", leave);
+addEventListener("pageshow", () => { leftAt = -GIVEN_UP_MS; });
