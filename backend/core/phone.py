@@ -48,6 +48,22 @@ def dialled(text: str, area_code: str = "") -> str:
     return digits if _SHORT.fullmatch(digits) else e164(text, area_code)
 
 
+def as_dialled(number: str) -> str:
+    """A stored number as people here dial and say it: `138 0013 8000`, `0512 65550001-801`, `+1 650-253-0000`, `120`."""
+    if _SHORT.fullmatch(number):
+        return number
+    bare, extension = _split(number)
+    found = phonenumbers.parse(bare, HOME_REGION)
+    at_home = found.country_code == _COUNTRY
+    shape = phonenumbers.PhoneNumberFormat.NATIONAL if at_home else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    said = phonenumbers.format_number(found, shape)
+    if not extension:
+        return said
+    area, _, line = said.partition(" ")
+    landline = at_home and area.startswith("0")
+    return f"{area} {line.replace(' ', '')}-{extension}" if landline else f"{said} x{extension}"
+
+
 def _split(text: str) -> tuple[str, str]:
     """A number and its extension."""
     found = _EXTENSION.fullmatch(text) or _HYPHENED.fullmatch(text)

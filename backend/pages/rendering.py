@@ -12,6 +12,7 @@ from litestar.datastructures import Cookie, State
 from markupsafe import Markup, escape
 from msgspec import Struct
 
+from backend.core.phone import as_dialled
 from backend.core.principal import Principal, Role
 from backend.pages.proofs import VISITOR, forgery_proof, visitor_of
 from backend.pages.times import minutes, money, spoken_digits
@@ -39,7 +40,7 @@ TEMPLATES: Final = Environment(
 )  # fmt: skip
 _filters: dict[str, Any] = TEMPLATES.filters
 _globals: dict[str, Any] = TEMPLATES.globals
-_filters.update(in_language=name_in, as_written=_as_written)
+_filters.update(in_language=name_in, as_written=_as_written, as_dialled=as_dialled)
 _globals.update(money=money, minutes=minutes, spoken_digits=spoken_digits)
 _SYMBOL: Final = re.compile(r'<symbol id="(?:i-)?([a-z-]+)".*?</symbol>', re.DOTALL)
 _SYMBOLS: Final = {

@@ -4,7 +4,7 @@ import pytest
 
 from backend.accounts.proofs import typed_code
 from backend.core.errors import DomainError
-from backend.core.phone import dialled, e164
+from backend.core.phone import as_dialled, dialled, e164
 
 MOBILE, LANDLINE, EXTENSION = "+8613800138000", "+8651265550001", "+8651265550001;ext=801"
 
@@ -43,6 +43,19 @@ def test_a_landline_without_area_code_is_refused_where_the_citys_is_unknown():
 def test_a_contact_may_be_a_line_anybody_rings():
     assert [dialled(short) for short in ("120", "12349", "１２０")] == ["120", "12349", "120"]
     assert dialled("0512-65550001-801") == EXTENSION
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (MOBILE, "138 0013 8000"), ("+8614912345678", "149 1234 5678"), (LANDLINE, "0512 6555 0001"),
+        (EXTENSION, "0512 65550001-801"), (f"{MOBILE};ext=801", "138 0013 8000 x801"), ("+864001234567", "400 123 4567"), ("+16502530000", "+1 650-253-0000"), ("12349", "12349"),
+    ],
+)  # fmt: skip
+def test_a_page_shows_a_number_as_it_is_dialled(number: str, said: str):
+    """An operator reads it aloud in groups, and what they read is found when it is typed again."""
+    assert as_dialled(number) == said
+    assert dialled(said) == number
 
 
 @pytest.mark.parametrize("typed", ["552051", "552 051", "552-051", "５５２０５１", " 552051\n", "552\u00a0051"])
