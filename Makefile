@@ -97,9 +97,13 @@ screenshots: setup ## Every page in both languages, three widths, day and night,
 bench: setup ## Quality of plans beside other solvers: make bench ARGS="--rows solomon --instances FOLDER"
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
-# all that waits for a database or for processes half of the time in one run, what takes longest first
+# All that waits for a database or for processes half of the time in one run, what takes longest first. Each process that
+# collects the fuzzing makes its requests anew for twelve seconds: one does, beside the others.
 test: check ## Everything but the long runs
-	@$(BIN)/python -m pytest -q -n $(shell expr $(WORKERS) + 2) --dist worksteal -m "not quick" tests/chaos tests/e2e tests/hostile tests/fuzz tests/browser tests/integration $(SLOW)
+	@fuzzed=$$(mktemp); $(BIN)/python -m pytest -q tests/fuzz >$$fuzzed 2>&1 & fuzz=$$!; \
+	  trap "kill $$fuzz 2>/dev/null; rm -f $$fuzzed" EXIT; \
+	  $(PYTEST) -n $(shell expr $(WORKERS) + 2) --dist worksteal -m "not quick" tests/chaos tests/e2e tests/hostile tests/browser tests/integration $(SLOW); rest=$$?; \
+	  wait $$fuzz || rest=1; cat $$fuzzed; exit $$rest
 
 .PHONY: stale help demo replay setup lock format check properties judge bench integration e2e chaos fuzz robust hostile mutants browser screenshots test
 help: ## Show this help

@@ -17,11 +17,13 @@ import httpx
 import psutil
 import pytest
 
-from backend.database.migrate import migrate, newest_revision
+from backend.database.migrate import newest_revision
 from backend.processes.embedded import Embedded
-from backend.simulation.demo import city, opening
+from backend.simulation.demo import opening
 from backend.simulation.launch import free_ports
 from tests.support.dumps import restore
+from tests.support.prepared import prepare
+from tests.support.scratch import STORY
 
 ROOT = Path(__file__).resolve().parents[2]
 DESKTOP = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9",
@@ -48,10 +50,9 @@ def folder() -> Iterator[Path]:
 
 
 async def _city(data: Path) -> None:
+    prepare(data)
     with Embedded(data) as server:
-        urls = await server.bootstrap(opening.DATABASE)
-        await migrate(urls.owner)
-        await city.build(urls.owner)
+        await server.copy_database(STORY, opening.DATABASE)
 
 
 class Demo:
@@ -162,11 +163,10 @@ def older() -> Iterator[Path]:
 
 
 async def _older_city(data: Path) -> None:
+    prepare(data)
     with Embedded(data) as server:
         restore(await server.bootstrap(opening.DATABASE))
-        urls = await server.bootstrap(opening._name(7))
-        await migrate(urls.owner)
-        await city.build(urls.owner)
+        await server.copy_database(STORY, opening._name(7))
 
 
 async def _schema(data: Path, version: str | None = None) -> tuple[str, bool]:
