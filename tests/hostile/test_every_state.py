@@ -199,7 +199,7 @@ class Walk:
             if kind == "route.changed":
                 assert who in HEARS["route"] or message["data"]["worker_id"] == str(self.workers.get(who)), who
                 self.routed.add(who)
-            elif kind != "hello":
+            elif kind not in {"hello", "ping"}:
                 found[kind] += 1
                 if who == "operator" and kind.startswith("order."):
                     self.steps.append((message["data"]["before"], message["data"]["status"]))

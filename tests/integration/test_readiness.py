@@ -140,7 +140,7 @@ async def test_a_process_that_compiles_answers_and_ends_with_its_compilers(
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "backend", "web", cwd=ROOT, env=environment)
     try:
-        await _until(lambda: any((tmp_path / "empty").rglob("*.unfinished")), 60)
+        await _until(lambda: any((tmp_path / "empty").rglob("*.unfinished")), 180)
         compilers = _children(process.pid)
         assert compilers
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as http:
