@@ -16,6 +16,7 @@ from backend.catalogue.model import CatalogueItem
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
 from backend.core.clock import city_date
+from backend.core.codes import grouped
 from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.orders import progress
@@ -31,6 +32,7 @@ from backend.pages.resident import Pressed
 from backend.pages.times import Calendar
 from backend.residents import answering
 from backend.residents import queries as residents
+from backend.tasks import queries as task_queries
 
 DESK: Final = requires(Role.OPERATOR)
 KINDS: Final = ("meal", "bath", "rehab")
@@ -67,12 +69,13 @@ async def in_a_call(
         coming = await progress.next_visits(connection, request.user, resident_id)
         past = await progress.past_visits(connection, request.user, resident_id, None, 4)
         last = await progress.last_visit(connection, request.user, resident_id)
+        calls = await task_queries.calls_back(connection, resident_id)
         clock = await care_clock(connection)
         when = await facts.calendar(connection, request)
     return page(
         request, f"desk/{template}", status=status, facts=facts, form=form, card=card, contacts=contacts, coming=coming,
         past=past, last=last, checks=_checks(card.address, last, [one.name for one in contacts], when), clock=clock, when=when,
-        **more,
+        calls=calls, me=request.user.account_id, grouped=grouped, **more,
     )  # fmt: skip
 
 

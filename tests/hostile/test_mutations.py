@@ -147,6 +147,9 @@ class Day:
             "ConsentAnswers": {"answers": [{"purpose": "status", "agreed": True}], "evidence": "电话"},
             "CodeWanted": {"phone": "13912345671"},
             "CodeProof": {"challenge_id": str(uuid4()), "code": "123456", "who": str(uuid4())},
+            "CallBack": {"words": "问问洗澡", "due_at": at(18).isoformat()},
+            "CardProof": {"card": "12345678901"},
+            "CardWanted": {"consent_id": None},
             "PasswordProof": {"login": "nobody", "password": "an invented word", "totp": "123456"},
         }  # fmt: skip
 
