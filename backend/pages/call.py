@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from backend.accounts.guards import requires
+from backend.bookings.choosing import Choices
 from backend.catalogue.model import CatalogueItem
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
@@ -109,6 +110,20 @@ async def _times(
     request: Asked, resident_id: UUID, item: CatalogueItem, from_on: date | None, form: Form[Any], status: int = 200
 ) -> Response[str]:
     choices = await windows.offered(request, form, resident_id, item, from_on)
+    return await shown_times(request, resident_id, item, from_on, form, choices, status)
+
+
+async def shown_times(
+    request: Asked,
+    resident_id: UUID,
+    item: CatalogueItem,
+    from_on: date | None,
+    form: Form[Any],
+    choices: Choices,
+    status: int = 200,
+    heard: Any = None,
+) -> Response[str]:
+    """The times to choose from, and what was understood of the caller's wish where one was typed."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await facts.calendar(connection, request)
     today = city_date(when.now, when.zone)
@@ -116,7 +131,7 @@ async def _times(
     before = max(first - timedelta(days=windows.DAYS), today) if first > today else None
     return await in_a_call(
         request, "times.html", resident_id, form, status, item=item, choices=choices.choices, reasons=choices.reasons,
-        later=first + timedelta(days=windows.DAYS), earlier=before,
+        later=first + timedelta(days=windows.DAYS), earlier=before, heard=heard,
     )  # fmt: skip
 
 

@@ -44,6 +44,24 @@ async def shifts(connection: Connection, zone_id: UUID, on: date) -> list[ZoneSh
     )  # fmt: skip
 
 
+class Somebody(Struct, frozen=True, forbid_unknown_fields=True):
+    """One worker, by name."""
+
+    id: UUID
+    name: str
+
+
+async def who_may_come(connection: Connection, zone_id: UUID, from_on: date, to_on: date) -> list[Somebody]:
+    """Who is on shift in a zone on some days."""
+    return await many(
+        connection,
+        Somebody,
+        """SELECT DISTINCT w.id, w.name FROM shifts s JOIN workers w ON w.id = s.worker_id
+           WHERE s.zone_id = $1 AND s.plan_on BETWEEN $2 AND $3 AND w.active ORDER BY w.name, w.id""",
+        zone_id, from_on, to_on,
+    )  # fmt: skip
+
+
 class ZoneStop(Struct, frozen=True, forbid_unknown_fields=True):
     """One stop of a zone's day; without a worker, an order that nobody is to go to yet, at the time it was promised for.
 

@@ -103,6 +103,7 @@ class Day:
             "BestRequest": {
                 "resident_id": self.ids["resident_id"], "item_code": "rehab-home", "days": 1, "from_on": None, "wish": span,
                 "pickup": None, "instead_of": None,
+                "narrow": {"from_minute": 540, "to_minute": 720, "weekdays": [1], "to_on": None, "gender": "female", "worker_ids": [worker]},
             },
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
             "Away": {"from_at": at(8, days=20).isoformat(), "to_at": at(18, days=20).isoformat()},
