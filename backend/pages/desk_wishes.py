@@ -18,7 +18,8 @@ from backend.pages.forms import Form, Typed, read_form
 from backend.pages.lane_queries import Somebody
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked
-from backend.pages.wishes import Understood, read_wish, tags
+from backend.pages.wish_words import tags
+from backend.pages.wishes import Understood, read_wish
 from backend.residents import queries as residents
 
 _AHEAD = timedelta(days=13)  # who is on shift within two weeks may be meant

@@ -62,6 +62,24 @@ async def who_may_come(connection: Connection, zone_id: UUID, from_on: date, to_
     )  # fmt: skip
 
 
+class Colleague(Struct, frozen=True, forbid_unknown_fields=True):
+    """One worker, and whose they are."""
+
+    id: UUID
+    name: str
+    provider: str
+
+
+async def everybody(connection: Connection) -> list[Colleague]:
+    """All who work in the city, by their names."""
+    return await many(
+        connection,
+        Colleague,
+        """SELECT w.id, w.name, p.name AS provider FROM workers w JOIN providers p ON p.id = w.provider_id
+           WHERE w.active ORDER BY w.name, w.id""",
+    )
+
+
 class ZoneStop(Struct, frozen=True, forbid_unknown_fields=True):
     """One stop of a zone's day; without a worker, an order that nobody is to go to yet, at the time it was promised for.
 

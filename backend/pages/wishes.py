@@ -12,18 +12,17 @@ from typing import Final, Literal
 from msgspec import Struct, structs
 
 from backend.core.typed import plain
-from backend.pages.words import WEEKDAYS
 from backend.residents.names import latin
 
-_NOON: Final = 720
-_END: Final = 1440
+NOON: Final = 720
+END: Final = 1440
 
 
 class Understood(Struct, frozen=True):
     """What was heard: minutes of a day, weekdays from Monday 0, days, who comes; and the words nobody understood."""
 
     from_minute: int = 0
-    to_minute: int = _END
+    to_minute: int = END
     weekdays: tuple[int, ...] = ()
     from_on: date | None = None
     to_on: date | None = None
@@ -38,10 +37,10 @@ class Understood(Struct, frozen=True):
 
 
 _DAY_PARTS: Final = {
-    "早上": (0, _NOON), "早晨": (0, _NOON), "一早": (0, 600), "上午": (0, _NOON), "中午": (660, 840), "下午": (_NOON, 1080),
-    "傍晚": (1020, 1200), "晚上": (1080, _END), "晚饭后": (1080, _END), "午饭后": (750, 1080),
-    "morning": (0, _NOON), "mornings": (0, _NOON), "noon": (660, 840), "midday": (660, 840), "lunchtime": (660, 840),
-    "afternoon": (_NOON, 1080), "afternoons": (_NOON, 1080), "evening": (1080, _END), "evenings": (1080, _END),
+    "早上": (0, NOON), "早晨": (0, NOON), "一早": (0, 600), "上午": (0, NOON), "中午": (660, 840), "下午": (NOON, 1080),
+    "傍晚": (1020, 1200), "晚上": (1080, END), "晚饭后": (1080, END), "午饭后": (750, 1080),
+    "morning": (0, NOON), "mornings": (0, NOON), "noon": (660, 840), "midday": (660, 840), "lunchtime": (660, 840),
+    "afternoon": (NOON, 1080), "afternoons": (NOON, 1080), "evening": (1080, END), "evenings": (1080, END),
 }  # fmt: skip
 _RELATIVE: Final = {"今天": 0, "明天": 1, "后天": 2, "大后天": 3, "today": 0, "tomorrow": 1, "day after tomorrow": 2}
 _GENDERS: Final = {
@@ -109,7 +108,7 @@ def _between(found: Understood, from_minute: int, to_minute: int) -> Understood 
     lower, upper = max(found.from_minute, from_minute), min(found.to_minute, to_minute)
     if lower >= upper:
         lower, upper = from_minute, to_minute
-    return structs.replace(found, from_minute=lower, to_minute=upper) if 0 <= lower < upper <= _END else None
+    return structs.replace(found, from_minute=lower, to_minute=upper) if 0 <= lower < upper <= END else None
 
 
 def _part(match: re.Match[str], found: Understood, _today: date) -> Understood | None:
@@ -123,7 +122,7 @@ def _clock(text: str, half: str | None, minutes: str | None, found: Understood, 
         return None
     span = _DAY_PARTS[part] if part else (found.from_minute, found.to_minute)
     late = span[0] >= 660 and hour < 9
-    if hour < 12 and (late or (not part and span == (0, _END) and hour < 7)):
+    if hour < 12 and (late or (not part and span == (0, END) and hour < 7)):
         hour += 12
     return hour * 60 + minute
 
@@ -131,10 +130,10 @@ def _clock(text: str, half: str | None, minutes: str | None, found: Understood, 
 def _about(minute: int, word: str, found: Understood) -> Understood | None:
     """From a time on, until it, or near it."""
     if word in {"以后", "之后", "过后", "后", "后面", "开始", "起", "after", "from", "since"}:
-        return _between(found, minute, _END)
+        return _between(found, minute, END)
     if word in {"以前", "之前", "前", "before", "until", "till", "by"}:
         return _between(found, 0, minute)
-    return _between(found, max(0, minute - 60), min(_END, minute + 61))
+    return _between(found, max(0, minute - 60), min(END, minute + 61))
 
 
 def _han_clock(match: re.Match[str], found: Understood, _today: date) -> Understood | None:
@@ -151,7 +150,7 @@ def _span(match: re.Match[str], found: Understood, _today: date) -> Understood |
     begin, end = _clock(first, first_half, None, found, part), _clock(second, second_half, None, found, part)
     if begin is None or end is None:
         return None
-    return _between(found, begin, end if end > begin else end + _NOON) if max(end, begin) <= _END else None
+    return _between(found, begin, end if end > begin else end + NOON) if max(end, begin) <= END else None
 
 
 def _english_clock(match: re.Match[str], found: Understood, _today: date) -> Understood | None:
@@ -162,7 +161,7 @@ def _english_clock(match: re.Match[str], found: Understood, _today: date) -> Und
     if minute is None:
         return None
     if half:
-        minute = minute % _NOON + (_NOON if half.startswith("p") else 0)
+        minute = minute % NOON + (NOON if half.startswith("p") else 0)
     return _about(minute, word or "at", found)
 
 
@@ -270,40 +269,3 @@ def _meant(people: tuple[str, ...]) -> Reader:
         return structs.replace(found, people=tuple(dict.fromkeys((*found.people, *people))))
 
     return reader
-
-
-def tags(found: Understood) -> list[tuple[str, str]]:
-    """What was understood, in a few signs each: 上午 · 王海燕 · 11-27起."""
-    said: list[tuple[str, str]] = []
-    if (found.from_minute, found.to_minute) != (0, _END):
-        said.append(_said_hours(found.from_minute, found.to_minute))
-    if found.weekdays:
-        said.append(
-            (
-                "、".join(WEEKDAYS["zh"][day] for day in found.weekdays),
-                ", ".join(WEEKDAYS["en"][day] for day in found.weekdays),
-            )
-        )
-    first, last = found.from_on, found.to_on
-    if first is not None and first == last:
-        said.append((f"{first:%m-%d}", f"{first:%m-%d}"))
-    else:
-        said += [(f"{first:%m-%d}起", f"from {first:%m-%d}")] if first else []
-        said += [(f"到{last:%m-%d}", f"until {last:%m-%d}")] if last else []
-    if found.gender:
-        said.append(("女的", "a woman") if found.gender == "female" else ("男的", "a man"))
-    if found.people:
-        names = found.people[:3]
-        more = ("等", " and others") if len(found.people) > len(names) else ("", "")
-        said.append(("、".join(names) + more[0], ", ".join(map(latin, names)) + more[1]))
-    return said
-
-
-def _said_hours(from_minute: int, to_minute: int) -> tuple[str, str]:
-    named = {(0, _NOON): ("上午", "morning"), (_NOON, 1080): ("下午", "afternoon"), (1080, _END): ("晚上", "evening")}
-    if (from_minute, to_minute) in named:
-        return named[from_minute, to_minute]
-    start, end = f"{from_minute // 60}:{from_minute % 60:02}", f"{to_minute // 60}:{to_minute % 60:02}"
-    if to_minute == _END:
-        return f"{start}以后", f"from {start}"
-    return (f"{end}以前", f"before {end}") if from_minute == 0 else (f"{start}–{end}", f"{start}–{end}")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from backend.pages.wishes import Understood, read_wish, tags
+from backend.pages.wish_words import tags
+from backend.pages.wishes import Understood, read_wish
 
 TODAY = date(2030, 3, 12)  # a Tuesday
 PEOPLE = ("王海燕", "陈美玲", "徐志强", "王建国", "欧阳春")
