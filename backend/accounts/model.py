@@ -50,6 +50,21 @@ class WhoAreYou(Struct, frozen=True):
     who: list[Candidate]
 
 
+class CardProof(Asked, frozen=True):
+    """What a printed card proves: what its picture holds, or the digits below it."""
+
+    card: Annotated[str, Meta(min_length=1, max_length=60, extra=_TYPED)]
+    device: Device | None = None
+
+
+class SignInCard(Struct, frozen=True):
+    """A card to be printed: what its picture holds (`/card/` and this), the same in digits, and until when it is good."""
+
+    card: str
+    digits: str
+    expires_at: datetime
+
+
 class PasswordProof(Asked, frozen=True):
     """What staff sign in with: a password and the one-time password of their device."""
 

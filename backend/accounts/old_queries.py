@@ -26,6 +26,17 @@ async def forget_codes(connection: Connection, days: float, most: int) -> int:
     )  # fmt: skip
 
 
+async def forget_cards(connection: Connection, days: float, most: int) -> int:
+    """Throw away printed sign-in cards, used or not."""
+    return await execute(
+        connection,
+        """DELETE FROM sign_in_cards WHERE id IN (
+               SELECT id FROM sign_in_cards WHERE printed_at < now() - make_interval(secs => 86400 * $1::float8)
+               ORDER BY printed_at LIMIT $2)""",
+        days, most,
+    )  # fmt: skip
+
+
 async def forget_buckets(connection: Connection, _days: float, most: int) -> int:
     """Throw away limits that nobody is near: an empty bucket says nothing."""
     return await execute(

@@ -10,12 +10,15 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from msgspec import Struct
 from pyotp import random_base32
 from pyotp.totp import TOTP
 
+from backend.core.codes import CODES, code_of, is_right
 from backend.core.typed import together
 
 _SIX: Final = re.compile(r"[0-9]{6}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _STEP_S: Final = 30
 _STEPS: Final = (0, -1, 1)  # a phone's clock may be half a minute off either way
 _HASHER: Final = PasswordHasher()
@@ -45,6 +48,32 @@ def code_hash(secret_key: str, challenge_id: UUID, code: str) -> bytes:
 def same(one: bytes, other: bytes) -> bool:
     """Whether two hashes agree, in constant time."""
     return hmac.compare_digest(one, other)
+
+
+def new_card_digits() -> str:
+    """Eleven digits of a card, the last of which tells a slip, as an order code has them."""
+    return code_of(secrets.randbelow(CODES))
+
+
+def card_digits_hash(secret_key: str, digits: str) -> bytes:
+    """What is stored of a card's digits: useless without the server's key."""
+    return hmac.digest(secret_key.encode(), b"sign-in card\0" + digits.encode(), "sha256")
+
+
+class CardTyped(Struct, frozen=True):
+    """What somebody brings of a card: how it is stored, and whether it is the digits, which can be guessed at."""
+
+    stored: bytes
+    by_digits: bool
+
+
+def typed_card(secret_key: str, text: str) -> CardTyped | None:
+    """Read what a card's picture holds, or its digits however grouped; None when it is neither, or a digit is wrong."""
+    digits = together(text)
+    if is_right(digits):
+        return CardTyped(card_digits_hash(secret_key, digits), by_digits=True)
+    token = text.strip()
+    return CardTyped(token_hash(token), by_digits=False) if _TOKEN.fullmatch(token) else None
 
 
 def new_token() -> str:

@@ -178,10 +178,12 @@ async def end_session(connection: Connection, account_id: UUID, session_id: UUID
 
 
 async def end_other_sessions(connection: Connection, account_id: UUID, kept: UUID | None) -> None:
-    """End every session of an account but the one that is kept, if any."""
+    """End every session of an account but the one that is kept, if any, and its printed card."""
     await execute(
         connection,
-        "UPDATE sessions SET revoked_at = now() WHERE account_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL",
+        """WITH cards AS (UPDATE sign_in_cards SET revoked_at = now()
+                          WHERE account_id = $1 AND used_at IS NULL AND revoked_at IS NULL)
+           UPDATE sessions SET revoked_at = now() WHERE account_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL""",
         account_id, kept,
     )  # fmt: skip
 

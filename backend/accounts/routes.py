@@ -8,9 +8,10 @@ from litestar.datastructures import State
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from backend.accounts import actions, codes, passwords
+from backend.accounts import actions, cards, codes, passwords
 from backend.accounts.guards import anybody_signed_in
 from backend.accounts.model import (
+    CardProof,
     CodeProof,
     CodeSent,
     CodeWanted,
@@ -54,6 +55,12 @@ async def sign_in_by_code(request: Unknown, data: JSONBody[CodeProof]) -> Respon
 async def sign_in_by_password(request: Unknown, data: JSONBody[PasswordProof]) -> Session:
     """Sign in with a password and a one-time password."""
     return await passwords.sign_in_by_password(request.app.state.signing_in, address_of(request), data)
+
+
+@post("/v1/sign-in/card", opt={"public": True}, status_code=201)
+async def sign_in_by_card(request: Unknown, data: JSONBody[CardProof]) -> Session:
+    """Sign in with a printed card, once."""
+    return await cards.sign_in_by_card(request.app.state.signing_in, address_of(request), data)
 
 
 @delete("/v1/sign-in", guards=[anybody_signed_in], status_code=204)
@@ -101,6 +108,6 @@ async def board_ticket(request: Unknown) -> Ticket:
 
 
 route_handlers = [
-    send_code, sign_in_by_code, sign_in_by_password, sign_out, me, sessions, end_session, end_other_sessions, ticket,
+    send_code, sign_in_by_code, sign_in_by_password, sign_in_by_card, sign_out, me, sessions, end_session, end_other_sessions, ticket,
     board_ticket,
 ]  # fmt: skip

@@ -54,8 +54,12 @@ class Asked(Struct, frozen=True):
     days: list[tuple[Wanted, Reading]]
 
 
-async def ask(connection: Connection, principal: Principal, planner: Planner, request: QuoteRequest) -> Asked:
+async def ask(
+    connection: Connection, principal: Principal, planner: Planner, request: QuoteRequest, gender: str | None = None
+) -> Asked:
     """Read and count a question about slots. `answer` is for when the connection is back: thinking may take long.
+
+    `gender` is wished for this once; what is on record for the resident goes before it.
 
     Raises unknown_resident, unknown_item, invalid_window, slot_in_past.
     """
@@ -67,6 +71,8 @@ async def ask(connection: Connection, principal: Principal, planner: Planner, re
         await caps.may_ask(connection, principal, request.resident_id, today)
         link = request.after and await _link(connection, request.after, request.resident_id)
         resident = await resident_for_booking(connection, request.resident_id)
+        if gender is not None and resident.gender_wish == "any":
+            resident = msgspec.structs.replace(resident, gender_wish=gender)
         pickup = request.pickup and PickupPoint(
             request.pickup.facility_id, request.pickup.ready_at, request.pickup.pickup_s, request.pickup.max_ride_s
         )

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct, field, structs
 
 from backend.bookings import asking, queries
 from backend.bookings.asking import Asked
@@ -20,7 +20,8 @@ from backend.bookings.model import MOST_DAYS, Pickup, QuotedSlot, QuoteReason, Q
 from backend.bookings.queries import Earlier
 from backend.core import bounds
 from backend.core.bounds import Word
-from backend.core.principal import Principal
+from backend.core.errors import DomainError
+from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.scheduling.slots import Slot
 from backend.scheduling.snapshots import Planner
@@ -39,6 +40,31 @@ class Why(StrEnum):
     OTHER_DAY = "other_day"
 
 
+class Narrow(bounds.Asked, frozen=True):
+    """Which of the windows come into question: those that begin at some hours, on some days, with somebody.
+
+    A window is kept where at least one of `worker_ids` would come; `gender` asks for a crew of it where the resident has no
+    wish of their own on record.
+    """
+
+    from_minute: Annotated[int, Meta(ge=0, le=1439)] = 0
+    to_minute: Annotated[int, Meta(ge=1, le=1440)] = 1440  # the window begins before it
+    weekdays: Annotated[list[Annotated[int, Meta(ge=0, le=6)]], Meta(max_length=7)] = field(default_factory=list)
+    to_on: date | None = None
+    gender: Literal["female", "male"] | None = None
+    worker_ids: Annotated[list[UUID], Meta(max_length=50)] = field(default_factory=list)
+
+    def fits(self, slot: Slot, zone: ZoneInfo) -> bool:
+        """Whether a window is among them."""
+        starts = slot.starts_from.astimezone(zone)
+        return (
+            self.from_minute <= _minute(starts) < self.to_minute
+            and (not self.weekdays or starts.weekday() in self.weekdays)
+            and (self.to_on is None or starts.date() <= self.to_on)
+            and (not self.worker_ids or not set(self.worker_ids).isdisjoint(slot.crew))
+        )
+
+
 class BestRequest(bounds.Asked, frozen=True):
     """A service for a resident, at any time over some days from a plan day on; today unless it is said."""
 
@@ -49,6 +75,7 @@ class BestRequest(bounds.Asked, frozen=True):
     wish: Wish | None = None
     pickup: Pickup | None = None
     instead_of: UUID | None = None  # the order that is to be moved
+    narrow: Narrow | None = None
 
 
 class CrewName(Struct, frozen=True):
@@ -78,23 +105,33 @@ class Wondered(Struct, frozen=True):
 
     asked: Asked
     earlier: list[Earlier]
+    narrow: Narrow | None = None
 
 
 async def ask(connection: Connection, principal: Principal, planner: Planner, request: BestRequest) -> Wondered:
-    """Read what a choice depends on. `choose` is for when the connection is back. Raises what `asking.ask` does."""
+    """Read what a choice depends on. `choose` is for when the connection is back.
+
+    Only the desk asks for somebody: it reads the roster anyway. Raises not_allowed, and what `asking.ask` does.
+    """
+    if request.narrow and request.narrow.worker_ids and principal.role is not Role.OPERATOR:
+        raise DomainError("not_allowed")
     question = QuoteRequest(
         resident_id=request.resident_id, item_code=request.item_code, wish=request.wish,
         from_on=None if request.wish else request.from_on, days=request.days, pickup=request.pickup,
         instead_of=request.instead_of,
     )  # fmt: skip
-    asked = await asking.ask(connection, principal, planner, question)
+    gender = request.narrow.gender if request.narrow else None
+    asked = await asking.ask(connection, principal, planner, question, gender)
     async with as_the_platform(connection):
-        return Wondered(asked, await queries.earlier_visits(connection, request.resident_id, request.item_code))
+        earlier = await queries.earlier_visits(connection, request.resident_id, request.item_code)
+    return Wondered(asked, earlier, request.narrow)
 
 
 def choose(planner: Planner, wondered: Wondered) -> tuple[list[tuple[Slot, Why]], list[QuoteReason]]:
     """Find the best windows; their crews' names are still to be read (`named`)."""
     slots, reasons = asking.found(planner, wondered.asked)
+    if (narrow := wondered.narrow) is not None:
+        slots = [slot for slot in slots if narrow.fits(slot, planner.zone_info)]
     return best(slots, wondered.earlier, planner.zone_info), reasons
 
 

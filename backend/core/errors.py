@@ -47,6 +47,8 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "already_asked": (409, "You have asked them for this already; they have not answered yet."),
     "already_answered": (409, "This has been answered already."),
     "refused_lately": (409, "They have said no to this; you can ask again later."),
+    "no_account": (409, "Nobody signs in under this name with a code alone, so there is no card for them either."),
+    "already_open": (409, "A call about this is promised already; see to it first."),
     "already_closed": (409, "This is closed already."),
     "closes_by_itself": (409, "This task ends with what it is about, not by hand."),
     "hold_at_limit": (409, "The hold cannot be extended any further; it goes on until it runs out."),

@@ -41,6 +41,8 @@ from backend.orders.model import (
 from backend.rules.queries import limit
 from backend.scheduling import queries as scheduling
 from backend.scheduling.actions import Written
+from backend.tasks import actions as tasks
+from backend.tasks.model import Subject, TaskKind
 from backend.visits import digits_queries
 from backend.visits.model import OF_REPORTS
 
@@ -209,7 +211,9 @@ async def confirm(connection: Connection, principal: Principal, order_id: UUID, 
     async with as_the_platform(connection):
         order = await queries.order_for_update(connection, order_id)
         await still_held(connection, order)
-        return await place(connection, order, actor_of(principal, order.resident_id), zone_info)
+        placed = await place(connection, order, actor_of(principal, order.resident_id), zone_info)
+        await tasks.close_task(connection, TaskKind.CALL_BACK, Subject(order_id=order_id), placed.status.value)
+        return placed
 
 
 async def still_held(connection: Connection, order: Order) -> None:

@@ -1,7 +1,6 @@
 """The live board at `/board`: zones, orders by state, every worker's day. Codes and states only, nobody's name."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +18,7 @@ from backend.database import pool
 from backend.database.clock import care_now
 from backend.pages import queries
 from backend.pages.fixed import answer, files_below
+from backend.pages.lanes import Axis, Bar, Lane
 from backend.pages.rendering import TEMPLATES
 from backend.pages.words import FLAGS, KINDS, REASONS, STATES, WEEKDAYS, WORDS
 from backend.pages.words import State as Shown
@@ -27,25 +27,7 @@ _FOLDER: Final = Path(__file__).parent
 _STATIC: Final = files_below(_FOLDER / "static")
 _SUMMARY: Final = ("waiting", "accepted", "under_way", "done", "trouble")
 _TICKER = 10
-
-
-class Block(Struct, frozen=True):
-    """One stop as a bar: left and width in per cent of the day shown."""
-
-    left: float
-    width: float
-    css: str
-    title: str
-    crew: bool
-
-
-class Lane(Struct, frozen=True):
-    """One worker's row."""
-
-    code: str
-    shift_left: float
-    shift_width: float
-    blocks: list[Block]
+_NARROWEST: Final = 0.35  # per cent: a board shows many meals beside each other
 
 
 class ZoneCard(Struct, frozen=True):
@@ -58,7 +40,7 @@ class ZoneCard(Struct, frozen=True):
     lanes: list[Lane]
 
 
-class Axis(Struct, frozen=True):
+class Hours(Struct, frozen=True):
     """The hours shown, and where now is in per cent."""
 
     hours: list[tuple[str, float]]
@@ -72,16 +54,12 @@ class Board(Struct, frozen=True):
     day: str
     zones: list[ZoneCard]
     states: list[tuple[Shown, int]]
-    axis: Axis
+    axis: Hours
     events: list[tuple[str, Shown, str]]
     figures: queries.Figures
     manual: list[tuple[str, str, str, str]]
     late: list[tuple[str, str, str, int]]
     care_clock: queries.CareClock | None
-
-
-def _share(instant: datetime, start: datetime, length: timedelta) -> float:
-    return round(100 * ((instant - start) / length), 3)
 
 
 async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
@@ -98,21 +76,18 @@ async def _gather(request: Request[Any, Any, State], lang: str) -> Board:
         manual = await queries.desk_orders(connection)
         late = await queries.late_orders(connection, on)
         care_clock = await queries.care_clock(connection)
-    begins = min((s.from_at for s in shifts), default=now).astimezone(zone_info)
-    first = begins.replace(minute=0, second=0, microsecond=0).astimezone(UTC)  # an axis of hours, not of a wall clock
-    last = max([s.to_at for s in shifts] + [s.to_at for s in stops], default=first + timedelta(hours=10))
-    length = max(last - first, timedelta(hours=1))
+    ends = [shift.to_at for shift in shifts] + [stop.to_at for stop in stops]
+    axis = Axis.of((shift.from_at for shift in shifts), ends, zone_info, now)
     states: dict[str, int] = {}
     for row in counts:
         if row.status:
             states[row.status] = states.get(row.status, 0) + row.count
-    hours = [first + timedelta(hours=n) for n in range(int(length / timedelta(hours=1)) + 1)]
     return Board(
         clock=now.strftime("%H:%M"),
         day=f"{now:%Y-%m-%d} {WEEKDAYS[lang][now.weekday()]}",
-        zones=_zones(counts, shifts, stops, first, length, lang),
+        zones=_zones(counts, shifts, stops, axis, lang),
         states=[(STATES[name], states[name]) for name in STATES if states.get(name)],
-        axis=Axis([(h.astimezone(zone_info).strftime("%H:%M"), _share(h, first, length)) for h in hours], _share(now, first, length)),
+        axis=Hours([(hour.strftime("%H:%M"), left) for hour, left in axis.hours(zone_info)], axis.at(now)),
         events=[
             (event.at.astimezone(zone_info).strftime("%H:%M"), STATES[event.type.removeprefix("order.")], grouped(event.code))
             for event in events
@@ -141,13 +116,12 @@ def _zones(
     counts: Sequence[queries.ZoneCount],
     shifts: Sequence[queries.BoardShift],
     stops: Sequence[queries.BoardStop],
-    first: datetime,
-    length: timedelta,
+    axis: Axis,
     lang: str,
 ) -> list[ZoneCard]:
-    blocks: dict[UUID, list[Block]] = {}
+    blocks: dict[UUID, list[Bar]] = {}
     for stop in stops:
-        blocks.setdefault(stop.worker_id, []).append(_block(stop, first, length, lang))
+        blocks.setdefault(stop.worker_id, []).append(_block(stop, axis, lang))
     cards: dict[UUID, ZoneCard] = {}
     groups: dict[UUID, dict[str, int]] = {}
     for row in counts:
@@ -157,10 +131,7 @@ def _zones(
             group = STATES[row.status].group
             mine[group] = mine.get(group, 0) + row.count
     for shift in shifts:
-        lane = Lane(
-            shift.code, _share(shift.from_at, first, length), _share(shift.to_at, shift.from_at, length),
-            blocks.get(shift.worker_id, []),
-        )  # fmt: skip
+        lane = Lane(shift.code, [axis.bar(shift.from_at, shift.to_at)], blocks.get(shift.worker_id, []))
         cards[shift.zone_id].lanes.append(lane)
     return [
         ZoneCard(
@@ -171,15 +142,14 @@ def _zones(
     ]  # fmt: skip
 
 
-def _block(stop: queries.BoardStop, first: datetime, length: timedelta, lang: str) -> Block:
+def _block(stop: queries.BoardStop, axis: Axis, lang: str) -> Bar:
     shown = STATES.get(stop.status or "")
     done = shown is not None and shown.group == "done"
     under_way = shown is not None and shown.group == "under_way"
-    css = f"{stop.kind} {stop.order_kind or ''} {'past' if done else 'live' if under_way else ''}"
+    css = f"{stop.kind} {stop.order_kind or ''} {'past' if done else 'live' if under_way else ''}{' crew' if stop.crew > 1 else ''}"
     kind = KINDS[stop.order_kind][lang] if stop.order_kind else WORDS["break"][lang]
     title = f"{kind} {grouped(stop.order_code or '')} · {shown.label(lang) if shown else ''}"
-    width = max(0.35, _share(stop.to_at, stop.from_at, length))
-    return Block(_share(stop.from_at, first, length), width, css, title, stop.crew > 1)
+    return axis.bar(stop.from_at, stop.to_at, css, title, least=_NARROWEST)
 
 
 async def _page(request: Request[Any, Any, State], template: str, lang: str) -> Response[str]:

@@ -12,10 +12,12 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from backend.accounts.guards import requires
+from backend.bookings.choosing import Choices
 from backend.catalogue.model import CatalogueItem
 from backend.core.bounds import Asked as Sent
 from backend.core.bounds import Token
 from backend.core.clock import city_date
+from backend.core.codes import grouped
 from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.orders import progress
@@ -31,6 +33,7 @@ from backend.pages.resident import Pressed
 from backend.pages.times import Calendar
 from backend.residents import answering
 from backend.residents import queries as residents
+from backend.tasks import queries as task_queries
 
 DESK: Final = requires(Role.OPERATOR)
 KINDS: Final = ("meal", "bath", "rehab")
@@ -67,12 +70,13 @@ async def in_a_call(
         coming = await progress.next_visits(connection, request.user, resident_id)
         past = await progress.past_visits(connection, request.user, resident_id, None, 4)
         last = await progress.last_visit(connection, request.user, resident_id)
+        calls = await task_queries.calls_back(connection, resident_id)
         clock = await care_clock(connection)
         when = await facts.calendar(connection, request)
     return page(
         request, f"desk/{template}", status=status, facts=facts, form=form, card=card, contacts=contacts, coming=coming,
         past=past, last=last, checks=_checks(card.address, last, [one.name for one in contacts], when), clock=clock, when=when,
-        **more,
+        calls=calls, me=request.user.account_id, grouped=grouped, **more,
     )  # fmt: skip
 
 
@@ -106,6 +110,20 @@ async def _times(
     request: Asked, resident_id: UUID, item: CatalogueItem, from_on: date | None, form: Form[Any], status: int = 200
 ) -> Response[str]:
     choices = await windows.offered(request, form, resident_id, item, from_on)
+    return await shown_times(request, resident_id, item, from_on, form, choices, status)
+
+
+async def shown_times(
+    request: Asked,
+    resident_id: UUID,
+    item: CatalogueItem,
+    from_on: date | None,
+    form: Form[Any],
+    choices: Choices,
+    status: int = 200,
+    heard: Any = None,
+) -> Response[str]:
+    """The times to choose from, and what was understood of the caller's wish where one was typed."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await facts.calendar(connection, request)
     today = city_date(when.now, when.zone)
@@ -113,7 +131,7 @@ async def _times(
     before = max(first - timedelta(days=windows.DAYS), today) if first > today else None
     return await in_a_call(
         request, "times.html", resident_id, form, status, item=item, choices=choices.choices, reasons=choices.reasons,
-        later=first + timedelta(days=windows.DAYS), earlier=before,
+        later=first + timedelta(days=windows.DAYS), earlier=before, heard=heard,
     )  # fmt: skip
 
 

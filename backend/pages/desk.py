@@ -15,6 +15,7 @@ from backend.database.pool import Connection
 from backend.pages import facts
 from backend.pages.call import DESK
 from backend.pages.commands import carried_out
+from backend.pages.desk_lanes import zone_day
 from backend.pages.facts import calendar
 from backend.pages.forms import Form, read_form
 from backend.pages.queries import desk_orders, late_orders
@@ -25,11 +26,11 @@ from backend.residents import actions as residents
 from backend.residents.model import Found
 from backend.tasks import actions as tasks
 from backend.tasks import queries as task_queries
-from backend.tasks.model import BY_HAND, DeskTask
+from backend.tasks.model import BY_HAND, DeskTask, TaskKind
 
 TASKS: Final = {
     "emergency": ("紧急", "Emergency"), "no_access": ("无人应答", "Nobody opens"), "no_access_late": ("无人应答（补传）", "Nobody opened (told later)"),
-    "crew_short": ("缺人", "Somebody of the crew cannot come"), "consent_asked": ("等同意", "Consent asked for"),
+    "crew_short": ("缺人", "Somebody of the crew cannot come"), "consent_asked": ("等同意", "Consent asked for"), "call_back": ("要回拨", "Ring back"),
     "suspended": ("暂停服务，还有预订", "Suspended, still booked"), "feed_stalled": ("消息发不出去", "Events are stuck"),
     "codes_not_sent": ("登录数字发不出去", "Sign-in codes do not leave"),
 }  # fmt: skip
@@ -50,9 +51,9 @@ class CloseForm(Sent, frozen=True):
 
 
 @get("/desk", guards=[DESK])
-async def desk_page(request: Asked, done: FromQuery[str] = "") -> Response[Any]:
-    """Between calls: the search, and what waits for a person."""
-    return await _desk(request, "page.html", Form[FindForm](), done=done)
+async def desk_page(request: Asked, done: FromQuery[str] = "", zone: FromQuery[str] = "") -> Response[Any]:
+    """Between calls: the search, the day of one zone, and what waits for a person."""
+    return await _desk(request, "page.html", Form[FindForm](), zone=zone, done=done)
 
 
 @get("/desk/live", guards=[DESK])
@@ -62,16 +63,23 @@ async def desk_live(request: Asked) -> Response[Any]:
 
 
 async def _desk(
-    request: Asked, template: str, form: Form[Any], status: int = 200, found: list[Found] | None = None, **more: Any
+    request: Asked,
+    template: str,
+    form: Form[Any],
+    status: int = 200,
+    found: list[Found] | None = None,
+    zone: str | None = None,
+    **more: Any,
 ) -> Response[str]:
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await calendar(connection, request)
         waiting = await task_queries.open_tasks(connection, _MOST)
         manual = await desk_orders(connection)
         late = await late_orders(connection, city_date(when.now, when.zone))
+        day = None if zone is None else await zone_day(connection, when, zone)
     return page(
         request, f"desk/{template}", status=status, facts=facts, form=form, when=when, waiting=waiting, manual=manual,
-        late=late, found=found, tasks=TASKS, by_hand=BY_HAND, me=request.user.account_id, more_tasks=len(waiting) == _MOST, grouped=grouped, press=Form[Pressed](),
+        late=late, day=day, found=found, tasks=TASKS, by_hand=BY_HAND, me=request.user.account_id, more_tasks=len(waiting) == _MOST, grouped=grouped, press=Form[Pressed](),
         **more,
     )  # fmt: skip
 
@@ -97,9 +105,16 @@ async def take(request: Asked, task_id: FromPath[UUID]) -> Response[Any]:
     async def action(connection: Connection) -> DeskTask:
         return await tasks.take(connection, request.user, task_id)
 
-    if form.filled and await carried_out(request, form, DeskTask, action) is not None:
-        return Redirect("/desk?done=taken", status_code=303)
+    if form.filled and (task := await carried_out(request, form, DeskTask, action)) is not None:
+        return Redirect(_opened(task), status_code=303)
     return await _desk(request, "page.html", form, 409, done="")
+
+
+def _opened(task: DeskTask) -> str:
+    """Where a task that was taken is seen to: whoever is rung back, at what was read to them when they hung up."""
+    if task.kind is not TaskKind.CALL_BACK:
+        return "/desk?done=taken"
+    return f"/desk/orders/{task.order_id}/read" if task.order_id else f"/desk/residents/{task.resident_id}"
 
 
 @post("/desk/tasks/{task_id:uuid}/close", guards=[DESK], status_code=200)

@@ -89,16 +89,17 @@ async def away_page(
     form = Form[AbsentForm]({"first": first[:40], "last": last[:40]} if first or last else None)
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await calendar(connection, request)
-    away = _typed(form, when.zone) if form.typed else _rest_of_today(when)
+    away = typed_times(form, when.zone) if form.typed else rest_of_today(when)
     return await _away(request, worker_id, form, away, when)
 
 
-def _rest_of_today(when: Calendar) -> Away:
+def rest_of_today(when: Calendar) -> Away:
+    """From this minute until the city's day is over."""
     today = city_date(when.now, when.zone)
     return Away(when.now.replace(second=0, microsecond=0), day_origin(today + timedelta(days=1), when.zone))
 
 
-def _typed(form: Form[Any], zone: ZoneInfo) -> Away | None:
+def typed_times(form: Form[Any], zone: ZoneInfo) -> Away | None:
     """Read the two times of a form, in the city's own time; None where one does not fit, which then stands at its field."""
     found: dict[str, datetime] = {}
     for name in ("first", "last"):
@@ -113,28 +114,34 @@ def _typed(form: Form[Any], zone: ZoneInfo) -> Away | None:
         return None
 
 
+async def looked_at(request: Asked, worker_id: UUID, form: Form[Any], away: Away | None) -> AbsencePlan | None:
+    """What it would mean; None where that cannot be, which then stands in the form."""
+    if away is None:
+        return None
+    try:
+        return await relieving.preview(request, worker_id, away)
+    except DomainError as error:
+        if error.code not in {"invalid_window", "in_the_past", "absence_too_long"}:
+            raise
+        form.refuse(error)
+        return None
+
+
 async def _away(
     request: Asked, worker_id: UUID, form: Form[Any], away: Away | None, when: Calendar, status: int = 200
 ) -> Response[str]:
-    shown: AbsencePlan | None = None
-    if away is not None:
-        try:
-            shown = await relieving.preview(request, worker_id, away)
-        except DomainError as error:
-            if error.code not in {"invalid_window", "in_the_past", "absence_too_long"}:
-                raise
-            form.refuse(error)
+    shown = await looked_at(request, worker_id, form, away)
     async with request.app.state.database.unit_of_work(request.user) as connection:
         worker = await people.own_worker(connection, request.user, worker_id)
         who = await provider_day.provider(connection, request.user)
-    times = away or _rest_of_today(when)
+    times = away or rest_of_today(when)
     return page(
         request, "provider/away.html", status=422 if form.wrong and status == 200 else status, form=form, when=when, who=who, worker=worker,
-        shown=shown, facts=facts, words=person_words, press=Form[Pressed](), times=_fields(form, times, when.zone),
+        shown=shown, facts=facts, words=person_words, press=Form[Pressed](), times=fields_of(form, times, when.zone),
     )  # fmt: skip
 
 
-def _fields(form: Form[Any], away: Away, zone: ZoneInfo) -> dict[str, str]:
+def fields_of(form: Form[Any], away: Away, zone: ZoneInfo) -> dict[str, str]:
     """What stands in the fields of the two times: as it was typed, else what is shown."""
     shown = {"first": away.from_at, "last": away.to_at}
     return {name: form.value(name) or at.astimezone(zone).strftime("%Y-%m-%dT%H:%M") for name, at in shown.items()}

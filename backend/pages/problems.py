@@ -22,6 +22,8 @@ PROBLEMS: Final = {
     "invalid_request": Sentence("有的地方没填对，请看一看。", "Something is not filled in as it should be; please look again."),
     "invalid_json": _ASK,
     "invalid_phone": Sentence("这个号码打不通：手机号是11位，固定电话要带区号。", "We cannot ring this number: a mobile has 11 digits, a landline needs its area code."),
+    "already_open": Sentence("已经有一个要回拨了，先把那个办完。", "A call is promised already; please see to that one first."),
+    "no_account": Sentence("这个人不用短信数字登录，印不了卡。", "This person does not sign in with digits of a message, so no card can be printed."),
     "mistyped_code": Sentence("单号有一位不对，或者两位写反了，请再核对。", "A digit of this order number is wrong, or two are swapped; please check it."),
     "invalid_window": Sentence("结束的时间比开始的早，请改一改。", "The end lies before the beginning; please change it."),
     "idempotency_key_required": _ASK,

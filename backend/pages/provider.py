@@ -1,13 +1,13 @@
 """The provider's door: one offer is one decision, with its clock and the crew that would go; and the day of its workers."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from backend.accounts.guards import requires
 from backend.core.bounds import Asked as Sent
@@ -22,6 +22,7 @@ from backend.pages import facts
 from backend.pages.commands import carried_out
 from backend.pages.facts import calendar
 from backend.pages.forms import Form, read_form
+from backend.pages.lanes import Axis, Lane, looks
 from backend.pages.queries import care_clock
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
@@ -40,23 +41,6 @@ class DeclineForm(Sent, frozen=True):
     """Why an offer is declined: one of the reasons that stand there."""
 
     why: Annotated[str, Meta(pattern="^(too_few|too_far|equipment|cannot_care|other)$", extra=wording(Wording.MATCHED))]
-
-
-class Bar(Struct, frozen=True):
-    """One stop or shift as a bar: left and width in per cent of the hours shown."""
-
-    left: float
-    width: float
-    css: str
-    text: str
-
-
-class Lane(Struct, frozen=True):
-    """One worker's day."""
-
-    name: str
-    shifts: list[Bar]
-    stops: list[Bar]
 
 
 @get("/provider", guards=[_PROVIDERS])
@@ -101,41 +85,25 @@ def _lanes(
     """Lay out a day: the hours, and a lane for each worker on shift. Only numbers go into style."""
     if not day.shifts:
         return [], []
-    first = min(shift.from_at for shift in day.shifts).astimezone(zone).replace(minute=0, second=0, microsecond=0)
-    last = min(max(shift.to_at for shift in day.shifts), first + _LONGEST)
-    length = max(last - first, timedelta(hours=1))
-
-    def bar(from_at: datetime, to_at: datetime, css: str, text: str) -> Bar:
-        left = 100 * ((from_at - first) / length)
-        return Bar(round(max(0.0, left), 2), round(max(0.5, 100 * ((to_at - from_at) / length)), 2), css, text)
-
+    spans = [(shift.from_at, shift.to_at) for shift in day.shifts]
+    axis = Axis.of((begin for begin, _ in spans), (end for _, end in spans), zone, day.now, _LONGEST)
     lanes: dict[UUID, Lane] = {}
     for shift in day.shifts:
-        lane = lanes.setdefault(shift.worker_id, Lane(shift.name, [], []))
-        lane.shifts.append(bar(shift.from_at, shift.to_at, "shift", ""))
+        lanes.setdefault(shift.worker_id, Lane(shift.name, [], [])).shifts.append(
+            axis.bar(shift.from_at, shift.to_at, "shift")
+        )
     for stop in day.stops:
         if stop.worker_id in lanes:
             start = stop.from_at.astimezone(zone)
             text = f"{start.hour}:{start:%M} " + facts.KINDS[stop.order_kind or "break"][0 if language == "zh" else 1]
-            lanes[stop.worker_id].stops.append(bar(stop.from_at, stop.to_at, _look(stop, asked), text))
-    count = int(length / timedelta(hours=1))
-    hours = [
-        (f"{(first + timedelta(hours=n)).hour}", round(100 * n / (length / timedelta(hours=1)), 2))
-        for n in range(count + 1)
-    ]
-    return hours, list(lanes.values())
+            lanes[stop.worker_id].stops.append(axis.bar(stop.from_at, stop.to_at, _look(stop, asked), text))
+    return [(f"{hour.hour}", left) for hour, left in axis.hours(zone)], list(lanes.values())
 
 
 def _look(stop: Any, asked: UUID | None) -> str:
-    kind = "break" if stop.order_kind is None else stop.order_kind if stop.order_kind != "care" else "rehab"
-    state = ""
     if stop.order_id is not None and stop.order_id == asked:
-        state = " stop--asked"
-    elif stop.status in {"awaiting_acceptance", "completed", "verified", "settled"}:
-        state = " stop--done"
-    elif stop.status in {"en_route", "arrived", "in_service"}:
-        state = " stop--now"
-    return f"stop--{kind}{state}"
+        return f"{looks(stop.order_kind, None)} stop--asked"
+    return looks(stop.order_kind, stop.status)
 
 
 @post("/provider/offers/{offer_id:uuid}/accept", guards=[_PROVIDERS], status_code=200)

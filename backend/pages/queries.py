@@ -165,6 +165,31 @@ async def desk_orders(connection: Connection) -> list[DeskOrder]:
     return read.rows
 
 
+class HeldOrder(Struct, frozen=True, forbid_unknown_fields=True):
+    """A time that is held for somebody an operator speaks with."""
+
+    id: UUID
+    kind: Kind
+    window_from: Instant
+    window_to: Instant
+    hold_expires_at: Instant
+
+
+async def held_for(connection: Connection, resident_id: UUID) -> list[HeldOrder]:
+    """What is held for a resident by telephone and not yet called back about; what they hold themselves is their own affair."""
+    read = await readable(
+        connection,
+        HeldOrder,
+        """SELECT o.id, o.kind, o.window_from, o.window_to, o.hold_expires_at
+           FROM orders o JOIN bookings b ON b.id = o.booking_id AND b.channel = 'phone'
+           WHERE o.resident_id = $1 AND o.status = 'held' AND o.hold_expires_at > yinling_now()
+             AND NOT EXISTS (SELECT FROM desk_tasks t WHERE t.kind = 'call_back' AND t.order_id = o.id AND t.closed_at IS NULL)
+           ORDER BY o.hold_expires_at""",
+        resident_id,
+    )
+    return read.rows
+
+
 class LateOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """An order whose promised window is over and whose service has not begun."""
 

@@ -67,6 +67,11 @@ class Calendar(Struct, frozen=True):
         here = self._here(at)
         return f"{here.hour}:{here:%M}"
 
+    def moment24(self, at: datetime) -> str:
+        """A time of day as staff read it, after its day where that is not today."""
+        clock = self.clock24(at)
+        return clock if self._here(at).date() == self._here(self.now).date() else f"{self.day(at)} {clock}"
+
     def window24(self, from_at: datetime, to_at: datetime) -> str:
         """From when to when, as staff read it."""
         return f"{self.clock24(from_at)}–{self.clock24(to_at)}"

@@ -7,7 +7,7 @@ from uuid import UUID
 from backend.accounts.requests import write_once
 from backend.bookings import actions as bookings
 from backend.bookings import taking
-from backend.bookings.choosing import BestRequest, Choices
+from backend.bookings.choosing import BestRequest, Choices, Narrow
 from backend.bookings.model import BookingRequest, Channel, QuotedSlot, QuoteRequest, Wish
 from backend.catalogue import queries as catalogue
 from backend.catalogue.model import MEAL, CatalogueItem
@@ -46,10 +46,16 @@ async def item_named(request: Asked, code: str) -> CatalogueItem:
 
 
 async def offered(
-    request: Asked, form: Form[Any], resident_id: UUID, item: CatalogueItem, from_on: date | None
+    request: Asked,
+    form: Form[Any],
+    resident_id: UUID,
+    item: CatalogueItem,
+    from_on: date | None,
+    narrow: Narrow | None = None,
+    days: int = DAYS,
 ) -> Choices:
     """Return the windows that suit best; none where the platform refuses, which then stands in the form."""
-    wanted = BestRequest(resident_id=resident_id, item_code=item.code, from_on=from_on, days=DAYS)
+    wanted = BestRequest(resident_id=resident_id, item_code=item.code, from_on=from_on, days=days, narrow=narrow)
     asked = meals.choices(request, resident_id, item) if item.kind == MEAL else taking.quote_best(request, wanted)
     return await form.answered(asked) or Choices([], [])
 

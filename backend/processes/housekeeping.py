@@ -128,6 +128,7 @@ async def forget(name: str, rule: str | None, work: Forget, house: House) -> Non
 FORGET: Final[Mapping[str, tuple[str | None, Forget]]] = {
     "live_tickets": ("keep_live_tickets_days", accounts.forget_tickets),  # before the sessions they belong to
     "sign_in_codes": ("keep_sign_in_codes_days", accounts.forget_codes),
+    "sign_in_cards": ("keep_sign_in_cards_days", accounts.forget_cards),
     "sign_in_places": ("keep_sign_in_places_days", accounts.forget_places),
     "limits": (None, accounts.forget_buckets),
     "sessions": ("keep_sessions_days", accounts.forget_sessions),

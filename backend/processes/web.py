@@ -23,6 +23,7 @@ from backend.core.principal import SYSTEM
 from backend.database.deciding import OneAtATime
 from backend.database.pool import Database, Lane
 from backend.emergencies import routes as emergencies
+from backend.orders import call_routes as calls
 from backend.orders import crew_routes as crews
 from backend.orders import door_routes as doors
 from backend.orders import people_routes as people
@@ -42,7 +43,12 @@ from backend.pages import (
     desk,
     desk_alarm,
     desk_asked,
+    desk_away,
+    desk_calls,
+    desk_card,
+    desk_lanes,
     desk_order,
+    desk_wishes,
     family,
     family_asking,
     provider,
@@ -50,6 +56,7 @@ from backend.pages import (
     resident,
     sharing,
     sign_in,
+    sign_in_card,
     worker,
 )
 from backend.pages import people as people_pages
@@ -81,6 +88,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     orders.route_handlers,
     progress.route_handlers,
     provider_board.route_handlers,
+    calls.route_handlers,
     crews.route_handlers,
     people.route_handlers,
     roster.route_handlers,
@@ -105,10 +113,16 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     desk.route_handlers,
     desk_alarm.route_handlers,
     desk_asked.route_handlers,
+    desk_away.route_handlers,
+    desk_calls.route_handlers,
+    desk_card.route_handlers,
+    desk_lanes.route_handlers,
     desk_order.route_handlers,
+    desk_wishes.route_handlers,
     worker.route_handlers,
     demo.route_handlers,
     sign_in.route_handlers,
+    sign_in_card.route_handlers,
     reading.route_handlers,
 )
 

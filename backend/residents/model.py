@@ -111,6 +111,19 @@ class Found(ResidentCard, frozen=True, forbid_unknown_fields=True):
     callers: list[Caller]
 
 
+class CardHolder(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody a sign-in card can be printed for: the resident, or family by a consent of theirs."""
+
+    consent_id: UUID | None
+    name: str
+
+
+class CardWanted(Asked, frozen=True):
+    """For whom a card is printed: the resident, or whoever an open consent of theirs is for."""
+
+    consent_id: UUID | None = None
+
+
 class Numbers(Asked, frozen=True):
     """A resident's telephone numbers as they are from now on: the one to ring, and others they sign in with."""
 

@@ -8,13 +8,16 @@ from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 
 from backend.accounts.guards import requires
+from backend.accounts.model import SignInCard
 from backend.accounts.requests import write_once
 from backend.core import bounds
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import as_the_platform
-from backend.residents import actions, queries
+from backend.residents import actions, cards, queries
 from backend.residents.model import (
+    CardHolder,
+    CardWanted,
     Consent,
     ConsentGiven,
     Contact,
@@ -148,6 +151,26 @@ async def move(
     )
 
 
+@get("/v1/residents/{resident_id:uuid}/sign-in-cards", guards=[_DESK])
+async def card_holders(request: Asked, resident_id: FromPath[UUID]) -> list[CardHolder]:
+    """For whom a sign-in card can be printed."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await cards.holders(connection, resident_id)
+
+
+@post("/v1/residents/{resident_id:uuid}/sign-in-cards", guards=[_DESK], status_code=201)
+async def print_card(request: Asked, resident_id: FromPath[UUID], data: JSONBody[CardWanted]) -> SignInCard:
+    """Print a card that signs somebody in once; whichever was printed for them before is good for nothing any more.
+
+    Asked again it makes another: the answer proves a person, and is kept nowhere.
+    """
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await cards.print_card(
+            connection, request.user, resident_id, data.consent_id, request.app.state.settings.secret_key
+        )
+
+
 route_handlers = [
     search, register, followed, read, change_numbers, resume, contacts, change_contacts, consents, give, end, move,
+    card_holders, print_card,
 ]  # fmt: skip

@@ -129,15 +129,44 @@ async def task_of_emergency(connection: Connection, emergency_id: UUID) -> UUID 
 
 
 async def open_tasks(connection: Connection, most: int = 100) -> list[DeskTask]:
-    """What waits for a person: emergencies first, then doors that stay shut, then by when it is due, the oldest first."""
+    """What waits for a person, each kind by when it is due, the oldest first.
+
+    Emergencies come before doors that stay shut, these before what keeps others from being served, then whoever waits for a
+    call, and what can wait last.
+    """
     return await many(
         connection,
         DeskTask,
         _TASKS
         + """ WHERE t.closed_at IS NULL
-           ORDER BY CASE t.kind WHEN 'emergency' THEN 0 WHEN 'no_access' THEN 1 WHEN 'no_access_late' THEN 1 ELSE 2 END,
+           ORDER BY CASE WHEN t.kind = 'emergency' THEN 0 WHEN t.kind IN ('no_access', 'no_access_late') THEN 1
+                         WHEN t.kind = 'call_back' THEN 3 WHEN t.kind IN ('consent_asked', 'suspended') THEN 4 ELSE 2 END,
                     t.due_at NULLS LAST, t.opened_at, t.id LIMIT $1""",
         most,
+    )
+
+
+async def open_about(connection: Connection, kind: TaskKind, about: Subject) -> DeskTask:
+    """The open task of a kind about something."""
+    return await one(
+        connection,
+        DeskTask,
+        _TASKS
+        + """ WHERE t.kind = $1 AND t.closed_at IS NULL AND t.order_id IS NOT DISTINCT FROM $2
+              AND t.emergency_id IS NOT DISTINCT FROM $3 AND t.resident_id IS NOT DISTINCT FROM $4""",
+        kind.value, about.order_id, about.emergency_id, about.resident_id,
+    )  # fmt: skip
+
+
+async def calls_back(connection: Connection, resident_id: UUID) -> list[DeskTask]:
+    """The calls that a resident, or whoever rang for them, still waits for, the one that is due first before others."""
+    return await many(
+        connection,
+        DeskTask,
+        _TASKS
+        + """ WHERE t.kind = 'call_back' AND t.closed_at IS NULL AND coalesce(t.resident_id, o.resident_id) = $1
+              ORDER BY t.due_at, t.id""",
+        resident_id,
     )
 
 

@@ -379,7 +379,7 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
         house.slot = await house.quoted(desk, REHAB, at(16), at(18))
     visit = await two.book(desk, REHAB, *LATE_MORNING)
     held = await one.book(desk, REHAB, *LATE_MORNING, hold=True)
-    await _step(ours, held, "extend", "release")
+    await _step(ours, held, "extend", "call-back", "release")
     sought = await one.book(desk, REHAB, *LATE_MORNING, hold=True)
     await _step(ours, sought, "confirm")
     await _step(ours, sought)

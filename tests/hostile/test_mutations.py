@@ -103,6 +103,7 @@ class Day:
             "BestRequest": {
                 "resident_id": self.ids["resident_id"], "item_code": "rehab-home", "days": 1, "from_on": None, "wish": span,
                 "pickup": None, "instead_of": None,
+                "narrow": {"from_minute": 540, "to_minute": 720, "weekdays": [1], "to_on": None, "gender": "female", "worker_ids": [worker]},
             },
             "BookingRequest": {"slot": self.slot, "channel": "app", "note": "按门铃", "hold_only": True, "asked_by": None},
             "Away": {"from_at": at(8, days=20).isoformat(), "to_at": at(18, days=20).isoformat()},
@@ -147,6 +148,9 @@ class Day:
             "ConsentAnswers": {"answers": [{"purpose": "status", "agreed": True}], "evidence": "电话"},
             "CodeWanted": {"phone": "13912345671"},
             "CodeProof": {"challenge_id": str(uuid4()), "code": "123456", "who": str(uuid4())},
+            "CallBack": {"words": "问问洗澡", "due_at": at(18).isoformat()},
+            "CardProof": {"card": "12345678901"},
+            "CardWanted": {"consent_id": None},
             "PasswordProof": {"login": "nobody", "password": "an invented word", "totp": "123456"},
         }  # fmt: skip
 

@@ -22,6 +22,9 @@ FILL: Final = {
     "live_tickets": "INSERT INTO live_tickets (token_hash, expires_at) VALUES ({name}, {then})",
     "sign_in_codes": """INSERT INTO sign_in_codes (phone, code_hash, created_at, expires_at)
                         VALUES ('+8613800000000', {name}, {then}, {then})""",
+    "sign_in_cards": f"""INSERT INTO sign_in_cards (account_id, token_hash, digits_hash, printed_by, printed_at, expires_at, used_at)
+                         VALUES ({_ACCOUNT}, sha256(convert_to({{name}}, 'UTF8')), sha256(convert_to({{name}} || 'd', 'UTF8')), {_ACCOUNT},
+                                 {{then}}, {{then}}, {{then}})""",
     "sign_in_places": "INSERT INTO sign_in_places (key, seen_at) VALUES (decode(md5({name}), 'hex'), {then})",
     "limits": "INSERT INTO limits (key, full_until) VALUES (decode(md5({name}), 'hex'), {then})",
     "sessions": f"""INSERT INTO sessions (token_hash, account_id, expires_at, revoked_at)
@@ -61,7 +64,7 @@ OPEN: Final = {
 """What is not over stays, however old it is."""
 
 KEPT_DAYS: Final = {
-    "live_tickets": 0, "sign_in_codes": 2, "sign_in_places": 180, "limits": 0, "sessions": 183, "answers": 2, "timers": 30,
+    "live_tickets": 0, "sign_in_codes": 2, "sign_in_cards": 2, "sign_in_places": 180, "limits": 0, "sessions": 183, "answers": 2, "timers": 30,
     "offers": 1200, "quote_counts": 1, "desk_tasks": 183, "consent_requests": 366, "consent_looks": 90,
 }  # fmt: skip
 """How long each is kept, by hand: an answer, say, for the 48 hours in which a phone without signal may send again."""

@@ -38,7 +38,9 @@ _MANY_CONSENTS = """
     SELECT uuidv7(), '某人', '', '某人', uuidv7(), uuidv7(), '{book}', true, now() FROM generate_series(1, 2000) n;
     INSERT INTO consent_looks (resident_id, account_id, purpose, hour, looked_at)
     SELECT uuidv7(), uuidv7(), 'status', now(), now() FROM generate_series(1, 2000) n;
-    ANALYZE consent_requests; ANALYZE consent_looks
+    INSERT INTO sign_in_cards (account_id, token_hash, digits_hash, printed_by, expires_at)
+    SELECT uuidv7(), sha256(n::text::bytea), sha256(('d' || n)::bytea), uuidv7(), now() FROM generate_series(1, 2000) n;
+    ANALYZE sign_in_cards; ANALYZE consent_requests; ANALYZE consent_looks
 """
 
 

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 from msgspec import structs
 
-from backend.accounts import number_queries
+from backend.accounts import card_queries, number_queries
 from backend.accounts import queries as accounts
 from backend.bookings import queries as bookings
 from backend.core.errors import DomainError
@@ -149,6 +149,7 @@ async def _locks(house: House) -> dict[str, Attempt]:
         "lock_asker": lambda c: requests.lock_asker(c, asker),
         "request_for_update": lambda c: requests.request_for_update(c, house.resident_id, request_id),
         "request_for_purpose": lambda c: requests.request_for_purpose(c, house.resident_id, asker, Purpose.LOCATION),
+        "lock_holder": lambda c: card_queries.lock_holder(c, asker),
         "lock_number": lambda c: number_queries.lock_number(c, "+8613800000001"),
         "is_unchanged": lambda c: accounts.is_unchanged(c, staff),
         "try_lock_key": lambda c: accounts.try_lock_key(c, staff_id, "POST /", "some key"),
@@ -233,6 +234,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         crew = await seat_queries.assignments_of(connection, order_id)
         await accounts.insert_code(connection, code, "+8613800000002", b"h", NO_PLACE, 300)
         await accounts.insert_ticket(connection, ticket, None, 30)
+        await card_queries.insert_card(connection, house.accounts["booker"], code.bytes * 2, ticket * 2, someone, 24)
         await connection.execute("INSERT INTO limits VALUES ($1, now() + interval '20 minutes')", code.bytes)
         await timer_queries.set_timer(connection, "x", order_id, at(9))
         timer = await connection.fetchval("SELECT id FROM timers WHERE kind = 'x'")
@@ -310,6 +312,9 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
     async def entered(connection: Connection) -> bool:
         return await accounts.take_ticket(connection, ticket) is not None
 
+    async def carded(connection: Connection) -> bool:
+        return await card_queries.use_card(connection, code.bytes * 2) is not None
+
     async def moved(connection: Connection) -> int:
         return (await queries.advance(connection, order, order.status, provider_id=order.provider_id)).version
 
@@ -325,6 +330,7 @@ async def _races(house: House) -> list[tuple[str, Attempt, Any, Any]]:
         ("set_assignments", seated, len(crew), "stale_version"),
         ("use_totp_step", lambda c: accounts.use_totp_step(c, someone, next(steps)), True, False),
         ("try_code", used, True, False),
+        ("use_card", carded, True, False),
         ("take_ticket", entered, True, False),
         ("end_session", lambda c: accounts.end_session(c, someone, session), True, False),
         ("claim", lambda c: timer_queries.claim(c, timer), True, False),
@@ -404,7 +410,7 @@ async def test_a_timer_waits_for_its_plan_before_it_is_taken(house: House):
 NEED_NONE: Final = {
     "insert_order": "a code somebody has is drawn anew: test_order_codes",
     "see_session": "once an hour: test_sign_in_sessions",
-    "end_absence": "ends what is ended", "end_oldest_sessions": "ends what is ended", "end_other_sessions": "ends what is ended",
+    "end_absence": "ends what is ended", "end_oldest_sessions": "ends what is ended", "end_other_sessions": "ends what is ended", "revoke_cards": "under the holder's lock",
     "lease_epoch": "test_a_commit_that_has_looked_at_its_epoch_keeps_other_leaders_away",
     "clear_timers": "leaves what is being fired", "open_consent": "under the consents' lock", "leave_home": "under the resident's lock",
     "tie_plans": "under both plans' locks", "finish_stops": "under the plan's lock", "finish_stops_as_told": "under the plan's lock",

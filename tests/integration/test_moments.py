@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from backend.accounts import card_queries
 from backend.accounts import queries as accounts
 from backend.accounts.proofs import token_hash
 from backend.core.principal import SYSTEM
@@ -384,6 +385,10 @@ async def _code(connection: Connection) -> bool:
     return await accounts.try_code(connection, found, 5, b"here") is not None
 
 
+async def _card(connection: Connection) -> bool:
+    return await card_queries.use_card(connection, b"t" * 32) is not None
+
+
 async def _enters(connection: Connection) -> bool:
     return await accounts.take_ticket(connection, b"edge") is not None
 
@@ -393,6 +398,7 @@ async def _follows(connection: Connection) -> bool:
     return found is not None and bool(found.booked_for or found.followed)
 
 
+D = "UPDATE sign_in_cards SET "
 S, K, T, C = "UPDATE sessions SET ", "UPDATE sign_in_codes SET ", "UPDATE live_tickets SET ", "UPDATE consents SET "
 MACHINE: Final[dict[str, tuple[Callable[[Connection], Awaitable[bool]], str, str]]] = {
     "a session's end": (_signs_in, f"{S} expires_at = now() + {_TICK}", f"{S} expires_at = now()"),
@@ -419,6 +425,9 @@ MACHINE: Final[dict[str, tuple[Callable[[Connection], Awaitable[bool]], str, str
     "a code's five tries": (_code, f"{K} tries = 4", f"{K} tries = 5"),
     "a code that was used": (_code, f"{K} tries = 0", f"{K} used_at = now()"),
     "a code asked for elsewhere": (_code, f"{K} tries = 0", f"{K} asked_from = 'there'"),
+    "a card's day": (_card, f"{D} expires_at = expires_at - interval '24 hours' + {_TICK}", f"{D} expires_at = expires_at - interval '24 hours'"),
+    "a card that was used": (_card, f"{D} expires_at = expires_at", f"{D} used_at = now()"),
+    "a card that was revoked": (_card, f"{D} expires_at = expires_at", f"{D} revoked_at = now()"),
     "a ticket's half minute": (_enters, f"{T} expires_at = expires_at - interval '30 seconds' + {_TICK}", f"{T} expires_at = expires_at - interval '30 seconds'"),
     "a consent's beginning": (_follows, f"{C} valid_from = now(), valid_to = NULL", f"{C} valid_from = now() + {_TICK}"),
     "a consent's end": (_follows, f"{C} valid_to = now() + {_TICK}", f"{C} valid_to = now()"),
@@ -437,6 +446,8 @@ async def test_what_lives_by_the_machines_time_ends_to_the_microsecond(shared: C
             await connection.execute(_SESSION, token_hash("edge"))
             await accounts.insert_code(connection, uuid4(), "edge", b"h", b"here", 300)
             await accounts.insert_ticket(connection, b"edge", None, 30)
+            holder = await connection.fetchval("SELECT account_id FROM sessions LIMIT 1")
+            await card_queries.insert_card(connection, holder, b"t" * 32, b"d" * 32, holder, 24)
             await connection.execute("UPDATE consents SET account_id = (SELECT account_id FROM sessions LIMIT 1)"
                                      " WHERE id = (SELECT id FROM consents WHERE purpose IN ('book', 'status') LIMIT 1)")  # fmt: skip
             await connection.execute(

@@ -72,7 +72,7 @@ TO_NOBODY_TOO: Final = {"care_clock", "alembic_version"}
 """The city's time is asked before anybody is known; which schema it is, is no secret."""
 
 OF_THE_PLATFORM: Final = {
-    "events", "feed_epoch", "limits", "live_tickets", "quotes_asked", "roster_stamp", "sign_in_codes", "sign_in_places",
+    "events", "feed_epoch", "limits", "live_tickets", "quotes_asked", "roster_stamp", "sign_in_cards", "sign_in_codes", "sign_in_places",
     "timers", "zone_leases",
 }  # fmt: skip
 MAY_INSERT: Final = {"accounts", "residents", "homes", "resident_contacts", "resident_search_keys", "places"}
@@ -248,6 +248,8 @@ FILL: Final = (
     "INSERT INTO limits (key, full_until) VALUES (decode(repeat('00', 16), 'hex'), now())",
     "INSERT INTO live_tickets (token_hash, expires_at) VALUES ('t', now())",
     "INSERT INTO sign_in_codes (phone, code_hash, expires_at) VALUES ('+8613800000000', 'c', now())",
+    """INSERT INTO sign_in_cards (account_id, token_hash, digits_hash, printed_by, expires_at)
+       SELECT id, sha256('t'), sha256('d'), id, now() FROM accounts LIMIT 1""",
     "INSERT INTO sign_in_places (key) VALUES (decode(repeat('00', 16), 'hex'))",
     "INSERT INTO stop_orders (stop_id, order_id) SELECT id, order_id FROM stops WHERE order_id IS NOT NULL LIMIT 1",
     "INSERT INTO travel_matrices (zone_id, place_ids, seconds) SELECT id, '{}', '{}' FROM zones LIMIT 1",
@@ -429,6 +431,9 @@ TWICE: Final[dict[str, tuple[str, str, str]]] = {
     "residents_once": ("residents", "id = uuidv7(); account_id = $1", "born_on = '1930-01-01'"),
     "sessions_token_once": ("sessions", "id = uuidv7()", "token_hash = 'new'"),
     "shifts_apart": ("shifts", "id = uuidv7()", "during = tstzrange(upper(during), upper(during) + interval '1 second')"),
+    "sign_in_cards_digits_once": ("sign_in_cards", "id = uuidv7(); account_id = $1; token_hash = sha256('x')", "digits_hash = sha256('x')"),
+    "sign_in_cards_one_open": ("sign_in_cards", "id = uuidv7(); token_hash = sha256('x'); digits_hash = sha256('x')", "used_at = now()"),
+    "sign_in_cards_token_once": ("sign_in_cards", "id = uuidv7(); account_id = $1; digits_hash = sha256('x')", "token_hash = sha256('x')"),
     "stops_worker_once": ("stops WHERE active", "id = uuidv7(); started = NOT started", "active = false"),
     "timers_once": ("timers", "id = uuidv7()", "kind = 'new'"),
     "workers_account_once": ("workers", "id = uuidv7(); code = 'new'", "account_id = $1"),

@@ -3,7 +3,7 @@
  * A part of a page that is fetched again when the platform says that something in it changed.
  *
  * Attributes: `src` where it is fetched; `data-order` the order it shows (without it every event counts, as on the
- * board); `data-tickets` where a ticket for the socket is asked for; `data-every` seconds after which it is fetched in any case.
+ * board); `data-by-clock` where the clock alone fetches it, three times in `data-every`; `data-tickets` where a ticket for the socket is asked for; `data-every` seconds after which it is fetched in any case.
  * What is being typed or chosen in it is never taken away: new facts wait in a strip until somebody asks for them.
  */
 const RETRY_MS = 15000, WITHOUT_SOCKET_MS = 5000, OFF_AFTER_MS = 30000, PRESS_MS = 1000;
@@ -26,7 +26,7 @@ class LiveRegion extends HTMLElement {
       this.lifted = new Promise((done) => { setTimeout(done, PRESS_MS); addEventListener("pointerup", () => setTimeout(done), { once: true }); });
     });
     if (!this.childElementCount) this.refresh();
-    this.listen();
+    if (!("byClock" in this.dataset)) this.listen();
   }
 
   disconnectedCallback() {

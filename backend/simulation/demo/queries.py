@@ -359,4 +359,5 @@ async def forget_sessions(connection: Connection) -> None:
     """Nobody stays signed in to a city that is copied."""
     await execute(connection, "DELETE FROM live_tickets")
     await execute(connection, "DELETE FROM sign_in_codes")
+    await execute(connection, "DELETE FROM sign_in_cards")
     await execute(connection, "DELETE FROM sessions")
