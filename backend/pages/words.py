@@ -85,6 +85,7 @@ FLAGS: Final = {
     "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
     "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
     "NO_PRE_CHECK": {"zh": "检查未过", "en": "checks before it not passed"},
+    "LINES_MISSING": {"zh": "有没做的项", "en": "not everything was done"},
     "WRONG_CODE": {"zh": "门口数字不对", "en": "wrong digits at the door"},
 }
 ABORTED: Final = {

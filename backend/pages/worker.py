@@ -22,7 +22,7 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.database.pool import Connection
-from backend.orders import pre_checks, visiting, worker_day
+from backend.orders import checklists, pre_checks, visiting, worker_day
 from backend.orders.model import AbortReason, RouteStop
 from backend.orders.pre_checks import Found
 from backend.orders.views import ReportedOrder, reported
@@ -37,7 +37,8 @@ from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
 from backend.pages.words import ABORTED
 from backend.visits.checks import ItemCheck, Measured, PreCheck
-from backend.visits.model import Digits, Kind, PositionReason, Report
+from backend.visits.lines import ItemLine
+from backend.visits.model import Digits, Kind, LinesReason, PositionReason, Report
 
 _WORKERS: Final = requires(Role.WORKER)
 _VISIT: Final = (Kind.EN_ROUTE, Kind.CHECK_IN, Kind.CHECK_OUT)
@@ -55,6 +56,11 @@ WHERE: Final = (
     ("door_elsewhere", "门牌不在图上的位置", "The door is not where the map has it"), ("other", "别的原因", "Another reason"),
 )  # fmt: skip
 """Why a check-in has no position at the door; each has its words here alone."""
+LEFT_OUT: Final = (
+    ("resident_declined", "老人不要", "They did not want it"), ("unwell", "身体原因", "They were not well enough"),
+    ("no_time", "来不及", "There was no time"), ("other", "别的原因", "Another reason"),
+)  # fmt: skip
+"""Why something that is done at such a visit was left out."""
 _SERVICE_WORKER: Final = fixed((Path(__file__).parent / "static" / "worker-sw.js").read_bytes(), "text/javascript")
 
 
@@ -66,6 +72,9 @@ class Next(Struct, frozen=True):
     aside: list[str]
     checks: list[ItemCheck] = field(default_factory=list)
     last: PreCheck | None = None
+    lines: list[ItemLine] = field(default_factory=list)
+    ticked: set[str] = field(default_factory=set)
+    missing: list[str] = field(default_factory=list)
 
 
 class Pressed(Sent, frozen=True):
@@ -74,21 +83,25 @@ class Pressed(Sent, frozen=True):
     reason: AbortReason | None = None
     door_code: Digits | None = None
     position_reason: PositionReason | None = None
+    lines_reason: LinesReason | None = None
 
 
 @get("/worker", guards=[_WORKERS])
 async def today_page(request: Asked) -> Response[Any]:
     """Today: the next visit with all it takes, and what comes after it."""
-    return await _today(request, "page.html")
+    return await today(request)
 
 
 @get("/worker/live", guards=[_WORKERS])
 async def today_live(request: Asked) -> Response[Any]:
     """The part of it that changes."""
-    return await _today(request, "live.html")
+    return await today(request, "live.html")
 
 
-async def _today(request: Asked, template: str, form: Form[Any] | None = None, status: int = 200) -> Response[str]:
+async def today(
+    request: Asked, template: str = "page.html", form: Form[Any] | None = None, status: int = 200
+) -> Response[str]:
+    """The page or its live part, with a form of it that was refused."""
     async with request.app.state.database.unit_of_work(request.user) as connection:
         when = await calendar(connection, request)
         on = city_date(when.now, when.zone)
@@ -97,11 +110,11 @@ async def _today(request: Asked, template: str, form: Form[Any] | None = None, s
         open_stops = [stop for stop in view.stops if not stop.done]
         following = next((found for stop in open_stops if (found := _next(stop)) is not None), None)
         if following is not None:
-            following = await _measured_before(connection, request, following)
+            following = await _at_the_door(connection, request, following)
     after = [stop for stop in open_stops if following is None or stop is not following.stop]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
-        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, view=view, count=len({stop.order_id for stop in view.stops}),
+        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, left_out=LEFT_OUT, view=view, count=len({stop.order_id for stop in view.stops}),
     )  # fmt: skip
 
 
@@ -118,8 +131,8 @@ def _next(stop: RouteStop) -> Next | None:
     return Next(stop, [_path(step) for step in steps], [_path(step) for step in aside]) if steps else None
 
 
-async def _measured_before(connection: Connection, request: Asked, following: Next) -> Next:
-    """Let what has to be measured come before the end of the visit, until it was passed: what was measured last counts.
+async def _at_the_door(connection: Connection, request: Asked, following: Next) -> Next:
+    """Add what is done at the visit, and let what has to be measured come before its end, until it was passed: the last counts.
 
     Known with the door itself, so that it is there without a network, too.
     """
@@ -131,7 +144,9 @@ async def _measured_before(connection: Connection, request: Asked, following: Ne
     steps = list(following.steps)
     if known.checks and (last is None or not last.passed) and _path(Kind.CHECK_OUT) in steps:
         steps.insert(steps.index(_path(Kind.CHECK_OUT)), _PRE_CHECK)
-    return Next(stop, steps, following.aside, known.checks, last)
+    todo = await checklists.read(connection, request.user, stop.order_id)
+    ticked = {tick.line for tick in todo.ticks if tick.done}
+    return Next(stop, steps, following.aside, known.checks, last, todo.lines, ticked, todo.missing)
 
 
 def _path(kind: Kind) -> str:
@@ -150,7 +165,7 @@ async def pre_check(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
 
     if await form.answered(write_once(request, 200, action, key=key_of(form))) is not None:
         return Redirect("/worker", status_code=303)
-    return await _today(request, "page.html", form, 422)
+    return await today(request, form=form, status=422)
 
 
 def _measured(form: Form[Pressed]) -> Measured:
@@ -184,14 +199,16 @@ async def report(request: Asked, order_id: FromPath[UUID], step: FromPath[str]) 
 
     if form.filled is not None and await form.answered(write_once(request, 200, action, key=key_of(form))) is not None:
         return Redirect("/worker", status_code=303)
-    return await _today(request, "page.html", form, 422)
+    return await today(request, form=form, status=422)
 
 
 def _said(kind: Kind, pressed: Pressed) -> Report:
     """What was pressed, as a phone would have reported it."""
     if kind is Kind.ABORT and pressed.reason:
         return Abort(reason=pressed.reason)
-    return Report(door_code=pressed.door_code, position_reason=pressed.position_reason)
+    return Report(
+        door_code=pressed.door_code, position_reason=pressed.position_reason, lines_reason=pressed.lines_reason
+    )
 
 
 @get("/worker/{order_id:uuid}/abort", guards=[_WORKERS])

@@ -51,6 +51,7 @@ from backend.pages import (
     sharing,
     sign_in,
     worker,
+    worker_visit,
 )
 from backend.pages import people as people_pages
 from backend.pages import roster as roster_pages
@@ -107,6 +108,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     desk_asked.route_handlers,
     desk_order.route_handlers,
     worker.route_handlers,
+    worker_visit.route_handlers,
     demo.route_handlers,
     sign_in.route_handlers,
     reading.route_handlers,

@@ -43,10 +43,11 @@ class Flag(StrEnum):
     NOT_IN_CREW = "NOT_IN_CREW"  # the worker had the seat before, and has it no longer
     WRONG_CODE = "WRONG_CODE"  # not the digits that the resident would have said
     NO_PRE_CHECK = "NO_PRE_CHECK"  # a service that asks for checks before it was ended without having passed them
+    LINES_MISSING = "LINES_MISSING"  # something that is done at such a visit was not, or nobody said so
 
 
-NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW})
-"""Said of a report that moved nothing; they cast no doubt on the visit itself."""
+NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW, Flag.LINES_MISSING})
+"""Said of a report that moved nothing, or did less than all; they cast no doubt on the visit itself."""
 
 DOUBTS: Final = frozenset(flag.value for flag in Flag if flag not in NOTES)
 """While one of these stands on an order, silence completes nothing."""
@@ -68,6 +69,15 @@ class PositionReason(StrEnum):
     OTHER = "other"  # 别的原因
 
 
+class LinesReason(StrEnum):
+    """Why something that is done at such a visit was left out, as the worker says by a button."""
+
+    RESIDENT_DECLINED = "resident_declined"  # 老人不要
+    UNWELL = "unwell"  # 身体原因
+    NO_TIME = "no_time"  # 来不及
+    OTHER = "other"  # 别的
+
+
 Digits = Annotated[str, Meta(min_length=4, max_length=4, pattern="^[0-9]{4}$", extra=wording(Wording.MATCHED))]
 """The four digits of a visit, which its resident says at the door and nobody else knows."""
 
@@ -79,7 +89,8 @@ class Report(Asked, frozen=True):
     map services in mainland China do; stored is WGS-84. Where the city's places lie on a plane they are metres east and
     north. `offline` says that the report was kept on the phone and is sent later; only then does `device_at` tell when it
     happened. `door_code` are the four digits that the resident said to whoever checks in: right ones are as good as a position;
-    with any other report they are passed over. `position_reason` is why there is no position, or one elsewhere.
+    with any other report they are passed over. `position_reason` is why there is no position, or one elsewhere,
+    `lines_reason` why a check-out comes without a required line of the visit's checklist.
     """
 
     device_at: Instant | None = None
@@ -91,6 +102,7 @@ class Report(Asked, frozen=True):
     offline: bool = False
     door_code: Digits | None = None
     position_reason: PositionReason | None = None
+    lines_reason: LinesReason | None = None
 
     def in_wgs84(self) -> "Report":
         """The same report with its position in WGS-84."""
@@ -192,6 +204,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reason: str | None
     digits_fit: bool | None
     position_reason: PositionReason | None
+    lines_reason: LinesReason | None
 
 
 class Side(StrEnum):

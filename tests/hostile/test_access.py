@@ -423,6 +423,8 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     await city.sql("UPDATE item_checks SET item = 'rehab' WHERE code = 'pulse'")
     await ours.all_ask("GET /v1/orders/{order_id}/pre-check", kept)
     await _step(ours, kept, "pre-check")
+    await ours.all_ask("GET /v1/orders/{order_id}/checklist", kept)
+    await _step(ours, kept, "checklist")
     await _step(ours, kept, "check-out")
     await _step(ours, kept, "accept-service")
     await two.report(visit, "en-route", "check-in", "check-out")

@@ -1,0 +1,39 @@
+"""What a worker presses while the visit goes on, without script: a line that is done."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from backend.accounts.guards import requires
+from backend.core.principal import Role
+from backend.database.pool import Connection
+from backend.orders import checklists
+from backend.orders.checklists import Checklist
+from backend.pages.commands import carried_out
+from backend.pages.forms import read_form
+from backend.pages.refusals import door
+from backend.pages.rendering import Asked
+from backend.pages.worker import today
+from backend.visits.lines import Ticked
+
+_WORKERS: Final = requires(Role.WORKER)
+
+
+@post("/worker/{order_id:uuid}/checklist", guards=[_WORKERS], status_code=200)
+async def tick(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """Tick a line, or take it back."""
+    form = await read_form(request, Ticked)
+    if (said := form.filled) is not None:
+
+        async def action(connection: Connection) -> Checklist:
+            return await checklists.tick(connection, request.user, order_id, said)
+
+        if await carried_out(request, form, Checklist, action) is not None:
+            return Redirect(f"/worker#line-{said.line}", status_code=303)
+    return await today(request, form=form, status=422)
+
+
+route_handlers = [door([tick])]
