@@ -7,18 +7,20 @@ not be sent is kept as it comes, and the desk reads on it that lines were missin
 from typing import Final
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
 from backend.orders import queries, seat_queries
-from backend.orders.model import AssignmentStatus
+from backend.orders.model import AssignmentStatus, OrderStatus
+from backend.rules.queries import limit
+from backend.scheduling import queries as scheduling
 from backend.visits import evidence_queries as evidence
 from backend.visits import line_queries
 from backend.visits import queries as visits
-from backend.visits.lines import ItemLine, Tick, Ticked, still_to_do
-from backend.visits.model import Flag, Moment, Report
+from backend.visits.lines import Ended, ItemLine, Tick, Ticked, still_to_do
+from backend.visits.model import EndReason, Flag, LinesReason, Moment, Report
 
 W = AssignmentStatus
 _THERE: Final = frozenset({W.CHECKED_IN, W.CHECKED_OUT})
@@ -26,11 +28,16 @@ _TO_COME: Final = frozenset({W.PROPOSED, W.ACCEPTED, W.EN_ROUTE})
 
 
 class Checklist(Struct, frozen=True):
-    """What is done at a visit, how each line stands as far as the reader may know it, and which required ones are missing."""
+    """What is done at a visit, how each line stands as far as the reader may know it, and which required ones are missing.
+
+    `ends` is what the crew said when they checked out, for the desk and the provider. That somebody was not well is a fact of
+    their health, which the provider does not read, as with a visit that was stopped.
+    """
 
     lines: list[ItemLine]
     ticks: list[Tick]
     missing: list[str]
+    ends: list[Ended]
 
 
 async def read(connection: Connection, principal: Principal, order_id: UUID) -> Checklist:
@@ -38,6 +45,7 @@ async def read(connection: Connection, principal: Principal, order_id: UUID) -> 
 
     Raises unknown_order (404) for whoever is no party of the visit, not_allowed for whoever is no worker any more.
     """
+    ends: list[Ended] = []
     if principal.role is Role.WORKER:
         if principal.worker_id is None:
             raise DomainError("not_allowed")
@@ -46,10 +54,19 @@ async def read(connection: Connection, principal: Principal, order_id: UUID) -> 
                 raise DomainError("unknown_order")
     else:
         await queries.own_order(connection, principal, order_id)
+        async with as_the_platform(connection):
+            ends = [_told(end, principal) for end in await line_queries.ended(connection, order_id)]
     ticks = await line_queries.standing(connection, order_id)  # as the reader: each row says who may
     async with as_the_platform(connection):
         lines = await line_queries.lines_of(connection, order_id)
-    return Checklist(lines, ticks, still_to_do(lines, ticks))
+    return Checklist(lines, ticks, still_to_do(lines, ticks), ends)
+
+
+def _told(end: Ended, reader: Principal) -> Ended:
+    if reader.role is Role.OPERATOR:
+        return end
+    healthy = {"lines_reason": LinesReason.UNWELL, "end_reason": EndReason.UNWELL}
+    return structs.replace(end, **{name: None for name, unwell in healthy.items() if getattr(end, name) is unwell})
 
 
 async def tick(connection: Connection, principal: Principal, order_id: UUID, said: Ticked) -> Checklist:
@@ -99,6 +116,28 @@ async def left_out(connection: Connection, order_id: UUID, report: Report, momen
     if missing and not report.offline and report.lines_reason is None:
         raise DomainError("lines_missing", missing=",".join(missing))
     return bool(missing)
+
+
+async def ends_early_or_late(connection: Connection, principal: Principal, order_id: UUID, report: Report) -> bool:
+    """Tell whether whoever checks out now is asked why at this time; not before everything is done or said to be left out.
+
+    Raises unknown_order (404) where the worker never was in the crew.
+    """
+    if principal.worker_id is None:
+        raise DomainError("not_allowed")
+    async with as_the_platform(connection):
+        if not await visits.had_seat(connection, order_id, principal.worker_id):
+            raise DomainError("unknown_order")
+        order = await queries.order(connection, order_id)
+        planned = await scheduling.start_of(connection, order_id)
+        if order.status is not OrderStatus.IN_SERVICE or planned is None:
+            return False
+        if report.lines_reason is None and still_to_do(
+            await line_queries.lines_of(connection, order_id), await line_queries.standing(connection, order_id)
+        ):
+            return False
+        off_by = (await queries.care_now(connection) - planned[1]).total_seconds()
+        return abs(off_by) > await limit(connection, "end_asked_s", order.community_code)
 
 
 async def _look_again(connection: Connection, order_id: UUID) -> None:

@@ -11,15 +11,16 @@ from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
-from backend.orders import checklists, doors, pre_checks
+from backend.orders import checklists, doors, handing, pre_checks
 from backend.orders.checklists import Checklist
+from backend.orders.handing import Heard
 from backend.orders.pre_checks import Found, PreChecks
 from backend.orders.routes import Argued, take
 from backend.orders.views import OrderView, ReportedOrder, shown
 from backend.orders.visiting import Abort
 from backend.visits.checks import Measured
 from backend.visits.lines import Ticked
-from backend.visits.model import Kind, Report
+from backend.visits.model import HandedWord, Kind, Report
 
 Call = Request[Principal, Any, State]
 _DESK = requires(Role.OPERATOR)
@@ -70,6 +71,16 @@ async def tick(request: Call, order_id: FromPath[UUID], data: JSONBody[Ticked]) 
     return await write_once(request, 200, action)
 
 
+@post("/v1/orders/{order_id:uuid}/handed-word", guards=[requires(Role.WORKER)], status_code=200)
+async def handed_word(request: Call, order_id: FromPath[UUID], data: JSONBody[HandedWord]) -> Response[Heard]:
+    """The resident says on the worker's phone how it was: with their four digits it is their word, without the desk rings them."""
+
+    async def action(connection: Connection) -> Heard:
+        return await handing.hear(connection, request.user, order_id, data)
+
+    return await write_once(request, 200, action)
+
+
 @post("/v1/orders/{order_id:uuid}/door-opened", guards=[_DESK], status_code=200)
 async def door_opened(request: Call, order_id: FromPath[UUID], data: JSONBody[Argued]) -> Response[OrderView]:
     """The desk knows that somebody opens now."""
@@ -104,4 +115,14 @@ async def abort(
     return await write_once(request, 200, action)
 
 
-route_handlers = [no_access, read_pre_checks, pre_check, read_checklist, tick, door_opened, another_time, abort]
+route_handlers = [
+    no_access,
+    read_pre_checks,
+    pre_check,
+    read_checklist,
+    tick,
+    handed_word,
+    door_opened,
+    another_time,
+    abort,
+]

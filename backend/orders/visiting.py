@@ -18,7 +18,7 @@ from backend.core.bounds import Remark
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import ladder, queries, seat_queries, timer_queries
+from backend.orders import handing, ladder, queries, seat_queries, timer_queries
 from backend.orders.actions import move, move_seats
 from backend.orders.checklists import left_out
 from backend.orders.doors import NOBODY_OPENED, stop, wait_for_the_crew
@@ -401,6 +401,7 @@ async def end_of_care(
         return await end_without_word(connection, over, command)
     silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s", over.community_code))
     await timer_queries.set_timer(connection, "acceptance_due", over.id, await queries.care_now(connection) + silence)
+    await handing.begin(connection, over)
     return over
 
 

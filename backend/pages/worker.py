@@ -22,23 +22,24 @@ from backend.core.clock import city_date
 from backend.core.errors import DomainError
 from backend.core.principal import Role
 from backend.database.pool import Connection
-from backend.orders import checklists, pre_checks, visiting, worker_day
+from backend.orders import checklists, handing, pre_checks, visiting, worker_day
 from backend.orders.model import AbortReason, RouteStop
 from backend.orders.pre_checks import Found
 from backend.orders.views import ReportedOrder, reported
 from backend.orders.visiting import Abort
-from backend.pages import facts
+from backend.pages import facts, words
 from backend.pages.commands import key_of
 from backend.pages.facts import calendar
 from backend.pages.fixed import answer, fixed
-from backend.pages.forms import Form, read_form
+from backend.pages.forms import WHOLE, Form, read_form
+from backend.pages.problems import Sentence
 from backend.pages.queries import care_clock
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked, page
 from backend.pages.words import ABORTED
 from backend.visits.checks import ItemCheck, Measured, PreCheck
 from backend.visits.lines import ItemLine
-from backend.visits.model import Digits, Kind, LinesReason, PositionReason, Report
+from backend.visits.model import Digits, EndReason, Kind, LinesReason, PositionReason, Report
 
 _WORKERS: Final = requires(Role.WORKER)
 _VISIT: Final = (Kind.EN_ROUTE, Kind.CHECK_IN, Kind.CHECK_OUT)
@@ -56,11 +57,10 @@ WHERE: Final = (
     ("door_elsewhere", "门牌不在图上的位置", "The door is not where the map has it"), ("other", "别的原因", "Another reason"),
 )  # fmt: skip
 """Why a check-in has no position at the door; each has its words here alone."""
-LEFT_OUT: Final = (
-    ("resident_declined", "老人不要", "They did not want it"), ("unwell", "身体原因", "They were not well enough"),
-    ("no_time", "来不及", "There was no time"), ("other", "别的原因", "Another reason"),
-)  # fmt: skip
-"""Why something that is done at such a visit was left out."""
+_END_WHY: Final = Sentence(
+    "离计划的时间差得多。选一个原因，就签退了。",
+    "This is not near the planned time. Choose one reason, and you are checked out.",
+)
 _SERVICE_WORKER: Final = fixed((Path(__file__).parent / "static" / "worker-sw.js").read_bytes(), "text/javascript")
 
 
@@ -84,6 +84,7 @@ class Pressed(Sent, frozen=True):
     door_code: Digits | None = None
     position_reason: PositionReason | None = None
     lines_reason: LinesReason | None = None
+    end_reason: EndReason | None = None
 
 
 @get("/worker", guards=[_WORKERS])
@@ -111,10 +112,14 @@ async def today(
         following = next((found for stop in open_stops if (found := _next(stop)) is not None), None)
         if following is not None:
             following = await _at_the_door(connection, request, following)
+        over = next(
+            (stop for stop in reversed(view.stops) if stop.done and stop.order_status == "awaiting_acceptance"), None
+        )
+        heard = await handing.read(connection, request.user, over.order_id) if over and over.order_id else None
     after = [stop for stop in open_stops if following is None or stop is not following.stop]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
-        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, left_out=LEFT_OUT, view=view, count=len({stop.order_id for stop in view.stops}),
+        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, words_of=words, asks_end=_END_WHY in (form.wrong.values() if form else ()), view=view, over=over, heard=heard, count=len({stop.order_id for stop in view.stops}),
     )  # fmt: skip
 
 
@@ -191,6 +196,11 @@ async def report(request: Asked, order_id: FromPath[UUID], step: FromPath[str]) 
         raise DomainError("not_found")
     kind = Kind(named)
     said = _said(kind, wanted) if wanted else Report()
+    if kind is Kind.CHECK_OUT and said.end_reason is None:
+        async with request.app.state.database.unit_of_work(request.user) as connection:
+            if await checklists.ends_early_or_late(connection, request.user, order_id, said):
+                form.wrong[WHOLE] = _END_WHY
+                return await today(request, form=form, status=422)
 
     async def action(connection: Connection) -> ReportedOrder:
         zone = request.app.state.planner.zone_info
@@ -207,8 +217,9 @@ def _said(kind: Kind, pressed: Pressed) -> Report:
     if kind is Kind.ABORT and pressed.reason:
         return Abort(reason=pressed.reason)
     return Report(
-        door_code=pressed.door_code, position_reason=pressed.position_reason, lines_reason=pressed.lines_reason
-    )
+        door_code=pressed.door_code, position_reason=pressed.position_reason, lines_reason=pressed.lines_reason,
+        end_reason=pressed.end_reason,
+    )  # fmt: skip
 
 
 @get("/worker/{order_id:uuid}/abort", guards=[_WORKERS])

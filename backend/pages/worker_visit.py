@@ -1,4 +1,4 @@
-"""What a worker presses while the visit goes on, without script: a line that is done."""
+"""What is pressed during a visit and after it, without script: a line that is done, and the resident's own word."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -10,14 +10,16 @@ from litestar.response import Redirect
 from backend.accounts.guards import requires
 from backend.core.principal import Role
 from backend.database.pool import Connection
-from backend.orders import checklists
+from backend.orders import checklists, handing
 from backend.orders.checklists import Checklist
+from backend.orders.handing import Heard
 from backend.pages.commands import carried_out
 from backend.pages.forms import read_form
 from backend.pages.refusals import door
 from backend.pages.rendering import Asked
 from backend.pages.worker import today
 from backend.visits.lines import Ticked
+from backend.visits.model import HandedWord
 
 _WORKERS: Final = requires(Role.WORKER)
 
@@ -36,4 +38,18 @@ async def tick(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
     return await today(request, form=form, status=422)
 
 
-route_handlers = [door([tick])]
+@post("/worker/{order_id:uuid}/handed-word", guards=[_WORKERS], status_code=200)
+async def handed_word(request: Asked, order_id: FromPath[UUID]) -> Response[Any]:
+    """The resident has pressed how it was, or wants to be rung."""
+    form = await read_form(request, HandedWord)
+    if (said := form.filled) is not None:
+
+        async def action(connection: Connection) -> Heard:
+            return await handing.hear(connection, request.user, order_id, said)
+
+        if await carried_out(request, form, Heard, action) is not None:
+            return Redirect("/worker", status_code=303)
+    return await today(request, form=form, status=422)
+
+
+route_handlers = [door([tick, handed_word])]

@@ -20,10 +20,11 @@ class TaskKind(StrEnum):
     NO_ACCESS_LATE = "no_access_late"  # the same, told by a phone after the order had gone on without it
     CREW_SHORT = "crew_short"  # 缺人: somebody of a crew cannot come, and nobody was found in their place
     CONSENT_ASKED = "consent_asked"  # 等同意: family asks for a consent, and the resident is to be rung for an answer
+    WORD_ASKED = "word_asked"  # 问满意: a resident without digits at hand wants to be rung about how it was
     SUSPENDED = "suspended"  # 暂停服务: what is still booked for somebody who is in hospital or has died
 
 
-BY_HAND: Final = frozenset({TaskKind.NO_ACCESS_LATE, TaskKind.SUSPENDED, TaskKind.CREW_SHORT})
+BY_HAND: Final = frozenset({TaskKind.NO_ACCESS_LATE, TaskKind.SUSPENDED, TaskKind.CREW_SHORT, TaskKind.WORD_ASKED})
 """What an operator closes; everything else ends with what it is about."""
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from backend.database.pool import Connection
 from backend.database.rows import many, value
-from backend.visits.lines import ItemLine, Tick
-from backend.visits.model import Moment
+from backend.visits.lines import Ended, ItemLine, Tick
+from backend.visits.model import Flag, Moment
 
 _HAPPENED: Final[LiteralString] = "CASE WHEN offline THEN least(device_at, received_at) ELSE received_at END"
 
@@ -46,4 +46,15 @@ async def standing(connection: Connection, order_id: UUID, by: datetime | None =
         " WHERE order_id = $1 AND counts AND ($2::timestamptz IS NULL OR " + _HAPPENED + " <= $2)"
         " ORDER BY line, " + _HAPPENED + " DESC, id DESC",
         order_id, by,
+    )  # fmt: skip
+
+
+async def ended(connection: Connection, order_id: UUID) -> list[Ended]:
+    """Read what the crew said when they checked out, by the reports that count."""
+    return await many(
+        connection,
+        Ended,
+        "SELECT worker_id, " + _HAPPENED + """ AS at, $2 = ANY (flags) AS lines_missing, lines_reason, end_reason
+           FROM visit_records WHERE order_id = $1 AND kind = 'check_out' AND counts ORDER BY id""",
+        order_id, Flag.LINES_MISSING.value,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from backend.core.bounds import Asked, Instant, Word
+from backend.visits.model import EndReason, LinesReason
 
 
 class ItemLine(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,6 +39,16 @@ class Tick(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     received_at: datetime
     device_at: datetime | None
     offline: bool
+
+
+class Ended(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one of the crew said when they checked out: what was left out and why, and why at that time."""
+
+    worker_id: UUID
+    at: datetime
+    lines_missing: bool
+    lines_reason: LinesReason | None
+    end_reason: EndReason | None
 
 
 def still_to_do(lines: Sequence[ItemLine], ticks: Sequence[Tick]) -> list[str]:

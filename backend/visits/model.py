@@ -78,6 +78,16 @@ class LinesReason(StrEnum):
     OTHER = "other"  # 别的
 
 
+class EndReason(StrEnum):
+    """Why a visit ended long before its planned end, or long after it, as the worker says by a button."""
+
+    RESIDENT_ASKED = "resident_asked"  # 老人要求
+    UNWELL = "unwell"  # 身体原因
+    WAITED = "waited"  # 等人
+    EQUIPMENT = "equipment"  # 设备
+    OTHER = "other"  # 别的
+
+
 Digits = Annotated[str, Meta(min_length=4, max_length=4, pattern="^[0-9]{4}$", extra=wording(Wording.MATCHED))]
 """The four digits of a visit, which its resident says at the door and nobody else knows."""
 
@@ -90,7 +100,8 @@ class Report(Asked, frozen=True):
     north. `offline` says that the report was kept on the phone and is sent later; only then does `device_at` tell when it
     happened. `door_code` are the four digits that the resident said to whoever checks in: right ones are as good as a position;
     with any other report they are passed over. `position_reason` is why there is no position, or one elsewhere,
-    `lines_reason` why a check-out comes without a required line of the visit's checklist.
+    `lines_reason` why a check-out comes without a required line of the visit's checklist, `end_reason` why long before or after
+    the planned end: it is asked for, and no report is refused for want of it.
     """
 
     device_at: Instant | None = None
@@ -103,6 +114,7 @@ class Report(Asked, frozen=True):
     door_code: Digits | None = None
     position_reason: PositionReason | None = None
     lines_reason: LinesReason | None = None
+    end_reason: EndReason | None = None
 
     def in_wgs84(self) -> "Report":
         """The same report with its position in WGS-84."""
@@ -110,6 +122,23 @@ class Report(Asked, frozen=True):
             return self
         x, y = to_wgs84(self.x, self.y, self.datum)
         return replace(self, x=x, y=y, datum="wgs84")
+
+
+class Word(StrEnum):
+    """How it was, as the resident says by a button."""
+
+    WELL = "well"  # 很好
+    FAIR = "fair"  # 还可以
+    OBJECTS = "objects"  # 有意见
+
+
+class HandedWord(Asked, frozen=True):
+    """What the resident presses on the worker's phone, with their four digits; without a word they would rather be rung."""
+
+    word: Word | None = None
+    digits: Digits | None = None
+    device_at: Instant | None = None
+    offline: bool = False
 
 
 class Attendance(Asked, frozen=True):
@@ -205,6 +234,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     digits_fit: bool | None
     position_reason: PositionReason | None
     lines_reason: LinesReason | None
+    end_reason: EndReason | None
 
 
 class Side(StrEnum):
@@ -216,6 +246,13 @@ class Side(StrEnum):
     WORKER = "worker"
 
 
+class Channel(StrEnum):
+    """On whose phone something was said."""
+
+    OWN = "own"
+    WORKERS_PHONE = "workers_phone"
+
+
 class Statement(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one side said about a visit, by whom it was written down, and when; kept as said."""
 
@@ -225,3 +262,4 @@ class Statement(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     words: str
     said_by: UUID
     said_at: datetime
+    channel: Channel

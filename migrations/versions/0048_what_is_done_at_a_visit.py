@@ -68,8 +68,16 @@ GRANT SELECT, INSERT ON visit_ticks TO yinling_app;
 
 ALTER TABLE visit_records
     ADD COLUMN lines_reason text,        -- why a required line was left out, as the worker said
-    ADD CONSTRAINT visit_records_lines_reason CHECK (lines_reason IN ('resident_declined', 'unwell', 'no_time', 'other'));
+    ADD COLUMN end_reason text,          -- why it ended long before its planned end, or long after it, as the worker said
+    ADD CONSTRAINT visit_records_lines_reason CHECK (lines_reason IN ('resident_declined', 'unwell', 'no_time', 'other')),
         -- what there are words for
+    ADD CONSTRAINT visit_records_end_reason CHECK (end_reason IN ('resident_asked', 'unwell', 'waited', 'equipment', 'other'));
+
+INSERT INTO rule_parameters (code, valid_from, value, unit, text_en, source, verified) VALUES
+    ('end_asked_s', '2020-01-01', 900, 's',
+        'Whoever checks out so much before the planned end of a visit, or after it, is asked why.',
+        'judgement of the project (design of the doors, 7.5): a quarter of an hour; unverified', false)
+ON CONFLICT DO NOTHING;
 
 SELECT refuse_infinities();
 """

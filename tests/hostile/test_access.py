@@ -426,6 +426,7 @@ async def _day(city: City, ours: Askers, theirs: Askers) -> None:
     await ours.all_ask("GET /v1/orders/{order_id}/checklist", kept)
     await _step(ours, kept, "checklist")
     await _step(ours, kept, "check-out")
+    await _step(ours, kept, "handed-word")
     await _step(ours, kept, "accept-service")
     await two.report(visit, "en-route", "check-in", "check-out")
     await _step(theirs, visit, "dispute")

@@ -3,9 +3,11 @@
  * What a worker presses is kept on the phone with the time of the press, and sent as soon as there is a network: once, in order,
  * for up to 72 hours. Position is asked when it helps and never waited for long; without one the report goes all the same.
  */
-import { isThere, position, why } from "./position.js";
+import { ask, isOff } from "./asking.js";
+import { isThere, position } from "./position.js";
 import { now, stored, waiting } from "./reports.js";
 
+const ANYWHERE = new Set(["en-route", "pre-check", "handed-word"]);
 const KEPT_MS = 72 * 3600 * 1000, LATE_MS = 30000, TRY_MS = 15000;
 /** @typedef {import("./reports.js").Report} Report */
 
@@ -19,16 +21,18 @@ document.addEventListener("submit", async (event) => {
   const pressed = /** @type {HTMLButtonElement | null} */ (event.submitter), typed = /** @type {HTMLInputElement | null} */ (form.querySelector("[name=door_code]"));
   const answers = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[data-answer]")]).filter((field) => field.type !== "radio" || field.checked)
     .map((field) => field.type === "radio" ? { check: field.name, choice: field.value } : { check: field.name, number: Number(field.value) });
-  const said = { ...(answers.length ? { answers } : {}), ...(pressed?.name ? { [pressed.name]: pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
+  const typedIn = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[data-said]")]).filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, field.value]);
+  const said = { ...Object.fromEntries(typedIn), ...(answers.length ? { answers } : {}), ...(pressed?.name ? { [pressed.name]: pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
   const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), outside: form.dataset.outside, body: { device_at: at, ...said } };
-  if (step !== "en-route" && step !== "pre-check") locating.add(key);
+  if (!ANYWHERE.has(step)) locating.add(key);
   await stored("readwrite", (store) => store.put(report));
   if (report.outside) delete form.dataset.pressed; // to be measured again
   await show();
   if (locating.has(key)) {
+    const ends = step === "check-out" && isOff(form.dataset, at) ? ask("[data-end-why]", "end_reason") : {};
     const here = await position();
-    Object.assign(report.body, here);
-    if (step === "check-in" && !typed && !isThere(here, form.dataset)) Object.assign(report.body, await why());
+    Object.assign(report.body, here, await ends);
+    if (step === "check-in" && !typed && !isThere(here, form.dataset)) Object.assign(report.body, await ask("[data-why]", "position_reason"));
     await stored("readwrite", (store) => store.put(report));
     locating.delete(key);
   }
