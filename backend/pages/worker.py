@@ -50,6 +50,9 @@ _STEPS: Final = {
 }
 """What is still to be reported of a stop, in order, by where the worker's own part in it stands."""
 WHY_NOT: Final = ("precheck_failed", "unwell", "resident_refuses", "equipment", "unsafe", "other")
+WET: Final = "yinling_wet"
+DRY: Final = "off"
+"""The cookie in which a phone keeps that large buttons for wet hands are not wanted."""
 _PRE_CHECK: Final = "pre-check"
 _NUMBER: Final = re.compile(r"[0-9]{1,3}([.][0-9]{1,2})?")
 WHERE: Final = (
@@ -116,10 +119,12 @@ async def today(
             (stop for stop in reversed(view.stops) if stop.done and stop.order_status == "awaiting_acceptance"), None
         )
         heard = await handing.read(connection, request.user, over.order_id) if over and over.order_id else None
+    bath = following is not None and following.stop.item_kind == "bath"
+    inside = bath and following is not None and following.stop.assignment_status == "checked_in"
     after = [stop for stop in open_stops if following is None or stop is not following.stop]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
-        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, words_of=words, asks_end=_END_WHY in (form.wrong.values() if form else ()), view=view, over=over, heard=heard, count=len({stop.order_id for stop in view.stops}),
+        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, words_of=words, asks_end=_END_WHY in (form.wrong.values() if form else ()), view=view, over=over, heard=heard, bath=bath, inside=inside, wet=inside and request.cookies.get(WET) != DRY, count=len({stop.order_id for stop in view.stops}),
     )  # fmt: skip
 
 
