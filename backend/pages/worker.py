@@ -88,6 +88,7 @@ class Pressed(Sent, frozen=True):
     position_reason: PositionReason | None = None
     lines_reason: LinesReason | None = None
     end_reason: EndReason | None = None
+    left_at_door: bool = False
 
 
 @get("/worker", guards=[_WORKERS])
@@ -121,18 +122,29 @@ async def today(
         heard = await handing.read(connection, request.user, over.order_id) if over and over.order_id else None
     bath = following is not None and following.stop.item_kind == "bath"
     inside = bath and following is not None and following.stop.assignment_status == "checked_in"
-    after = [stop for stop in open_stops if following is None or stop is not following.stop]
+    doors = (
+        [found for stop in open_stops if stop.kind == "drop" and (found := _next(stop))] if _carries(following) else []
+    )
+    shown = [found.stop for found in doors] or ([following.stop] if following else [])
+    after = [stop for stop in open_stops if stop not in shown]
     return page(
         request, f"worker/{template}", status=status, facts=facts, form=form or Form[Pressed](), when=when, clock=clock, next=following,
-        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, words_of=words, asks_end=_END_WHY in (form.wrong.values() if form else ()), view=view, over=over, heard=heard, bath=bath, inside=inside, wet=inside and request.cookies.get(WET) != DRY, count=len({stop.order_id for stop in view.stops}),
+        after=after, done=[stop for stop in view.stops if stop.done], where=WHERE, words_of=words, asks_end=_END_WHY in (form.wrong.values() if form else ()), view=view, doors=doors, over=over, heard=heard, bath=bath, inside=inside, wet=inside and request.cookies.get(WET) != DRY, count=len({stop.order_id for stop in view.stops}),
     )  # fmt: skip
+
+
+def _carries(following: Next | None) -> bool:
+    """Whether what comes next is to hand meals over: then every door of the run stands there, in order."""
+    return following is not None and following.stop.kind == "drop"
 
 
 def _next(stop: RouteStop) -> Next | None:
     """Tell what is to be reported of a stop; None where nothing is any more."""
     steps = _STEPS[stop.kind].get(stop.assignment_status or "", ())
     aside: tuple[Kind, ...] = ()
-    if stop.order_status == "no_access":
+    if stop.order_status == "no_access" and stop.kind == "drop":
+        steps, aside = (Kind.HAND_OVER,), (Kind.CHECK_OUT,)
+    elif stop.order_status == "no_access":
         steps, aside = (Kind.CHECK_IN,), (Kind.CHECK_OUT, Kind.ABORT)
     elif stop.order_status in {"arrived", "in_service"} and stop.assignment_status == "checked_in":
         aside = (Kind.NO_ACCESS, Kind.ABORT)
@@ -223,7 +235,7 @@ def _said(kind: Kind, pressed: Pressed) -> Report:
         return Abort(reason=pressed.reason)
     return Report(
         door_code=pressed.door_code, position_reason=pressed.position_reason, lines_reason=pressed.lines_reason,
-        end_reason=pressed.end_reason,
+        end_reason=pressed.end_reason, left_at_door=pressed.left_at_door,
     )  # fmt: skip
 
 

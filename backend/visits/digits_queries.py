@@ -39,10 +39,11 @@ async def fit(connection: Connection, order_id: UUID, typed: str, tries: int) ->
 
 
 async def keep_word(connection: Connection, order_id: UUID, resident_id: UUID, digits: str) -> None:
-    """Store what the resident confirms their word with, once."""
+    """Store what the resident confirms their word with, once; the caller holds the order."""
     await execute(
         connection,
-        "INSERT INTO word_digits (order_id, resident_id, digits) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        """INSERT INTO word_digits (order_id, resident_id, digits)
+           SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM word_digits WHERE order_id = $1)""",
         order_id, resident_id, digits,
     )  # fmt: skip
 

@@ -101,7 +101,8 @@ class Report(Asked, frozen=True):
     happened. `door_code` are the four digits that the resident said to whoever checks in: right ones are as good as a position;
     with any other report they are passed over. `position_reason` is why there is no position, or one elsewhere,
     `lines_reason` why a check-out comes without a required line of the visit's checklist, `end_reason` why long before or after
-    the planned end: it is asked for, and no report is refused for want of it.
+    the planned end: it is asked for, and no report is refused for want of it. `left_at_door` says of a meal that it hangs at the door
+    as agreed, and that nobody was seen; with any other report it is passed over.
     """
 
     device_at: Instant | None = None
@@ -115,6 +116,7 @@ class Report(Asked, frozen=True):
     position_reason: PositionReason | None = None
     lines_reason: LinesReason | None = None
     end_reason: EndReason | None = None
+    left_at_door: bool = False
 
     def in_wgs84(self) -> "Report":
         """The same report with its position in WGS-84."""
@@ -235,6 +237,7 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     position_reason: PositionReason | None
     lines_reason: LinesReason | None
     end_reason: EndReason | None
+    left_at_door: bool
 
 
 class Side(StrEnum):

@@ -65,12 +65,13 @@ async def insert_record(
         connection,
         """INSERT INTO visit_records (order_id, worker_id, kind, device_at, x, y, accuracy_m, distance_m, flags, tasks,
                   offline, counts, assignment_id, entered_by, reason, digits_fit, position_reason, lines_reason,
-                  end_reason)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                  end_reason, left_at_door)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
            RETURNING id""",
         order_id, worker_id, kind.value, report.device_at, report.x, report.y, report.accuracy_m, distance_m,
         list(flags), report.tasks, report.offline, counts, assignment_id,
         entered_by, reason, digits_fit, report.position_reason, report.lines_reason, report.end_reason,
+        report.left_at_door and kind is Kind.HAND_OVER,
     )  # fmt: skip
 
 
@@ -174,7 +175,7 @@ async def records(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUI
     rows = await connection.fetch(
         """SELECT o.id AS order_id, r.* FROM unnest($1::uuid[]) AS o (id) CROSS JOIN LATERAL (
                SELECT id, worker_id, kind, received_at, device_at, offline, distance_m, accuracy_m, counts, flags,
-                      entered_by, reason, digits_fit, position_reason, lines_reason, end_reason
+                      entered_by, reason, digits_fit, position_reason, lines_reason, end_reason, left_at_door
                FROM visit_records WHERE visit_records.order_id = o.id ORDER BY id DESC LIMIT 100) r
            ORDER BY r.id""",
         list(order_ids),

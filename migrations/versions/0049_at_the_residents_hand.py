@@ -48,6 +48,9 @@ GRANT SELECT, INSERT ON handed_words TO yinling_app;
 ALTER TABLE visit_statements ADD COLUMN channel text NOT NULL DEFAULT 'own',
     ADD CONSTRAINT visit_statements_channel CHECK (channel IN ('own', 'workers_phone'));    -- on whose phone it was said
 
+ALTER TABLE visit_records ADD COLUMN left_at_door boolean NOT NULL DEFAULT false,    -- a meal that nobody took from a hand
+    ADD CONSTRAINT visit_records_left_at_door CHECK (NOT left_at_door OR kind = 'hand_over');    -- a person is not left there
+
 ALTER TABLE desk_tasks
     DROP CONSTRAINT desk_tasks_kind,
     DROP CONSTRAINT desk_tasks_about;

@@ -22,7 +22,7 @@ document.addEventListener("submit", async (event) => {
   const answers = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[data-answer]")]).filter((field) => field.type !== "radio" || field.checked)
     .map((field) => field.type === "radio" ? { check: field.name, choice: field.value } : { check: field.name, number: Number(field.value) });
   const typedIn = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[data-said]")]).filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, field.value]);
-  const said = { ...Object.fromEntries(typedIn), ...(answers.length ? { answers } : {}), ...(pressed?.name ? { [pressed.name]: pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
+  const said = { ...Object.fromEntries(typedIn), ...(answers.length ? { answers } : {}), ...(pressed?.name ? { [pressed.name]: pressed.value === "true" || pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
   const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), outside: form.dataset.outside, body: { device_at: at, ...said } };
   if (!ANYWHERE.has(step)) locating.add(key);
   await stored("readwrite", (store) => store.put(report));
