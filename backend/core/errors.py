@@ -33,6 +33,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "unknown_emergency": (404, "This alarm is not known."),
     "unknown_facility": (404, "This facility is not known."),
     "illegal_transition": (409, "The order cannot do that from its present state."),
+    "lines_missing": (409, "Something that is done at this visit is still to be done; do it, or say why not."),
     "other_side_unheard": (409, "Both sides are heard before a dispute is decided."),
     "stale_version": (409, "Somebody else changed this meanwhile; read it again."),
     "slot_taken": (409, "The slot was taken meanwhile; ask for new ones."),

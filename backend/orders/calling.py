@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from backend.core.bounds import Asked, Wording, wording
+from backend.core.bounds import Asked, Instant, Wording, wording
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.clock import care_now
@@ -26,7 +26,7 @@ class CallBack(Asked, frozen=True):
     """When somebody is to be rung back, and what about, in one line."""
 
     words: Annotated[str, Meta(min_length=1, max_length=200, extra=wording(Wording.SAID))]
-    due_at: datetime
+    due_at: Instant
 
 
 async def promise(connection: Connection, principal: Principal, resident_id: UUID, wanted: CallBack) -> DeskTask:

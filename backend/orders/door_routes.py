@@ -11,17 +11,21 @@ from backend.accounts.guards import requires
 from backend.accounts.requests import write_once
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection
-from backend.orders import doors, pre_checks
+from backend.orders import checklists, doors, handing, pre_checks
+from backend.orders.checklists import Checklist
+from backend.orders.handing import Heard
 from backend.orders.pre_checks import Found, PreChecks
 from backend.orders.routes import Argued, take
 from backend.orders.views import OrderView, ReportedOrder, shown
 from backend.orders.visiting import Abort
 from backend.visits.checks import Measured
-from backend.visits.model import Kind, Report
+from backend.visits.lines import Ticked
+from backend.visits.model import HandedWord, Kind, Report
 
 Call = Request[Principal, Any, State]
 _DESK = requires(Role.OPERATOR)
 _PARTIES = requires(Role.RESIDENT, Role.FAMILY, Role.OPERATOR, Role.WORKER)
+_WHO_CARRY_OUT = requires(Role.OPERATOR, Role.PROVIDER, Role.WORKER)
 
 
 @post("/v1/orders/{order_id:uuid}/no-access", guards=[requires(Role.WORKER)], status_code=200)
@@ -46,6 +50,33 @@ async def pre_check(request: Call, order_id: FromPath[UUID], data: JSONBody[Meas
 
     async def action(connection: Connection) -> Found:
         return await pre_checks.measure(connection, request.user, order_id, data)
+
+    return await write_once(request, 200, action)
+
+
+@get("/v1/orders/{order_id:uuid}/checklist", guards=[_WHO_CARRY_OUT])
+async def read_checklist(request: Call, order_id: FromPath[UUID]) -> Checklist:
+    """What is done at this visit, and what has been: for the desk, its provider, and the crew while it is there."""
+    async with request.app.state.database.unit_of_work(request.user) as connection:
+        return await checklists.read(connection, request.user, order_id)
+
+
+@post("/v1/orders/{order_id:uuid}/checklist", guards=[requires(Role.WORKER)], status_code=200)
+async def tick(request: Call, order_id: FromPath[UUID], data: JSONBody[Ticked]) -> Response[Checklist]:
+    """One of the crew ticks a line of the visit, or takes it back."""
+
+    async def action(connection: Connection) -> Checklist:
+        return await checklists.tick(connection, request.user, order_id, data)
+
+    return await write_once(request, 200, action)
+
+
+@post("/v1/orders/{order_id:uuid}/handed-word", guards=[requires(Role.WORKER)], status_code=200)
+async def handed_word(request: Call, order_id: FromPath[UUID], data: JSONBody[HandedWord]) -> Response[Heard]:
+    """The resident says on the worker's phone how it was: with their four digits it is their word, without the desk rings them."""
+
+    async def action(connection: Connection) -> Heard:
+        return await handing.hear(connection, request.user, order_id, data)
 
     return await write_once(request, 200, action)
 
@@ -84,4 +115,14 @@ async def abort(
     return await write_once(request, 200, action)
 
 
-route_handlers = [no_access, read_pre_checks, pre_check, door_opened, another_time, abort]
+route_handlers = [
+    no_access,
+    read_pre_checks,
+    pre_check,
+    read_checklist,
+    tick,
+    handed_word,
+    door_opened,
+    another_time,
+    abort,
+]

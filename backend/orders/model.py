@@ -304,6 +304,7 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
     started: bool
     done: bool
     wrong_code: bool
+    asks_word: bool
     item_kind: str | None
     service: str | None
     service_en: str | None
@@ -318,7 +319,8 @@ class RouteStop(Struct, frozen=True, forbid_unknown_fields=True):
 class RouteView(Struct, frozen=True):
     """One worker's day; a position within `range_m` of a door, or `unsure_m` more by an unsure phone, is at it.
 
-    A stop that has moved by `told_s` since the worker took note of it is told to them.
+    A stop that has moved by `told_s` since the worker took note of it is told to them. Whoever checks out by more than
+    `end_asked_s` before or after the planned end of a visit is asked why.
     """
 
     plan_on: date
@@ -326,6 +328,7 @@ class RouteView(Struct, frozen=True):
     range_m: float
     unsure_m: float
     told_s: float
+    end_asked_s: float
 
 
 class BookedAgain(Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,6 @@ It moves no order. Who finds somebody unfit measures again or stops the visit; w
 by a person when they check out.
 """
 
-from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -12,20 +11,15 @@ from msgspec import Struct
 from backend.core.errors import DomainError
 from backend.core.principal import Principal, Role
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import queries, seat_queries
+from backend.orders import queries
+from backend.orders.checklists import is_there
 from backend.orders.late import read_again
-from backend.orders.model import AssignmentStatus
 from backend.residents import looks
 from backend.residents.model import Purpose
 from backend.visits import check_queries
-from backend.visits import evidence_queries as evidence
 from backend.visits import queries as visits
 from backend.visits.checks import ItemCheck, Measured, PreCheck, judge
 from backend.visits.model import Flag, Moment
-
-W = AssignmentStatus
-_THERE: Final = frozenset({W.CHECKED_IN, W.CHECKED_OUT})
-_TO_COME: Final = frozenset({W.PROPOSED, W.ACCEPTED, W.EN_ROUTE})
 
 
 class PreChecks(Struct, frozen=True):
@@ -82,12 +76,7 @@ async def measure(connection: Connection, principal: Principal, order_id: UUID, 
         checks = await check_queries.checks_of(connection, order_id)
         if not checks:
             raise DomainError("invalid_request", "Nothing is measured before this service.")
-        crew = await seat_queries.assignments_of(connection, order_id)
-        mine = {seat.status for seat in crew if seat.worker_id == principal.worker_id}
-        # a phone sends what it kept in order: whoever has not come by now had not come when they measured
-        there = bool(mine & _THERE) or (
-            said.offline and not mine & _TO_COME and await evidence.came(connection, order_id, principal.worker_id)
-        )
+        there = await is_there(connection, order_id, principal.worker_id, offline=said.offline)
         answers = said.by_check()
         judged = judge(checks, answers)
         moment = Moment(await queries.care_now(connection), said.device_at, said.offline)

@@ -69,6 +69,8 @@ class VisitView(Struct, frozen=True, kw_only=True):
     steps: list[Happened]
     door_code: str | None = None
     """The four digits to tell whoever stands at the door, while that can be: never told to who comes, nor to their provider."""
+    word_code: str | None = None
+    """The four digits that make what the resident says on the worker's phone their own word, for whoever may confirm the visit."""
 
 
 class VisitLine(Struct, frozen=True):
@@ -91,8 +93,10 @@ async def visit(
     await looks.seen(connection, principal, [order.resident_id], Purpose.STATUS)
     coming = order.status in _AT_THE_DOOR or (order.status is S.IN_SERVICE and Flag.WRONG_CODE in order.flags)
     digits = await digits_queries.shown(connection, order_id) if coming else None  # as the reader: their own row
+    ended = order.status is S.AWAITING_ACCEPTANCE
+    word = await digits_queries.shown_word(connection, order_id) if ended else None  # the same
     async with as_the_platform(connection):
-        return structs.replace(await _followed(connection, order, view, shown_at), door_code=digits)
+        return structs.replace(await _followed(connection, order, view, shown_at), door_code=digits, word_code=word)
 
 
 async def taken_back(connection: Connection, principal: Principal, order_id: UUID) -> str | None:

@@ -118,7 +118,7 @@ async def route(connection: Connection, worker_id: UUID, plan_on: date, begins_a
                                          ELSE 'hand_over' END, 'abort')) AS done,
                   EXISTS (SELECT FROM visit_records r WHERE r.order_id = s.order_id AND r.worker_id = s.worker_id AND r.counts
                           AND 'WRONG_CODE' = ANY (r.flags)) AS wrong_code,
-                  o.kind AS item_kind, o.window_from, o.window_to,
+                  o.acceptance AS asks_word, o.kind AS item_kind, o.window_from, o.window_to,
                   (SELECT i.name FROM catalogue_items i WHERE i.code = o.item_code) AS service,
                   (SELECT i.name_en FROM catalogue_items i WHERE i.code = o.item_code) AS service_en,
                   (SELECT z.name FROM zones z WHERE z.id = o.zone_id) AS zone,

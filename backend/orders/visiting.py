@@ -1,7 +1,8 @@
 """The visit as the crew reports it: on the way, at the door, done; meals picked up and handed over.
 
 Every report of somebody who is or was in the crew is stored, in the transaction in which the order follows it, and also
-when the order does not follow: out of order, repeated, by somebody replaced. Nothing here refuses evidence.
+when the order does not follow: out of order, repeated, by somebody replaced. Nothing here refuses evidence; whoever checks
+out is asked once for what they have left out.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,8 +18,9 @@ from backend.core.bounds import Remark
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.pool import Connection, as_the_platform
-from backend.orders import ladder, queries, seat_queries, timer_queries
+from backend.orders import handing, ladder, queries, seat_queries, timer_queries
 from backend.orders.actions import move, move_seats
+from backend.orders.checklists import left_out
 from backend.orders.doors import NOBODY_OPENED, stop, wait_for_the_crew
 from backend.orders.doubting import OPEN_TO_DOUBT, doubt_others, put_right
 from backend.orders.late import Use, begins_at, follow, is_about, left_already, read_again, use_of
@@ -96,7 +98,8 @@ async def take(
 ) -> Taken:
     """Store a worker's report and let the order follow where its state allows.
 
-    Raises unknown_order (404) where the worker never was in the crew, invalid_request (400) for what no phone can mean.
+    Raises unknown_order (404) where the worker never was in the crew, invalid_request (400) for what no phone can mean,
+    lines_missing (409) for a check-out, sent at once, of a visit at which something is still to be done, without a reason.
     """
     if principal.worker_id is None:
         raise DomainError("not_allowed")
@@ -121,11 +124,13 @@ async def take(
         counts = command is not None or use in {Use.SHOWS, Use.JOINS}
         fit = await _digits_fit(connection, scene, kind, report) if scene and begun else None
         ends = command is C.CHECK_OUT and await check_queries.due(connection, order_id, moment.happened_at)
+        lacks = command is C.CHECK_OUT and await left_out(connection, order_id, report, moment)
         facts = await _facts(
             connection, order, kind, principal.worker_id, report, moment, scene, figures,
             begun=begun, fits=command is not None, late=use is not None, digits_fit=fit, pre_check_due=ends,
         )  # fmt: skip
-        flags = plausibility.judge(facts, figures) + ([Flag.SERVED_TWICE] if use is Use.TWICE else [])
+        flags = plausibility.judge(facts, figures)
+        flags += [Flag.SERVED_TWICE] * (use is Use.TWICE) + [Flag.LINES_MISSING] * lacks
         await visits.insert_record(
             connection, order_id, principal.worker_id, scene.mine.id if scene else None, kind, report,
             distance_m=plausibility.distance_m(facts), flags=[flag.value for flag in flags], counts=counts,
@@ -396,6 +401,7 @@ async def end_of_care(
         return await end_without_word(connection, over, command)
     silence = timedelta(seconds=await limit(connection, "silence_is_agreement_s", over.community_code))
     await timer_queries.set_timer(connection, "acceptance_due", over.id, await queries.care_now(connection) + silence)
+    await handing.begin(connection, over)
     return over
 
 

@@ -25,9 +25,10 @@ async def route(connection: Connection, principal: Principal, on: date, zone_inf
         before = timedelta(seconds=await limit(connection, "door_told_before_s", EVERYWHERE))
         figures = await visits.limits(connection, EVERYWHERE)
         told_s = await limit(connection, "route_told_s", EVERYWHERE)
+        end_asked_s = await limit(connection, "end_asked_s", EVERYWHERE)
         now = await care_now(connection)
     told = [_told(stop, now, before) for stop in stops]
-    return RouteView(on, told, figures.radius_m, figures.accuracy_m, told_s)
+    return RouteView(on, told, figures.radius_m, figures.accuracy_m, told_s, end_asked_s)
 
 
 def _told(stop: RouteStop, now: datetime, before: timedelta) -> RouteStop:

@@ -31,6 +31,7 @@ from backend.tasks.model import BY_HAND, DeskTask, TaskKind
 TASKS: Final = {
     "emergency": ("紧急", "Emergency"), "no_access": ("无人应答", "Nobody opens"), "no_access_late": ("无人应答（补传）", "Nobody opened (told later)"),
     "crew_short": ("缺人", "Somebody of the crew cannot come"), "consent_asked": ("等同意", "Consent asked for"), "call_back": ("要回拨", "Ring back"),
+    "word_asked": ("打给老人问满意", "Ring them: how was it?"),
     "suspended": ("暂停服务，还有预订", "Suspended, still booked"), "feed_stalled": ("消息发不出去", "Events are stuck"),
     "codes_not_sent": ("登录数字发不出去", "Sign-in codes do not leave"),
 }  # fmt: skip

@@ -47,6 +47,7 @@ PROBLEMS: Final = {
     "unknown_emergency": Sentence("没有找到这次求助。", "We do not find this alarm."),
     "unknown_facility": Sentence("没有找到这个地方。", "We do not find this place."),
     "illegal_transition": Sentence("这一单现在不能这样办了。", "That cannot be done with this order any more."),
+    "lines_missing": Sentence("还有没做完的，在下面打勾，或者选一个原因。", "Something is still to be done: tick it below, or choose why not."),
     "other_side_unheard": Sentence("要先听过两边怎么说，才能定。", "Both sides are heard before it is decided."),
     "stale_version": Sentence("刚在别处改过了。现在的情况在上面。", "It was just changed elsewhere. How it stands now is above."),
     "slot_taken": Sentence("这个时间刚被别人订走了，请看看别的时间。", "Somebody has just taken this time; please look at the others."),

@@ -85,6 +85,7 @@ FLAGS: Final = {
     "OUT_OF_ORDER": {"zh": "顺序不符", "en": "out of order"},
     "NOT_IN_CREW": {"zh": "已换人", "en": "no longer in the crew"},
     "NO_PRE_CHECK": {"zh": "检查未过", "en": "checks before it not passed"},
+    "LINES_MISSING": {"zh": "有没做的项", "en": "not everything was done"},
     "WRONG_CODE": {"zh": "门口数字不对", "en": "wrong digits at the door"},
 }
 ABORTED: Final = {
@@ -101,6 +102,21 @@ ABORTED: Final = {
     "other": ("别的原因", "another reason"),
 }
 """Why a visit was not carried out; read by the resident, those they have let in, the crew and the desk alone."""
+LEFT_OUT: Final = {
+    "resident_declined": ("老人不要", "they did not want it"),
+    "unwell": ("身体原因", "they were not well enough"),
+    "no_time": ("来不及", "there was no time"),
+    "other": ("别的原因", "another reason"),
+}
+"""Why something that is done at such a visit was left out."""
+ENDED: Final = {
+    "resident_asked": ("老人要求", "they asked for it"),
+    "unwell": ("身体原因", "their health"),
+    "waited": ("等人", "somebody had to be waited for"),
+    "equipment": ("设备", "the equipment"),
+    "other": ("别的", "another reason"),
+}
+"""Why a visit ended long before its planned end, or long after it."""
 DECIDED: Final = {
     "completed resident_confirmed": ("算完成：老人确认做了", "completed: the resident says it was done"),
     "completed document_seen": ("算完成：看过单据", "completed: a document was seen"),

@@ -58,6 +58,7 @@ from backend.pages import (
     sign_in,
     sign_in_card,
     worker,
+    worker_visit,
 )
 from backend.pages import people as people_pages
 from backend.pages import roster as roster_pages
@@ -120,6 +121,7 @@ _SLICES: Final[tuple[Iterable[ControllerRouterHandler], ...]] = (
     desk_order.route_handlers,
     desk_wishes.route_handlers,
     worker.route_handlers,
+    worker_visit.route_handlers,
     demo.route_handlers,
     sign_in.route_handlers,
     sign_in_card.route_handlers,

@@ -111,6 +111,15 @@ class Api:
         if found["checks"] and not any(done["passed"] for done in found["done"]):
             await self.post(path, {"device_at": at, "answers": [_well(check) for check in found["checks"]]})
 
+    async def tick_all(self, order_id: str, at: str) -> None:
+        """Tick every line of a visit that is still to be done."""
+        path = f"/v1/orders/{order_id}/checklist"
+        found = await self.get(path)
+        done = {tick["line"] for tick in found["ticks"] if tick["done"]}
+        for line in found["lines"]:
+            if line["code"] not in done:
+                await self.post(path, {"line": line["code"], "device_at": at})
+
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None, query: dict[str, str]) -> Any:
         headers = {"Authorization": f"Bearer {self.session.token}"} if self.session else {}
         if method == "POST":

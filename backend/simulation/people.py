@@ -218,6 +218,7 @@ class Worker:
             order = await self._report(stop, "check-in")
             if order["status"] == "in_service":
                 await self._api.check_before(stop.order_id, self._world.day.instant(self._clock.now_s).isoformat())
+                await self._api.tick_all(stop.order_id, self._world.day.instant(self._clock.now_s).isoformat())
                 self._world.begin(stop.order_id, self._clock.now_s)
         while door.started_s is None:
             await sleeper.nap(self._clock.now_s + _LOOK_AGAIN_S)

@@ -21,10 +21,13 @@ class TaskKind(StrEnum):
     CREW_SHORT = "crew_short"  # 缺人: somebody of a crew cannot come, and nobody was found in their place
     CONSENT_ASKED = "consent_asked"  # 等同意: family asks for a consent, and the resident is to be rung for an answer
     CALL_BACK = "call_back"  # 要回拨: somebody hung up while a time was held for them, or was promised a call
+    WORD_ASKED = "word_asked"  # 问满意: a resident without digits at hand wants to be rung about how it was
     SUSPENDED = "suspended"  # 暂停服务: what is still booked for somebody who is in hospital or has died
 
 
-BY_HAND: Final = frozenset({TaskKind.NO_ACCESS_LATE, TaskKind.SUSPENDED, TaskKind.CREW_SHORT, TaskKind.CALL_BACK})
+BY_HAND: Final = frozenset(
+    {TaskKind.NO_ACCESS_LATE, TaskKind.SUSPENDED, TaskKind.CREW_SHORT, TaskKind.CALL_BACK, TaskKind.WORD_ASKED}
+)
 """What an operator closes; everything else ends with what it is about."""
 
 

@@ -43,10 +43,11 @@ class Flag(StrEnum):
     NOT_IN_CREW = "NOT_IN_CREW"  # the worker had the seat before, and has it no longer
     WRONG_CODE = "WRONG_CODE"  # not the digits that the resident would have said
     NO_PRE_CHECK = "NO_PRE_CHECK"  # a service that asks for checks before it was ended without having passed them
+    LINES_MISSING = "LINES_MISSING"  # something that is done at such a visit was not, or nobody said so
 
 
-NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW})
-"""Said of a report that moved nothing; they cast no doubt on the visit itself."""
+NOTES: Final = frozenset({Flag.OUT_OF_ORDER, Flag.NOT_IN_CREW, Flag.LINES_MISSING})
+"""Said of a report that moved nothing, or did less than all; they cast no doubt on the visit itself."""
 
 DOUBTS: Final = frozenset(flag.value for flag in Flag if flag not in NOTES)
 """While one of these stands on an order, silence completes nothing."""
@@ -68,6 +69,25 @@ class PositionReason(StrEnum):
     OTHER = "other"  # 别的原因
 
 
+class LinesReason(StrEnum):
+    """Why something that is done at such a visit was left out, as the worker says by a button."""
+
+    RESIDENT_DECLINED = "resident_declined"  # 老人不要
+    UNWELL = "unwell"  # 身体原因
+    NO_TIME = "no_time"  # 来不及
+    OTHER = "other"  # 别的
+
+
+class EndReason(StrEnum):
+    """Why a visit ended long before its planned end, or long after it, as the worker says by a button."""
+
+    RESIDENT_ASKED = "resident_asked"  # 老人要求
+    UNWELL = "unwell"  # 身体原因
+    WAITED = "waited"  # 等人
+    EQUIPMENT = "equipment"  # 设备
+    OTHER = "other"  # 别的
+
+
 Digits = Annotated[str, Meta(min_length=4, max_length=4, pattern="^[0-9]{4}$", extra=wording(Wording.MATCHED))]
 """The four digits of a visit, which its resident says at the door and nobody else knows."""
 
@@ -79,7 +99,10 @@ class Report(Asked, frozen=True):
     map services in mainland China do; stored is WGS-84. Where the city's places lie on a plane they are metres east and
     north. `offline` says that the report was kept on the phone and is sent later; only then does `device_at` tell when it
     happened. `door_code` are the four digits that the resident said to whoever checks in: right ones are as good as a position;
-    with any other report they are passed over. `position_reason` is why there is no position, or one elsewhere.
+    with any other report they are passed over. `position_reason` is why there is no position, or one elsewhere,
+    `lines_reason` why a check-out comes without a required line of the visit's checklist, `end_reason` why long before or after
+    the planned end: it is asked for, and no report is refused for want of it. `left_at_door` says of a meal that it hangs at the door
+    as agreed, and that nobody was seen; with any other report it is passed over.
     """
 
     device_at: Instant | None = None
@@ -91,6 +114,9 @@ class Report(Asked, frozen=True):
     offline: bool = False
     door_code: Digits | None = None
     position_reason: PositionReason | None = None
+    lines_reason: LinesReason | None = None
+    end_reason: EndReason | None = None
+    left_at_door: bool = False
 
     def in_wgs84(self) -> "Report":
         """The same report with its position in WGS-84."""
@@ -98,6 +124,23 @@ class Report(Asked, frozen=True):
             return self
         x, y = to_wgs84(self.x, self.y, self.datum)
         return replace(self, x=x, y=y, datum="wgs84")
+
+
+class Word(StrEnum):
+    """How it was, as the resident says by a button."""
+
+    WELL = "well"  # 很好
+    FAIR = "fair"  # 还可以
+    OBJECTS = "objects"  # 有意见
+
+
+class HandedWord(Asked, frozen=True):
+    """What the resident presses on the worker's phone, with their four digits; without a word they would rather be rung."""
+
+    word: Word | None = None
+    digits: Digits | None = None
+    device_at: Instant | None = None
+    offline: bool = False
 
 
 class Attendance(Asked, frozen=True):
@@ -192,6 +235,9 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reason: str | None
     digits_fit: bool | None
     position_reason: PositionReason | None
+    lines_reason: LinesReason | None
+    end_reason: EndReason | None
+    left_at_door: bool
 
 
 class Side(StrEnum):
@@ -203,6 +249,13 @@ class Side(StrEnum):
     WORKER = "worker"
 
 
+class Channel(StrEnum):
+    """On whose phone something was said."""
+
+    OWN = "own"
+    WORKERS_PHONE = "workers_phone"
+
+
 class Statement(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one side said about a visit, by whom it was written down, and when; kept as said."""
 
@@ -212,3 +265,4 @@ class Statement(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     words: str
     said_by: UUID
     said_at: datetime
+    channel: Channel

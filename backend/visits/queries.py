@@ -11,6 +11,7 @@ from backend.database.pool import Connection
 from backend.database.rows import execute, one, value
 from backend.rules.queries import RuleMissingError, figures, limit
 from backend.visits.model import (
+    Channel,
     Earlier,
     Flag,
     Kind,
@@ -63,12 +64,14 @@ async def insert_record(
     return await value(
         connection,
         """INSERT INTO visit_records (order_id, worker_id, kind, device_at, x, y, accuracy_m, distance_m, flags, tasks,
-                  offline, counts, assignment_id, entered_by, reason, digits_fit, position_reason)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                  offline, counts, assignment_id, entered_by, reason, digits_fit, position_reason, lines_reason,
+                  end_reason, left_at_door)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
            RETURNING id""",
         order_id, worker_id, kind.value, report.device_at, report.x, report.y, report.accuracy_m, distance_m,
         list(flags), report.tasks, report.offline, counts, assignment_id,
-        entered_by, reason, digits_fit, report.position_reason.value if report.position_reason else None,
+        entered_by, reason, digits_fit, report.position_reason, report.lines_reason, report.end_reason,
+        report.left_at_door and kind is Kind.HAND_OVER,
     )  # fmt: skip
 
 
@@ -172,7 +175,7 @@ async def records(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUI
     rows = await connection.fetch(
         """SELECT o.id AS order_id, r.* FROM unnest($1::uuid[]) AS o (id) CROSS JOIN LATERAL (
                SELECT id, worker_id, kind, received_at, device_at, offline, distance_m, accuracy_m, counts, flags,
-                      entered_by, reason, digits_fit, position_reason
+                      entered_by, reason, digits_fit, position_reason, lines_reason, end_reason, left_at_door
                FROM visit_records WHERE visit_records.order_id = o.id ORDER BY id DESC LIMIT 100) r
            ORDER BY r.id""",
         list(order_ids),
@@ -189,15 +192,21 @@ def _by_order(rows: Sequence[Any], kind: type[T]) -> dict[UUID, list[T]]:
 
 
 async def insert_statement(
-    connection: Connection, order_id: UUID, side: Side, kind: str, words: str, said_by: UUID
+    connection: Connection,
+    order_id: UUID,
+    side: Side,
+    kind: str,
+    words: str,
+    said_by: UUID,
+    channel: Channel = Channel.OWN,
 ) -> Statement:
     """Keep what a side said about a visit; nobody can change it afterwards."""
     return await one(
         connection,
         Statement,
-        """INSERT INTO visit_statements (order_id, side, kind, words, said_by) VALUES ($1, $2, $3, $4, $5)
-           RETURNING id, side, kind, words, said_by, said_at""",
-        order_id, side.value, kind, words, said_by,
+        """INSERT INTO visit_statements (order_id, side, kind, words, said_by, channel) VALUES ($1, $2, $3, $4, $5, $6)
+           RETURNING id, side, kind, words, said_by, said_at, channel""",
+        order_id, side.value, kind, words, said_by, channel,
     )  # fmt: skip
 
 
@@ -205,7 +214,7 @@ async def statements(connection: Connection, order_ids: Sequence[UUID]) -> dict[
     """Read what was said about these orders, the newest hundred of each, oldest first."""
     rows = await connection.fetch(
         """SELECT o.id AS order_id, s.* FROM unnest($1::uuid[]) AS o (id) CROSS JOIN LATERAL (
-               SELECT id, side, kind, words, said_by, said_at FROM visit_statements
+               SELECT id, side, kind, words, said_by, said_at, channel FROM visit_statements
                WHERE visit_statements.order_id = o.id ORDER BY id DESC LIMIT 100) s
            ORDER BY s.id""",
         list(order_ids),

@@ -2,7 +2,7 @@
 
 from migrations.support import run_sql
 
-revision, down_revision = "0050", "0047"
+revision, down_revision = "0050", "0049"
 
 SQL = """
 SELECT set_config('app.role', 'system', true);

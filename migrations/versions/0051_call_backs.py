@@ -10,9 +10,10 @@ ALTER TABLE desk_tasks
     DROP CONSTRAINT desk_tasks_about;
 ALTER TABLE desk_tasks
     ADD CONSTRAINT desk_tasks_kind CHECK (kind IN ('feed_stalled', 'codes_not_sent', 'emergency', 'no_access',
-        'no_access_late', 'suspended', 'crew_short', 'consent_asked', 'call_back')),    -- what the desk has words for
+        'no_access_late', 'suspended', 'crew_short', 'consent_asked', 'word_asked',
+        'call_back')),    -- what the desk has words for
     ADD CONSTRAINT desk_tasks_about CHECK (CASE WHEN kind = 'emergency' THEN emergency_id IS NOT NULL
-        WHEN kind IN ('no_access', 'no_access_late', 'crew_short') THEN order_id IS NOT NULL
+        WHEN kind IN ('no_access', 'no_access_late', 'crew_short', 'word_asked') THEN order_id IS NOT NULL
         WHEN kind IN ('suspended', 'consent_asked') THEN resident_id IS NOT NULL
         WHEN kind = 'call_back' THEN emergency_id IS NULL ELSE true END
         AND num_nonnulls(order_id, emergency_id, resident_id)

@@ -14,7 +14,7 @@ from uuid import UUID
 from playwright.async_api import Browser, Page
 
 from tests.support import seen
-from tests.support.at_the_door import checked
+from tests.support.at_the_door import checked, ticked
 from tests.support.city import Caller, City, at
 from tests.support.prepared import scratch_server
 from tests.support.scratch import STORY
@@ -133,6 +133,7 @@ class Story:
                 await worker.post(f"/v1/orders/{order_id}/{step}", {"device_at": None, **door})
             if name == "opened":
                 await checked(crew[0], {"id": order_id})
+                await ticked(crew[0], {"id": order_id})
             else:
                 await self.both(name, visit, mother, daughter)
                 await self.shoot(f"worker-{name}", "/worker", phone)

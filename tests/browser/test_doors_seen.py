@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import seen
-from tests.support.at_the_door import checked
+from tests.support.at_the_door import checked, ticked
 from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 from tests.support.swaps import BATH, offered
@@ -74,6 +74,7 @@ async def test_a_bath_from_the_first_page_to_the_last_word_keeps_nobody_out(
             assert (await worker.post(f"/v1/orders/{order_id}/{step}", {"device_at": None, **door})).status_code == 200
         if step == "check-in":
             await checked(crew[0], {"id": order_id})
+            await ticked(crew[0], {"id": order_id})
         await walk.both(f"/visits/{order_id}", name)
         if step == "en-route":
             await mother.goto(f"{url}/visits/{order_id}/cancel")

@@ -74,6 +74,7 @@ async def test_a_bath_promised_on_the_telephone_happens_before_the_daughters_eye
         await first.post(f"{path}/check-in", door)
         assert (await second.post(f"{path}/check-in", door))["status"] == "in_service"
         await first.check_before(order["id"], start.isoformat())
+        await first.tick_all(order["id"], start.isoformat())
         await city.clock(start + timedelta(minutes=50))
         await first.post(f"{path}/check-out", door)
         await second.post(f"{path}/check-out", door)

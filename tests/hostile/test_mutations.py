@@ -121,6 +121,8 @@ class Day:
             "Report": report,
             "Measured": {"answers": [{"check": "pulse", "number": 72.0}, {"check": "skin", "choice": "none"}],
                          "device_at": at(9).isoformat()},
+            "HandedWord": {"word": "well", "digits": "0417", "device_at": at(9).isoformat()},
+            "Ticked": {"line": "trained", "done": True, "device_at": at(9).isoformat()},
             "Abort": {**report, "reason": "unwell", "remark": "头晕"},
             "Alarm": {**{key: report[key] for key in ("device_at", "x", "y", "accuracy_m")}, "datum": "gcj02",
                       "resident_id": self.ids["resident_id"], "order_id": order["id"], "remark": "头晕"},

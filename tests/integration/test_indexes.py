@@ -14,7 +14,7 @@ from tests.support.statements import statements
 
 _SMALL = {
     "zones", "facilities", "catalogue_versions", "zone_leases", "feed_epoch", "roster_stamp", "care_clock", "alembic_version",
-    "item_checks", "workers", "pg_authid", "pg_namespace",
+    "item_checks", "item_lines", "workers", "pg_authid", "pg_namespace",
 }  # fmt: skip
 """Tables that can be read whole: what a city has of places and people at work, or one row."""
 _FEW = {"orders_to_review", "orders_unreadable", "desk_tasks_one_open", "emergencies_open"}

@@ -24,7 +24,7 @@ from tests.support.scratch import GUARDED
 
 TO_ALL: Final = {
     "zones", "providers", "provider_zones", "facilities", "catalogue_items", "catalogue_versions", "catalogue_seats",
-    "rule_parameters", "item_checks",
+    "rule_parameters", "item_checks", "item_lines",
 }  # fmt: skip
 """What stands in a shop window: read by whoever is signed in."""
 
@@ -62,11 +62,21 @@ OF_A_DOOR: Final = {
     "pre_checks": """resident_id IN (SELECT id FROM residents WHERE account_id = {account})
         OR resident_id IN (SELECT resident_id FROM consents WHERE account_id = {account} AND purpose = 'reports')
         OR order_id IN (SELECT order_id FROM assignments WHERE worker_id = {worker} AND status = 'checked_in')""",
+    "handed_words": "false",
+    "visit_ticks": """order_id IN (SELECT id FROM orders WHERE provider_id = {provider})
+        OR order_id IN (SELECT order_id FROM assignments WHERE worker_id = {worker} AND status = 'checked_in')""",
 }
 """What the desk reads of everybody, and of themselves those at a door: a household its digits, which the crew is to be told;
-of what was measured there the resident, whom they let read reports, and the crew while it is there; and of what is asked for
+of what was measured there the resident, whom they let read reports, and the crew while it is there; of what was done there
+the order's provider and the same crew; and of what is asked for
 of a resident, and of who looked, they themselves, not who asks or looks. A supervisor none of it."""
-OWN_ONLY: Final = {"sessions": "account_id = {account}", "idempotency_keys": "account_id = {account}"}
+OWN_ONLY: Final = {
+    "sessions": "account_id = {account}", "idempotency_keys": "account_id = {account}",
+    "word_digits": """resident_id IN (SELECT id FROM residents WHERE account_id = {account})
+        OR resident_id IN (SELECT resident_id FROM consents WHERE account_id = {account} AND purpose = 'book'
+                           AND valid_from <= now() AND coalesce(valid_to > now(), true))""",
+}  # fmt: skip
+"""What not even the desk reads: a session, and the digits of whoever may confirm a visit."""
 TO_SUPERVISORS: Final = {"audit"}
 TO_NOBODY_TOO: Final = {"care_clock", "alembic_version"}
 """The city's time is asked before anybody is known; which schema it is, is no secret."""
@@ -234,6 +244,11 @@ async def _people(city: City, here: House, there: House, ids: Mapping[str, UUID]
 
 
 FILL: Final = (
+    "INSERT INTO word_digits (order_id, resident_id, digits) SELECT id, resident_id, '0417' FROM orders",
+    """INSERT INTO handed_words (order_id, worker_id, word, digits_fit, taken)
+       SELECT o.id, w.id, 'well', true, true FROM orders o, LATERAL (SELECT id FROM workers LIMIT 1) w""",
+    """INSERT INTO visit_ticks (order_id, worker_id, line, done, offline, counts)
+       SELECT o.id, w.id, 'mat', true, false, true FROM orders o, LATERAL (SELECT id FROM workers LIMIT 1) w""",
     """INSERT INTO consent_looks (resident_id, account_id, purpose, hour, looked_at)
        SELECT r.id, a.id, 'status', '2030-03-12 08:00+08', '2030-03-12 08:01+08' FROM residents r, accounts a WHERE a.role = 'family'
        ON CONFLICT DO NOTHING""",

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.support.city import Caller, City, at
+from tests.support.fit import all_done
 from tests.support.people import consent
 
 BATH, REHAB, MEAL = "bath-home", "rehab-home", "meal-regular"
@@ -51,6 +52,7 @@ async def test_a_resident_reads_who_comes_and_when_from_the_booking_to_the_end(c
     assert [step["kind"] for step in seen["steps"]] == ["accepted"]
     crew = [await city.worker(seat["worker_id"]) for seat in await city.crew(order["id"])]
     door = await city.door(order["id"])
+    await all_done(city, order["id"])
     for minutes, step in ((0, "en-route"), (15, "check-in"), (65, "check-out")):
         await city.clock(planned + timedelta(minutes=minutes))
         for worker in crew:

@@ -118,6 +118,9 @@ _ROWS = {
     "POST /v1/orders/{order_id}/no-access": _REPORTS,
     "GET /v1/orders/{order_id}/pre-check": "? AAA-- Ax xx A-",
     "POST /v1/orders/{order_id}/pre-check": _REPORTS,
+    "POST /v1/orders/{order_id}/handed-word": _REPORTS,
+    "GET /v1/orders/{order_id}/checklist": "? xxxxx Ax A- A-",
+    "POST /v1/orders/{order_id}/checklist": _REPORTS,
     "POST /v1/orders/{order_id}/door-opened": _DESK,
     "POST /v1/orders/{order_id}/another-time": _DESK,
     "POST /v1/orders/{order_id}/abort": "? xxxxx Ax xx A-",
@@ -265,6 +268,8 @@ def _body(template: str, thing: Thing, by_operator: bool) -> Any:
             for command in ("cancel", "decline", "dispute", "unserved", "door-opened", "another-time", "resume")
         },
         "pre-check": {"answers": [{"check": "pulse", "number": 72}]},
+        "checklist": {"line": "trained"},
+        "handed-word": {"word": "well", "digits": "0000"},
         "abort": {"reason": "resident_refuses", "remark": "下次再来"},
         **{kind: {"device_at": None, "x": None, "y": None} for kind in _KINDS},
         "assign": {"worker_ids": [thing.worker_id], "start_at": at(11).isoformat(), "reason": "电话约定"},

@@ -6,6 +6,7 @@ from uuid import UUID
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.city import Caller, City, at
+from tests.support.fit import all_done
 from tests.support.seen import opened, token_of
 
 MAIN: Final = ".dock form:not([hidden]) .btn--main"
@@ -22,7 +23,9 @@ async def accepted(city: City, item: str = "rehab-home", ability: int = 0) -> tu
 
 
 async def report(city: City, worker: Caller, order: dict[str, Any], step: str, **more: Any) -> dict[str, Any]:
-    """A report from the door itself."""
+    """A report from the door itself; who checks out has done everything, see test_checklists for who has not."""
+    if step == "check-out":
+        await all_done(city, order["id"])
     answer = await worker.post(f"/v1/orders/{order['id']}/{step}", {**await city.door(order["id"]), **more})
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -44,6 +47,16 @@ async def checked(worker: Caller, order: dict[str, Any], **changed: Any) -> dict
     answers = [answer for check, answer in told.items() if changed.get(check, "") is not None]
     answer = await worker.post(f"/v1/orders/{order['id']}/pre-check", {"answers": answers})
     assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def ticked(worker: Caller, order: dict[str, Any], *lines: str, **said: Any) -> dict[str, Any]:
+    """These lines of a visit pressed one after the other, or all of them; returns the list after the last one."""
+    path = f"/v1/orders/{order['id']}/checklist"
+    answer = await worker.get(path)
+    for line in lines or [one["code"] for one in answer.json()["lines"]]:
+        answer = await worker.post(path, {"line": line, **said})
+        assert answer.status_code == 200, answer.text
     return answer.json()
 
 

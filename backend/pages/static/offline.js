@@ -3,38 +3,13 @@
  * What a worker presses is kept on the phone with the time of the press, and sent as soon as there is a network: once, in order,
  * for up to 72 hours. Position is asked when it helps and never waited for long; without one the report goes all the same.
  */
-import { isThere, position, why } from "./position.js";
+import { ask, isOff } from "./asking.js";
+import { isThere, position } from "./position.js";
+import { now, stored, waiting } from "./reports.js";
 
+const ANYWHERE = new Set(["en-route", "pre-check", "handed-word"]);
 const KEPT_MS = 72 * 3600 * 1000, LATE_MS = 30000, TRY_MS = 15000;
-/** @typedef {{ key: string, url: string, step: string, order: string, at: string, pressed: number, body: Record<string, unknown>, refused?: string, outside?: string }} Report */
-
-/** @returns {Promise<IDBDatabase>} */
-const open = () => new Promise((done, fail) => {
-  const asked = indexedDB.open("yinling-worker", 1);
-  asked.onupgradeneeded = () => asked.result.createObjectStore("reports", { keyPath: "key" });
-  asked.onsuccess = () => done(asked.result);
-  asked.onerror = () => fail(asked.error);
-});
-
-/** @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest} use @returns {Promise<any>} */
-const stored = async (mode, use) => {
-  const database = await open();
-  return new Promise((done, fail) => {
-    const asked = use(database.transaction("reports", mode).objectStore("reports"));
-    asked.onsuccess = () => { done(asked.result); database.close(); };
-    asked.onerror = () => { fail(asked.error); database.close(); };
-  });
-};
-/** @returns {Promise<Report[]>} */
-const waiting = async () => (await stored("readonly", (store) => store.getAll())).sort((/** @type {Report} */ a, /** @type {Report} */ b) => a.pressed - b.pressed);
-
-/** The time of the press: the phone's own, or where the city's clock is not the wall's, as in a demo, the city's. */
-const now = () => {
-  const clock = /** @type {HTMLElement | null} */ (document.querySelector("[data-care-now]"));
-  if (!clock?.dataset.careNow) return new Date();
-  const since = performance.now() - Number(clock.dataset.since ??= String(performance.now()));
-  return new Date(Date.parse(clock.dataset.careNow) + since * Number(clock.dataset.rate));
-};
+/** @typedef {import("./reports.js").Report} Report */
 
 document.addEventListener("submit", async (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);
@@ -46,16 +21,18 @@ document.addEventListener("submit", async (event) => {
   const pressed = /** @type {HTMLButtonElement | null} */ (event.submitter), typed = /** @type {HTMLInputElement | null} */ (form.querySelector("[name=door_code]"));
   const answers = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[data-answer]")]).filter((field) => field.type !== "radio" || field.checked)
     .map((field) => field.type === "radio" ? { check: field.name, choice: field.value } : { check: field.name, number: Number(field.value) });
-  const said = { ...(answers.length ? { answers } : {}), ...(pressed?.name === "reason" ? { reason: pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
+  const typedIn = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[data-said]")]).filter((field) => field.type !== "radio" || field.checked).map((field) => [field.name, field.value]);
+  const said = { ...Object.fromEntries(typedIn), ...(answers.length ? { answers } : {}), ...(pressed?.name ? { [pressed.name]: pressed.value === "true" || pressed.value } : {}), ...(typed ? { door_code: typed.value } : {}) };
   const key = crypto.randomUUID(), report = { key, url: `/v1/orders/${order}/${step}`, step, order, at, pressed: Date.now(), outside: form.dataset.outside, body: { device_at: at, ...said } };
-  if (step !== "en-route" && step !== "pre-check") locating.add(key);
+  if (!ANYWHERE.has(step)) locating.add(key);
   await stored("readwrite", (store) => store.put(report));
   if (report.outside) delete form.dataset.pressed; // to be measured again
   await show();
   if (locating.has(key)) {
+    const ends = step === "check-out" && isOff(form.dataset, at) ? ask("[data-end-why]", "end_reason") : {};
     const here = await position();
-    Object.assign(report.body, here);
-    if (step === "check-in" && !typed && !isThere(here, form.dataset)) Object.assign(report.body, await why());
+    Object.assign(report.body, here, await ends);
+    if (step === "check-in" && !typed && !isThere(here, form.dataset)) Object.assign(report.body, await ask("[data-why]", "position_reason"));
     await stored("readwrite", (store) => store.put(report));
     locating.delete(key);
   }
@@ -85,6 +62,7 @@ async function sendAll() {
       const code = answer.ok ? "" : (await answer.json().catch(() => ({}))).code ?? String(answer.status);
       if (unheard(answer.status, code)) break;
       // A key that was used for other words: the first try arrived, its answer did not, and since then the report says `offline`.
+      if (code === "lines_missing") { await stored("readwrite", (store) => store.delete(report.key)); sent += 1; continue; } // a mate took a line back
       if (answer.ok || code === "idempotency_key_reused") { if (!report.outside) taken.set(`${report.order} ${report.step}`, Date.now()); await stored("readwrite", (store) => store.delete(report.key)); sent += 1; } else await keep(report, code);
     }
   } catch { /* no network: what was pressed waits, and the strip says so */ }
@@ -110,6 +88,7 @@ async function show() {
     const elsewhere = form.dataset.with && form.dataset.with !== first?.dataset.step, again = form.hasAttribute("data-again");
     form.hidden = form.hasAttribute("data-aside") ? Boolean(elsewhere) || (!again && isTaken(form)) : form !== first;
   }
+  document.dispatchEvent(new Event("shown"));
   const strip = /** @type {HTMLElement | null} */ (document.querySelector("[data-unsent]"));
   if (!strip) return;
   strip.hidden = reports.length === 0;
@@ -135,6 +114,7 @@ function keepPages() {
 }
 
 addEventListener("online", send);
+document.addEventListener("kept", () => show().then(send));
 document.addEventListener("fetched", (event) => {
   const { asked } = /** @type {CustomEvent} */ (event).detail;
   for (const [step, at] of taken) if (at < asked) taken.delete(step);

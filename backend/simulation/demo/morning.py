@@ -264,6 +264,7 @@ class Morning:
             answer = await phone.post(f"{order}/check-in", here)
             if answer["status"] == "in_service":
                 await phone.check_before(str(stop.order_id), at.isoformat())
+                await phone.tick_all(str(stop.order_id), at.isoformat())
                 self._ends[stop.order_id] = at + (stop.to_at - stop.from_at)
         else:
             await phone.post(f"{order}/{'pick-up' if stop.kind == 'pickup' else 'hand-over'}", here)

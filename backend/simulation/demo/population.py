@@ -223,6 +223,7 @@ class Population:
         for _ in range(_LOOKS_FOR_COLLEAGUE):
             if status == "in_service":
                 await client.check_before(order_id, self._pace.now().isoformat())
+                await client.tick_all(order_id, self._pace.now().isoformat())
                 await self._pace.until(ends_at)
                 await client.report(order_id, "check-out", self._report(stop["x"], stop["y"]))
                 return
