@@ -66,8 +66,9 @@ async def test_pressed_early_it_shows_what_is_missing_and_sends_nothing(chromium
     await expect(page.locator("#line-water")).to_be_in_viewport()
     await page.wait_for_timeout(500)
     assert await city.one("SELECT count(*) FROM visit_records WHERE kind = 'check_out'") == 0
-    await page.click("[data-left-out] summary")
     await city.clock(at(10, 50))
+    await page.reload()
+    await page.click("[data-left-out] summary")
     await page.click("[data-left-out] [value=resident_declined]")
     await becomes(city, page, order_id, "awaiting_acceptance")
     assert await city.one("SELECT lines_reason FROM visit_records WHERE kind = 'check_out'") == "resident_declined"

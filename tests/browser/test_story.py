@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page, expect
 
 from backend.accounts import proofs
 from tests.support import seen
-from tests.support.at_the_door import MAIN, NUMBERS, measure
+from tests.support.at_the_door import MAIN, NUMBERS, measure, tick_lines
 from tests.support.platform import Running
 from tests.support.seen import opened, pressed
 
@@ -126,6 +126,9 @@ async def test_a_bath_is_promised_offered_carried_out_and_confirmed_on_six_pages
     await first.reload()
     async with first.expect_response("**/pre-check"):
         await measure(first, *NUMBERS)
+    await expect(first.locator("[data-checklist]")).to_be_visible()
+    await tick_lines(first)
+    await expect(first.locator("[data-unsent]")).to_be_hidden()
     await running_city.clock(starts + timedelta(minutes=62))  # pyright: ignore[reportOperatorIssue]
     for phone in phones:
         await phone.reload()

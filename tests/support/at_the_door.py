@@ -84,12 +84,27 @@ async def becomes(city: City, page: Page, order_id: str, status: str) -> None:
     assert await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id)) == status
 
 
+SLOW_MS: Final = 450
+"""A second tap sooner than this is none where hands are wet."""
+
+
 async def measure(page: Page, *numbers: str, skin: str = "none") -> None:
-    """All of it with the keys of the page, and the last thing by one press."""
+    """All of it with the keys of the page, and the last thing by one press; as slowly as wet hands are."""
     for turn, number in enumerate(numbers):
         await expect(page.locator("[data-turn-of]")).to_have_text(f"{turn + 1}/{len(numbers) + 1}")
         for key in number:
             await page.click(f".keys button:text-is('{key}')")
+        await page.wait_for_timeout(SLOW_MS)
         await page.click("[data-go]")
+    await page.wait_for_timeout(SLOW_MS)
     await page.click(f".choice:has([value={skin}])")
+    await page.wait_for_timeout(SLOW_MS)
     await page.click(".measure [data-done]")
+
+
+async def tick_lines(page: Page) -> None:
+    """Every line of the list, one after the other."""
+    for line in await page.eval_on_selector_all("form[data-line]", "all => all.map(one => one.dataset.line)"):
+        await page.wait_for_timeout(SLOW_MS)
+        await page.click(f"#line-{line}")
+        await expect(page.locator(f"#line-{line}")).to_have_attribute("aria-pressed", "true")
