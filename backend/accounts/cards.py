@@ -47,7 +47,7 @@ async def sign_in_by_card(signing: SigningIn, address: Address, proof: CardProof
     wrong = limiter.use(_WRONG, whom(address))
     counted = [wrong, limiter.use(_GUESSED)] if found.by_digits else []
     waits = await limiter.waits(*counted)
-    if (wait_s := max(0.0, *waits, 0.0)) > 0:
+    if (wait_s := max([0.0, *waits])) > 0:
         for use in (use for use, wait in zip(counted, waits, strict=True) if wait > 0):
             limiter.notice(use)
         raise refused(wait_s, "Too many wrong cards were tried.")

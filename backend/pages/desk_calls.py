@@ -18,7 +18,7 @@ from backend.database.pool import Connection
 from backend.orders import calling, progress
 from backend.orders.calling import CallBack
 from backend.pages import windows
-from backend.pages.call import DESK, in_a_call
+from backend.pages.call import DESK, KINDS, in_a_call
 from backend.pages.commands import carried_out
 from backend.pages.forms import Form, Typed, read_form
 from backend.pages.problems import wrong_field
@@ -137,7 +137,7 @@ async def called(request: Asked, resident_id: FromPath[UUID], task_id: FromPath[
 
         if await carried_out(request, form, DeskTask, action) is not None:
             return Redirect(f"/desk/residents/{resident_id}?done=called", status_code=303)
-    return await in_a_call(request, "service.html", resident_id, form, 422, kinds=(), done="", asked=[])
+    return await in_a_call(request, "service.html", resident_id, form, 422, kinds=KINDS, done="", asked=[])
 
 
 route_handlers = [door([hang_up_page, hung_up, let_go, promise_page, promise, called])]

@@ -57,7 +57,8 @@ async def _shown(
 
 def _site(request: Asked) -> str:
     """Where this desk was reached, as its browser says it: a card leads to the same place."""
-    return request.headers.get("origin") or str(request.base_url).rstrip("/")
+    named = request.headers.get("origin", "")
+    return named if named.startswith(("https://", "http://")) else str(request.base_url).rstrip("/")
 
 
 def _picture(request: Asked, card: SignInCard | None) -> Markup:
