@@ -1,12 +1,12 @@
 """Ringing back: who hung up while a time was held for them, and whom an operator has promised a call."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
 from msgspec import Meta
 
-from backend.core.bounds import Asked, Wording, wording
+from backend.core.bounds import Asked, Instant, Wording, wording
 from backend.core.errors import DomainError
 from backend.core.principal import Principal
 from backend.database.clock import care_now
@@ -26,7 +26,7 @@ class CallBack(Asked, frozen=True):
     """When somebody is to be rung back, and what about, in one line."""
 
     words: Annotated[str, Meta(min_length=1, max_length=200, extra=wording(Wording.SAID))]
-    due_at: datetime
+    due_at: Instant
 
 
 async def promise(connection: Connection, principal: Principal, resident_id: UUID, wanted: CallBack) -> DeskTask:
@@ -64,7 +64,7 @@ async def hung_up(connection: Connection, order_id: UUID) -> DeskTask:
         return await task_queries.open_about(connection, TaskKind.CALL_BACK, about)
 
 
-async def _opened(connection: Connection, about: Subject, details: dict[str, str], due_at: datetime) -> DeskTask:
+async def _opened(connection: Connection, about: Subject, details: dict[str, str], due_at: Instant) -> DeskTask:
     if not await tasks.open_task(connection, TaskKind.CALL_BACK, details, about, due_at):
         raise DomainError("already_open")
     return await task_queries.open_about(connection, TaskKind.CALL_BACK, about)
