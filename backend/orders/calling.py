@@ -1,6 +1,6 @@
 """Ringing back: who hung up while a time was held for them, and whom an operator has promised a call."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -64,7 +64,7 @@ async def hung_up(connection: Connection, order_id: UUID) -> DeskTask:
         return await task_queries.open_about(connection, TaskKind.CALL_BACK, about)
 
 
-async def _opened(connection: Connection, about: Subject, details: dict[str, str], due_at: datetime) -> DeskTask:
+async def _opened(connection: Connection, about: Subject, details: dict[str, str], due_at: Instant) -> DeskTask:
     if not await tasks.open_task(connection, TaskKind.CALL_BACK, details, about, due_at):
         raise DomainError("already_open")
     return await task_queries.open_about(connection, TaskKind.CALL_BACK, about)
