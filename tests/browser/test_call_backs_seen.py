@@ -5,19 +5,10 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.support import seen
 from tests.support.city import City, at
-from tests.support.seen import opened, token_of
+from tests.support.seen import opened, pressed, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 OPERATOR = "INSERT INTO accounts (role, name, login, password_hash) VALUES ('operator', '某人', 'calls-back', 'none') RETURNING id"
-
-
-async def _pressed(page: Page, *keys: str) -> None:
-    """Press keys, each on the page that the one before has opened."""
-    for key in keys:
-        await page.evaluate("document.documentElement.dataset.before = 'it'")
-        await page.keyboard.press(key)
-        await expect(page.locator("html[data-before]")).to_have_count(0)
-        await page.wait_for_load_state()
 
 
 async def _looked_at(page: Page, name: str, language: str) -> None:
@@ -41,17 +32,17 @@ async def test_f9_asks_while_a_time_is_held_and_the_call_waits_with_it(chromium:
         chromium, site, token=await token_of(city, await city.one(OPERATOR)), width=1440, language=language
     )
     await page.goto(f"{site}/desk/orders/{held['id']}/read")
-    await _pressed(page, "F9")
+    await pressed(page, "F9")
     await _looked_at(page, "hang up", language)
-    await _pressed(page, "Escape")
+    await pressed(page, "Escape")
     await expect(page).to_have_url(f"{site}/desk/orders/{held['id']}/read")
-    await _pressed(page, "F9", "1")
+    await pressed(page, "F9", "1")
     await expect(page).to_have_url(f"{site}/desk?done=waiting")
     await _looked_at(page, "queue", language)
     await page.get_by_role("button", name="我来回拨" if language == "zh" else "I ring them").click()
     await expect(page).to_have_url(f"{site}/desk/orders/{held['id']}/read")
     await _looked_at(page, "taken", language)
-    await _pressed(page, "Enter")
+    await pressed(page, "Enter")
     assert (await city.sql("SELECT kind, outcome FROM desk_tasks")) == [{"kind": "call_back", "outcome": "placed"}]
 
 
@@ -66,11 +57,11 @@ async def test_a_call_is_promised_with_a_line_and_a_key(chromium: Browser, city:
     await _looked_at(page, "promise", language)
     await page.keyboard.type("2号楼的事")
     await page.keyboard.press("Tab")
-    await _pressed(page, "2")
+    await pressed(page, "2")
     task = (await city.sql("SELECT details, due_at, owner_id FROM desk_tasks"))[0]
     assert (task["details"]["words"], task["due_at"]) == ("2号楼的事", at(9))
     await _looked_at(page, "promised", language)
     await page.goto(f"{site}/desk/residents/{someone['id']}/call-back")
     await page.keyboard.type("x")
-    await _pressed(page, "Enter")
+    await pressed(page, "Enter")
     await expect(page.locator("[role=alert]")).to_be_visible()

@@ -1,23 +1,14 @@
 """The desk's page for absences in Chromium: a name, a digit, a digit; and it keeps nobody out."""
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser
 
 from tests.support import seen
 from tests.support.city import City
-from tests.support.seen import opened, token_of
+from tests.support.seen import opened, pressed, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 OPERATOR = "INSERT INTO accounts (role, name, login, password_hash) VALUES ('operator', '某人', 'away-seen', 'none') RETURNING id"
-
-
-async def _pressed(page: Page, *keys: str) -> None:
-    """Press keys, each on the page that the one before has opened."""
-    for key in keys:
-        await page.evaluate("document.documentElement.dataset.before = 'it'")
-        await page.keyboard.press(key)
-        await expect(page.locator("html[data-before]")).to_have_count(0)
-        await page.wait_for_load_state()
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -29,7 +20,7 @@ async def test_an_absence_is_recorded_by_a_name_and_two_digits(chromium: Browser
     )
     await page.goto(f"{site}/desk/workers")
     await page.keyboard.insert_text(worker["name"])
-    await _pressed(page, "Enter")
+    await pressed(page, "Enter")
     for name, key in (("found", "1"), ("away", "2"), ("recorded", "")):
         for width in (1440, 720, 320):
             await page.set_viewport_size({"width": width, "height": 900})
@@ -39,7 +30,7 @@ async def test_an_absence_is_recorded_by_a_name_and_two_digits(chromium: Browser
             await seen.in_one_language(page, name)
         await page.set_viewport_size({"width": 1440, "height": 900})
         if key:
-            await _pressed(page, key)
+            await pressed(page, key)
     rows = await city.sql(
         "SELECT w.name, l.reason FROM leaves l JOIN workers w ON w.id = l.worker_id WHERE w.id = $1", worker["id"]
     )

@@ -3,23 +3,14 @@
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from tests.support import seen
 from tests.support.city import City, at
-from tests.support.seen import opened, token_of
+from tests.support.seen import opened, pressed, token_of
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
 OPERATOR = "INSERT INTO accounts (role, name, login, password_hash) VALUES ('operator', '某人', 'lanes-seen', 'none') RETURNING id"
-
-
-async def _pressed(page: Page, *keys: str) -> None:
-    """Press keys, each on the page that the one before has opened."""
-    for key in keys:
-        await page.evaluate("document.documentElement.dataset.before = 'it'")
-        await page.keyboard.press(key)
-        await expect(page.locator("html[data-before]")).to_have_count(0)
-        await page.wait_for_load_state()
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -50,9 +41,9 @@ async def test_between_calls_trouble_is_on_top_and_a_digit_shows_another_zone(
         await seen.in_one_language(page, "lanes")
     await page.set_viewport_size({"width": 1440, "height": 900})
     await page.locator(".zonetabs a").first.focus()
-    await _pressed(page, "2")
+    await pressed(page, "2")
     await expect(page.locator(".zonetabs [aria-current]")).to_have_attribute("data-key", "2")
     await page.locator(".zonetabs a").first.focus()
-    await _pressed(page, "1")
+    await pressed(page, "1")
     await page.locator(".troubles a").first.click()
     await expect(page).to_have_url(f"{site}/desk/orders/{order['id']}")

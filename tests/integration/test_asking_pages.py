@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from backend.core.phone import as_dialled
 from tests.support.city import City, at
 from tests.support.pages import Browsers, Forms, send
 from tests.support.people import person
@@ -95,7 +96,7 @@ async def test_a_number_nobody_has_and_one_somebody_has_look_the_same(city: City
     for phone in (someone["phone"], "+8613700009302"):
         page = await browser.get("/family/ask")
         asked = await _ask(browser, page, name=name, phone=phone, status="1")
-        row = Forms(asked.text).said.split(phone)[1].split("不问了")[0]
+        row = Forms(asked.text).said.split(as_dialled(phone))[1].split("不问了")[0]
         said.append(" ".join(row.split()))
         action = next(action for action in Forms(asked.text).found if "/withdraw" in action)
         assert "不问了。" in (await send(browser, asked, action)).text

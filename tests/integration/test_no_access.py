@@ -301,7 +301,7 @@ async def test_shut_doors_come_before_whatever_else_waits(city: City):
         "INSERT INTO desk_tasks (kind, resident_id, due_at) VALUES ('suspended', $1, $2)", resident_id, at(9)
     )
     await report(city, worker, order, "no-access")
-    assert [task["kind"] for task in await tasks(city)] == ["no_access", "suspended", "feed_stalled"]
+    assert [task["kind"] for task in await tasks(city)] == ["no_access", "feed_stalled", "suspended"]
 
 
 async def _meal(city: City) -> tuple[dict[str, Any], Caller]:

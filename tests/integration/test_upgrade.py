@@ -94,7 +94,7 @@ async def test_a_visit_that_was_under_way_ends_and_a_new_one_is_booked(city: Cit
     report = {"device_at": max(now, end).isoformat(), "x": place["x"], "y": place["y"], "accuracy_m": 9.0}
     for seat in await city.crew(str(order["id"])):
         worker = await city.worker(seat["worker_id"])
-        answer = await worker.post(f"/v1/orders/{order['id']}/check-out", report)
+        answer = await worker.post(f"/v1/orders/{order['id']}/check-out", report | {"lines_reason": "other"})
         assert answer.status_code == 200, answer.text
     assert answer.json()["status"] in {"awaiting_acceptance", "completed", "exception"}
     operator, someone = await city.staff("operator"), await city.resident(number=5)
