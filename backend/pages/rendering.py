@@ -1,12 +1,14 @@
 """Pages as HTML: the templates, the icons, and how whoever looks at them wants to read."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.bccache import Bucket
 from litestar import MediaType, Request, Response
 from litestar.datastructures import Cookie, State
 from markupsafe import Markup, escape
@@ -34,9 +36,22 @@ def _as_written(text: str, language: str) -> Markup:
     return Markup('<span lang="zh-CN">{}</span>').format(text) if language == "en" else escape(text)
 
 
+class CompiledTemplates(FileSystemBytecodeCache):
+    """Templates as Python keeps its modules: compiled once a checkout, beside their text, and anew where the text has changed.
+
+    To compile a page takes a process longer than to answer a hundred times, and nobody else is answered meanwhile.
+    """
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it, unless the checkout is somebody else's: then each process compiles for itself, as Python does."""
+        with contextlib.suppress(OSError):
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
 TEMPLATES: Final = Environment(
     loader=FileSystemLoader(_TEMPLATES_FOLDER), autoescape=select_autoescape(), undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
+    trim_blocks=True, lstrip_blocks=True, bytecode_cache=CompiledTemplates(str(_TEMPLATES_FOLDER / "__pycache__")),
 )  # fmt: skip
 _filters: dict[str, Any] = TEMPLATES.filters
 _globals: dict[str, Any] = TEMPLATES.globals
