@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import seen
-from tests.support.at_the_door import MAIN, at_work, becomes
+from tests.support.at_the_door import MAIN, becomes, in_service
 from tests.support.city import City, at
 
 pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on the path: browser tests are not run")
@@ -17,15 +17,7 @@ async def inside(chromium: Browser, city: City, **how: object) -> tuple[Page, st
     """A phone in a visit with the lines of a bath, as its data say: one worker is enough to see them."""
     await city.sql("DELETE FROM item_lines WHERE item = 'rehab'")
     await city.sql("UPDATE item_lines SET item = 'rehab'")
-    page, order_id = await at_work(chromium, city, **how)
-    await city.clock(at(9, 58))
-    await page.goto(f"{city.http.base_url}/worker")
-    await page.click(MAIN)
-    await becomes(city, page, order_id, "en_route")
-    if how.get("java_script_enabled", True):
-        await page.wait_for_timeout(900)
-    await page.click(MAIN)
-    await becomes(city, page, order_id, "in_service")
+    page, order_id = await in_service(chromium, city, **how)
     await expect(page.locator("[data-checklist]")).to_be_visible()
     return page, order_id
 
@@ -64,7 +56,9 @@ async def test_pressed_early_it_shows_what_is_missing_and_sends_nothing(chromium
     await expect(page.locator("[data-checklist] [data-told]")).to_be_visible()
     await expect(page.locator("#line-water")).to_be_focused()
     await expect(page.locator("#line-water")).to_be_in_viewport()
+    await page.evaluate("document.querySelector('live-region').dispatchEvent(new Event('look'))")
     await page.wait_for_timeout(500)
+    await expect(page.locator("[data-checklist] [data-told]")).to_be_visible()
     assert await city.one("SELECT count(*) FROM visit_records WHERE kind = 'check_out'") == 0
     await city.clock(at(10, 50))
     await page.reload()

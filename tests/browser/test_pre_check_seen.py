@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support import seen
-from tests.support.at_the_door import FIT, MAIN, NUMBERS, at_work, becomes, measure
+from tests.support.at_the_door import FIT, MAIN, NUMBERS, becomes, in_service, measure
 from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 
@@ -17,15 +17,7 @@ DONE = ".measure [data-done]"
 async def _inside(chromium: Browser, city: City, **how: object) -> tuple[Page, str]:
     """A phone at a visit before which things are measured, as its data say: one worker is enough to see it."""
     await city.sql("UPDATE item_checks SET item = 'rehab'")
-    page, order_id = await at_work(chromium, city, **how)
-    await city.clock(at(9, 58))
-    await page.goto(f"{city.http.base_url}/worker")
-    await page.click(MAIN)
-    await becomes(city, page, order_id, "en_route")
-    if how.get("java_script_enabled", True):
-        await page.wait_for_timeout(900)
-    await page.click(MAIN)
-    await becomes(city, page, order_id, "in_service")
+    page, order_id = await in_service(chromium, city, **how)
     await expect(page.locator(".measure")).to_be_visible()
     return page, order_id
 

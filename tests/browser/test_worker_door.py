@@ -4,10 +4,10 @@ import asyncio
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.support import seen
-from tests.support.at_the_door import MAIN, at_work, becomes
+from tests.support.at_the_door import MAIN, at_work, becomes, in_service
 from tests.support.city import City, at
 from tests.support.seen import opened, token_of
 
@@ -16,18 +16,6 @@ pytestmark = pytest.mark.skipif(seen.CHROMIUM is None, reason="no chromium on th
 
 async def _status(city: City, order_id: str) -> str:
     return await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id))
-
-
-async def _begun(chromium: Browser, city: City) -> tuple[Page, str]:
-    """The same phone after its first two presses: the visit has begun."""
-    page, order_id = await at_work(chromium, city)
-    await city.clock(at(9, 58))
-    await page.goto(f"{city.http.base_url}/worker")
-    await page.click(MAIN)
-    await becomes(city, page, order_id, "en_route")
-    await page.click(MAIN)
-    await becomes(city, page, order_id, "in_service")
-    return page, order_id
 
 
 async def test_each_step_is_one_press_and_the_button_is_always_the_next_legal_one(chromium: Browser, city: City):
@@ -193,7 +181,7 @@ async def test_a_report_nobody_judged_waits_and_one_that_arrived_before_is_done(
 
 async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browser, city: City):
     """The desk has a task at once; the big button becomes the one for a door that opens after all."""
-    page, order_id = await _begun(chromium, city)
+    page, order_id = await in_service(chromium, city)
     await page.click(".asides button:has-text('敲门没人开')")
     await becomes(city, page, order_id, "no_access")
     assert await city.one("SELECT count(*) FROM desk_tasks WHERE kind = 'no_access' AND closed_at IS NULL") == 1
@@ -208,7 +196,7 @@ async def test_nobody_opens_is_one_press_and_the_family_sees_it(chromium: Browse
 
 
 async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chromium: Browser, city: City):
-    page, order_id = await _begun(chromium, city)
+    page, order_id = await in_service(chromium, city)
     await page.click(".asides a")
     await seen.sound(page, "abort")
     await page.click("[value=precheck_failed]")
@@ -223,7 +211,7 @@ async def test_a_visit_that_cannot_be_carried_out_is_stopped_with_its_reason(chr
 
 async def test_a_visit_is_stopped_in_a_basement_too(chromium: Browser, city: City):
     """The page of reasons is there without a network, and the press waits on the phone."""
-    page, order_id = await _begun(chromium, city)
+    page, order_id = await in_service(chromium, city)
     await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     async with page.expect_response("**/abort"):
         await page.reload()

@@ -84,6 +84,20 @@ async def becomes(city: City, page: Page, order_id: str, status: str) -> None:
     assert await city.one("SELECT status FROM orders WHERE id = $1", UUID(order_id)) == status
 
 
+async def in_service(chromium: Browser, city: City, **how: object) -> tuple[Page, str]:
+    """The same phone after its first two presses: the visit has begun."""
+    page, order_id = await at_work(chromium, city, **how)
+    await city.clock(at(9, 58))
+    await page.goto(f"{city.http.base_url}/worker")
+    await page.click(MAIN)
+    await becomes(city, page, order_id, "en_route")
+    if how.get("java_script_enabled", True):
+        await page.wait_for_timeout(900)
+    await page.click(MAIN)
+    await becomes(city, page, order_id, "in_service")
+    return page, order_id
+
+
 SLOW_MS: Final = 450
 """A second tap sooner than this is none where hands are wet."""
 

@@ -8,6 +8,8 @@ import { now, stored, waiting } from "./reports.js";
 const UNDO_MS = 10000;
 /** What was pressed on this page, by order and line: until it was fetched anew its lines do not know. @type {Map<string, { done: boolean, at: number }>} */
 const pressed = new Map();
+/** Whether somebody wanted to check out while something was missing. */
+let tooEarly = false;
 
 /** @returns {HTMLElement | null} */
 const list = () => document.querySelector("[data-checklist]");
@@ -43,7 +45,8 @@ function show() {
   if (left) left.textContent = count ? (section.dataset.left ?? "{n}").replace("{n}", String(count)) : "";
   if (why) why.hidden = !count;
   const told = /** @type {HTMLElement | null} */ (section.querySelector("[data-told]"));
-  if (told && !count) told.hidden = true;
+  tooEarly &&= count > 0;
+  if (told) told.hidden = !tooEarly; // also after the page was fetched anew
 }
 
 /** @param {HTMLFormElement} form */
@@ -77,8 +80,8 @@ document.addEventListener("submit", (event) => {
   } else if (form.id === "out" && !by?.getAttribute("name") && missing().length) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    const told = /** @type {HTMLElement | null} */ (list()?.querySelector("[data-told]"));
-    if (told) told.hidden = false;
+    tooEarly = true;
+    show();
     middle(missing()[0]);
   }
 }, true);
